@@ -1,0 +1,28 @@
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: demo test check format
+
+# The four stages on the embedded subject and base, then one screen of results.
+demo: .venv/installed
+	dvc repro
+	gentra-lora summary
+
+test: .venv/installed
+	pytest
+
+# What every commit must pass.
+check: .venv/installed
+	ruff check .
+	ruff format --check .
+	pytest -m "not slow"
+
+format: .venv/installed
+	ruff check --fix .
+	ruff format .
+
+.venv/installed: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[serve,dev]'
+	touch $@

@@ -1,0 +1,126 @@
+"""Stage train_unet: the denoiser of the nano base on cached latents -> models/nano-sd, a whole pipeline folder.
+
+Epsilon prediction on SD 1.5's noise schedule, min-SNR weights (Hang et al. 2023, arXiv 2303.09556), EMA.
+"""
+
+import json
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+from training import Run, load_params, load_pictures, to_pixel_values
+
+CLIP, VAE, OUT = Path("../models/nano-clip"), Path("work/vae"), Path("../models/nano-sd")
+
+
+def make_unet(params, cross_attention_dim):
+    torch.manual_seed(params["seed"])
+    channels = params["channels"]
+    return UNet2DConditionModel(
+        sample_size=32,
+        block_out_channels=channels,
+        layers_per_block=params["layers_per_block"],
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        cross_attention_dim=cross_attention_dim,
+        attention_head_dim=4,
+        norm_num_groups=16,
+    ).to(memory_format=torch.channels_last)
+
+
+def make_noise_scheduler():
+    """SD 1.5's schedule."""
+    return DDIMScheduler(
+        num_train_timesteps=1000,
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        clip_sample=False,
+        set_alpha_to_one=False,
+        steps_offset=1,
+    )
+
+
+def text_tower():
+    """Return nano CLIP's text encoder and tokenizer, as the base will hold them."""
+    tokenizer = CLIPTokenizer.from_pretrained(CLIP)
+    config = CLIPTextConfig.from_pretrained(CLIP)
+    return CLIPTextModel.from_pretrained(CLIP, config=config, dtype=torch.float32).eval(), tokenizer
+
+
+@torch.no_grad()
+def encode(vae, pictures):
+    """Return scaled posterior means, float16 (N, 4, 32, 32)."""
+    parts = [vae.encode(to_pixel_values(batch)).latent_dist.mean for batch in pictures.split(100)]
+    return (torch.cat(parts) * vae.config.scaling_factor).half()
+
+
+@torch.no_grad()
+def cached(pictures, captions, vae, text_encoder, tokenizer):
+    """Return latents as seen and mirrored (2, N, 4, 32, 32) and prompt_embeds (N + 1, L, D), the last of ""."""
+    path = Path("work/state/latents.pt")
+    if path.exists():
+        return torch.load(path, weights_only=True)
+    latents = torch.stack([encode(vae, pictures), encode(vae, pictures.flip(-1))])
+    ids = tokenizer([*captions, ""], padding="max_length", return_tensors="pt").input_ids
+    embeds = torch.cat([text_encoder(batch).last_hidden_state for batch in ids.split(500)])
+    torch.save((latents, embeds), path)
+    return latents, embeds
+
+
+def main():
+    params = load_params("train_unet")
+    pictures, captions = load_pictures()
+    vae = AutoencoderKL.from_pretrained(VAE).eval()
+    text_encoder, tokenizer = text_tower()
+    latents, embeds = cached(pictures, captions, vae, text_encoder, tokenizer)
+    unet, scheduler = make_unet(params, embeds.shape[-1]), make_noise_scheduler()
+    print(f"UNet: {sum(p.numel() for p in unet.parameters()) / 1e6:.2f} M parameters", flush=True)
+    run = Run("unet", unet, params, ema_decay=0.998)
+    alpha_bar = scheduler.alphas_cumprod
+    snr = alpha_bar / (1 - alpha_bar)
+    trained_on, count = len(pictures) - params["held_out"], params["batch_size"]
+    for _, generator in run.steps():
+        chosen = torch.randint(0, trained_on, (count,), generator=generator)
+        mirrored = torch.randint(0, 2, (count,), generator=generator)
+        clean = latents[mirrored, chosen].float()
+        dropped = torch.rand(count, generator=generator) < params["caption_dropout"]
+        prompt_embeds = embeds[torch.where(dropped, len(captions), chosen)]
+        # One timestep from each of `count` equal bands: the loss varies less than with free draws.
+        band = torch.arange(count) + torch.rand(count, generator=generator)
+        timesteps = (band / count * 1000).long()
+        noise = torch.randn(clean.shape, generator=generator)
+        noisy_latents = scheduler.add_noise(clean, noise, timesteps).to(memory_format=torch.channels_last)
+        noise_pred = unet(noisy_latents, timesteps, prompt_embeds).sample
+        error = (noise_pred - noise).square().mean(dim=(1, 2, 3))
+        weights = snr[timesteps].clamp(max=5) / snr[timesteps]
+        run.update((weights * error).mean(), error=error.mean().detach())
+    save(run, unet, vae, text_encoder, tokenizer, scheduler)
+
+
+def save(run, unet, vae, text_encoder, tokenizer, scheduler):
+    """Write the average of the weights as a pipeline folder: UNet and VAE in float16.
+
+    The text encoder stays float32: transformers loads a model in the dtype of its file and diffusers in float32, so
+    that a plain from_pretrained of a folder that is all float16 could not run.
+    """
+    unet.load_state_dict(run.ema)
+    pipeline = StableDiffusionPipeline(
+        vae=vae.half(),
+        text_encoder=text_encoder,
+        tokenizer=tokenizer,
+        unet=unet.half().to(memory_format=torch.contiguous_format),
+        scheduler=scheduler,
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    pipeline.save_pretrained(OUT)
+    Path("work/unet.json").write_text(json.dumps({"steps": run.step}) + "\n")
+    print(f"wrote {OUT} after {run.step} steps")
+
+
+if __name__ == "__main__":
+    main()

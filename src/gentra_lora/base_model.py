@@ -1,0 +1,184 @@
+"""The base model: local folder, pinned hub id or single file -> its parts, in a dtype chosen by the hardware."""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL, DDPMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from gentra_lora.errors import InputError
+
+DTYPES = {"no": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+class BaseModelError(InputError):
+    """The base cannot be used; the message names the key of params.yaml, its value and the way out."""
+
+
+@dataclass(frozen=True)
+class BaseSource:
+    """Where the base comes from. A separate `vae` replaces the base's own (for the "noVAE" checkpoints)."""
+
+    model: str
+    revision: str | None = None
+    vae: str | None = None
+    vae_revision: str | None = None
+
+
+def check_pinned(key, name, revision):
+    """Accept a local path without a revision, or a hub id with a full commit hash.
+
+    Raises:
+        BaseModelError: neither.
+    """
+    if Path(name).exists():
+        if revision is not None:
+            raise BaseModelError(f"{key}: {name} is a local path and has no revision; set its revision to null")
+        return
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", name) or name.startswith("."):
+        raise BaseModelError(f"{key}: {name} is neither a path that exists nor a hub id (owner/name)")
+    if not re.fullmatch(r"[0-9a-f]{40}", revision or ""):
+        raise BaseModelError(
+            f"{key}: {name} is no path that exists; as a hub id it needs its revision, a full commit hash of 40 "
+            f"hexadecimal digits, not {revision!r}: without it the weights may change under you"
+        )
+
+
+def check_base(source):
+    """Refuse a base that cannot be one, before anything is loaded.
+
+    Raises:
+        BaseModelError: not pinned, or a local folder that is no Stable Diffusion 1.x pipeline.
+    """
+    check_pinned("base.model", source.model, source.revision)
+    if source.vae is not None:
+        check_pinned("base.vae", source.vae, source.vae_revision)
+    elif source.vae_revision is not None:
+        raise BaseModelError(f"base.vae_revision: is {source.vae_revision}, but base.vae is null")
+    folder = Path(source.model)
+    if folder.is_dir():
+        index = folder / "model_index.json"
+        if not index.exists():
+            raise BaseModelError(f"base.model: {folder} holds no model_index.json; it must be a diffusers pipeline")
+        kind = json.loads(index.read_text(encoding="utf-8"))["_class_name"]
+        if kind != "StableDiffusionPipeline":
+            raise BaseModelError(
+                f"base.model: {folder} is a {kind}; only Stable Diffusion 1.x pipelines can learn here"
+            )
+
+
+def base_identity(source):
+    """Return a name for the exact weights: id@revision, or for local files a sha256 over their names and bytes."""
+    parts = [_identity(source.model, source.revision)]
+    if source.vae is not None:
+        parts.append(_identity(source.vae, source.vae_revision))
+    return " + ".join(parts)
+
+
+def _identity(name, revision):
+    path = Path(name)
+    if not path.exists():
+        return f"{name}@{revision}"
+    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    digest = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as opened:
+            content = hashlib.file_digest(opened, "sha256").hexdigest()
+        digest.update(f"{file.relative_to(path).as_posix()}\0{content}\n".encode())
+    return f"{path.name}@sha256:{digest.hexdigest()}"
+
+
+def choose_precision(requested, device):
+    """Return ("no" | "fp16" | "bf16", the reason) for `auto` or an explicit request.
+
+    Raises:
+        BaseModelError: an explicit request that the device runs only by emulation, or not at all.
+    """
+    if device.type != "cuda":
+        if requested not in ("auto", "no"):
+            raise BaseModelError(f"train.mixed_precision: {requested} needs a GPU, and there is none; set auto or no")
+        return "no", "no GPU: float32"
+    capability = torch.cuda.get_device_capability(device)
+    name = f"{torch.cuda.get_device_name(device)} (compute capability {capability[0]}.{capability[1]})"
+    if requested == "bf16" and capability < (8, 0):
+        raise BaseModelError(f"train.mixed_precision: bf16 is only emulated on {name}; set auto or fp16")
+    if requested != "auto":
+        return requested, f"{name}: {requested} as asked"
+    if capability < (8, 0):
+        return "fp16", f"{name}: fp16, since it has no bfloat16 units"
+    return "bf16", f"{name}: bf16, which needs no loss scaling"
+
+
+def load_unet(source, dtype):
+    """Return the frozen denoiser.
+
+    Raises:
+        BaseModelError: it cannot be loaded, or is not one of Stable Diffusion 1.x (4 latent channels in and out).
+    """
+    unet = _load(UNet2DConditionModel, "unet", source)
+    if unet.config.in_channels != 4 or unet.config.addition_embed_type is not None:
+        raise BaseModelError(f"base.model: {source.model} is an inpainting or SDXL model; take one of SD 1.x")
+    return unet.to(dtype).requires_grad_(False).eval()
+
+
+def load_vae(source):
+    """Return the frozen autoencoder, always in float32: in half precision it overflows on some pictures."""
+    if source.vae is not None:
+        load = AutoencoderKL.from_pretrained
+        vae = _guarded("base.vae", source.vae, load, source.vae, revision=source.vae_revision)
+    else:
+        vae = _load(AutoencoderKL, "vae", source)
+    return vae.float().requires_grad_(False).eval()
+
+
+def load_tokenizer(source):
+    """Return the tokenizer."""
+    return _load(CLIPTokenizer, "tokenizer", source)
+
+
+def load_text_encoder(source):
+    """Return the frozen text encoder in float32."""
+    return _load(CLIPTextModel, "text_encoder", source).float().requires_grad_(False).eval()
+
+
+def load_noise_scheduler(source):
+    """Return the training noise schedule, with the base's betas and prediction type."""
+    return _load(DDPMScheduler, "scheduler", source)
+
+
+def load_pipeline(source, dtype, device):
+    """Return the whole pipeline for generation: denoiser and text encoder in `dtype`, the VAE in float32."""
+    pipeline = StableDiffusionPipeline(
+        vae=load_vae(source),
+        text_encoder=load_text_encoder(source).to(dtype),
+        tokenizer=load_tokenizer(source),
+        unet=load_unet(source, dtype),
+        scheduler=load_noise_scheduler(source),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline.to(device)
+
+
+def _load(kind, subfolder, source):
+    """Load one part; a single file is read whole each time, since parts are changed by whoever asked for them."""
+    if Path(source.model).is_file():
+        load = StableDiffusionPipeline.from_single_file
+        part = getattr(_guarded("base.model", source.model, load, source.model, safety_checker=None), subfolder)
+        return kind.from_config(part.config) if subfolder == "scheduler" else part
+    load, options = kind.from_pretrained, {"subfolder": subfolder, "revision": source.revision}
+    return _guarded("base.model", source.model, load, source.model, **options)
+
+
+def _guarded(key, name, load, *args, **kwargs):
+    try:
+        return load(*args, **kwargs)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise BaseModelError(f"{key}: {name} cannot be loaded: {reason}") from error

@@ -1,0 +1,62 @@
+"""The denoising objective: target, weights, loss. No randomness, no files."""
+
+import torch
+
+
+def snr(alphas_cumprod, timesteps):
+    """Return the signal-to-noise ratio of each sample, shape (B,).
+
+    Hang et al. 2023, arXiv 2303.09556: alpha_bar / (1 - alpha_bar).
+
+    Args:
+        alphas_cumprod: (1000,), falling from 1 towards 0.
+        timesteps: int64 (B,), each 0-999.
+    """
+    alpha_bar = alphas_cumprod.to(timesteps.device)[timesteps]
+    return alpha_bar / (1 - alpha_bar)
+
+
+def min_snr_weights(snr_values, gamma, prediction_type):
+    """Return the loss weights (B,) of min-SNR-gamma: min(snr, gamma) over snr, or over snr + 1 for v_prediction.
+
+    Raises:
+        ValueError: another prediction type.
+    """
+    clipped = snr_values.clamp(max=gamma)
+    if prediction_type == "epsilon":
+        return clipped / snr_values
+    if prediction_type == "v_prediction":
+        return clipped / (snr_values + 1)
+    raise ValueError(f"prediction type {prediction_type!r} has no min-SNR weights; use epsilon or v_prediction")
+
+
+def target_of(noise_scheduler, latents, noise, timesteps):
+    """Return what the denoiser shall predict, the shape of `noise`.
+
+    Raises:
+        ValueError: the base's prediction type is neither epsilon nor v_prediction.
+    """
+    prediction_type = noise_scheduler.config.prediction_type
+    if prediction_type == "epsilon":
+        return noise
+    if prediction_type == "v_prediction":
+        return noise_scheduler.get_velocity(latents, noise, timesteps)
+    raise ValueError(f"base.model: its prediction type is {prediction_type!r}; use epsilon or v_prediction")
+
+
+def squared_errors(noise_pred, target):
+    """Return the mean squared error of each sample in float32, shape (B,)."""
+    return (noise_pred.float() - target.float()).square().flatten(1).mean(dim=1)
+
+
+def denoising_loss(noise_pred, target, weights):
+    """Return the weighted mean of the samples' squared errors, a scalar; weights (B,)."""
+    return (squared_errors(noise_pred, target) * weights).mean()
+
+
+def loss_weights(noise_scheduler, timesteps, gamma):
+    """Return (B,) weights: all 1 where gamma is None."""
+    if gamma is None:
+        return torch.ones(len(timesteps), device=timesteps.device)
+    ratio = snr(noise_scheduler.alphas_cumprod, timesteps)
+    return min_snr_weights(ratio, gamma, noise_scheduler.config.prediction_type)

@@ -1,0 +1,43 @@
+"""The held-out loss: fixed noise and timesteps on photos that are never trained on. The ruler between runs."""
+
+import torch
+
+from gentra_lora.denoising import squared_errors, target_of
+from gentra_lora.sampling import generator_for
+
+TIMESTEPS = 10  # a photo; one in the middle of each tenth of the schedule
+BATCH = 8
+
+
+@torch.no_grad()
+def held_out_errors(unet, noise_scheduler, photos, scaling_factor):
+    """Return the squared error of each photo at each timestep, float32 (N, TIMESTEPS), unweighted.
+
+    The centre crop's posterior mean is noised by a generator seeded with the photo's content and the timestep, so that
+    neither other photos nor the training's random state can change a value. `unet` keeps its train or eval mode.
+
+    Args:
+        photos: CachedPhotos.
+    """
+    parameter = next(unet.parameters())
+    was_training = unet.training
+    unet.eval()
+    total = noise_scheduler.config.num_train_timesteps
+    steps = (torch.arange(TIMESTEPS) + 0.5) / TIMESTEPS * total
+    pairs = [(photo, int(step)) for photo in range(len(photos)) for step in steps]
+    errors = []
+    for start in range(0, len(pairs), BATCH):
+        chunk = pairs[start : start + BATCH]
+        index = torch.tensor([photo for photo, _ in chunk])
+        timesteps = torch.tensor([step for _, step in chunk], device=parameter.device)
+        latents = photos.mean[index, 0] * scaling_factor
+        noise = torch.stack(
+            [torch.randn(latents.shape[1:], generator=generator_for(photos.digests[n], t)) for n, t in chunk]
+        )
+        latents, noise = latents.to(parameter.device), noise.to(parameter.device)
+        noisy_latents = noise_scheduler.add_noise(latents, noise, timesteps)
+        prompt_embeds = photos.prompt_embeds[index].to(parameter.device, unet.dtype)
+        noise_pred = unet(noisy_latents.to(unet.dtype), timesteps, prompt_embeds).sample
+        errors.append(squared_errors(noise_pred, target_of(noise_scheduler, latents, noise, timesteps)))
+    unet.train(was_training)
+    return torch.cat(errors).cpu().reshape(len(photos), TIMESTEPS)

@@ -1,0 +1,162 @@
+"""params.yaml as typed values: a pydantic model per block. Only stages (and the command line) read it."""
+
+import difflib
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel as Model
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from gentra_lora.errors import InputError
+
+PARAMS_FILE = Path("params.yaml")
+
+
+class ParamsError(InputError):
+    """params.yaml does not describe a run; the message names every key that is wrong and the way out."""
+
+
+def _float_of_yaml(value):
+    # DVC writes 0.00005 as 5e-05, and YAML 1.1 takes a number without a dot before the exponent for a string.
+    if isinstance(value, str) and re.fullmatch(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+", value):
+        return float(value)
+    return value
+
+
+Float = Annotated[float, BeforeValidator(_float_of_yaml), Field(allow_inf_nan=False)]
+Fraction = Annotated[Float, Field(ge=0, le=1)]
+Positive = Annotated[Float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+Text = Annotated[str, Field(min_length=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+class Block(Model):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Base(Block):
+    """The model that learns, the same for all stages."""
+
+    model: Text
+    revision: str | None
+    vae: Text | None
+    vae_revision: str | None
+
+
+class Prepare(Block):
+    raw_dir: Text
+    resolution: Annotated[int, Field(ge=64, le=2048, multiple_of=8)]
+    trigger_word: Text
+    held_out_share: Annotated[Float, Field(gt=0, le=0.5)]
+
+
+class CacheLatents(Block):
+    crop_variants: Count
+    crop_min_scale: Annotated[Float, Field(gt=0, le=1)]
+
+
+class Train(Block):
+    rank: Count
+    lora_alpha: Positive
+    steps: Count
+    batch_size: Count
+    gradient_accumulation_steps: Count
+    learning_rate: Positive
+    lr_scheduler: Literal["constant", "cosine"]
+    lr_warmup_steps: Annotated[int, Field(ge=0)]
+    weight_decay: Annotated[Float, Field(ge=0)]
+    max_grad_norm: Positive
+    min_snr_gamma: Positive | None
+    caption_dropout: Fraction
+    gradient_checkpointing: bool
+    mixed_precision: Literal["auto", "no", "fp16", "bf16"]
+    held_out_every: Count
+    checkpoint_every: Count
+    checkpoints_kept: Count
+    seed: Seed
+
+    @model_validator(mode="after")
+    def _warmup_ends(self):
+        if self.lr_warmup_steps >= self.steps:
+            raise ValueError(f"lr_warmup_steps is {self.lr_warmup_steps}, but steps is {self.steps}; lower the warmup")
+        return self
+
+
+class Evaluate(Block):
+    likeness_model: Text
+    likeness_revision: str | None
+    prompt_model: Text
+    prompt_revision: str | None
+    class_noun: Text
+    prompts: Annotated[list[Text], Field(min_length=1)]
+    drift_prompts: Annotated[list[Text], Field(min_length=1)]
+    seeds: Annotated[list[Seed], Field(min_length=1)]
+    num_inference_steps: Count
+    guidance_scale: Annotated[Float, Field(ge=1)]
+    img2img_strengths: Annotated[list[Annotated[Float, Field(gt=0, le=1)]], Field(min_length=1)]
+
+
+class Params(Block):
+    base: Base
+    prepare: Prepare
+    cache_latents: CacheLatents
+    train: Train
+    evaluate: Evaluate
+
+    @model_validator(mode="after")
+    def _prompts_name_the_subject(self):
+        trigger_word = self.prepare.trigger_word
+        for prompt in self.evaluate.prompts:
+            if trigger_word.lower() not in prompt.lower():
+                raise ValueError(f"evaluate.prompts: {prompt!r} lacks the trigger word {trigger_word!r}; put it in")
+        return self
+
+
+def read_params(text, source="params.yaml"):
+    """Return the Params of a YAML text.
+
+    Raises:
+        ParamsError: not YAML, or unknown, missing, wrongly typed or impossible values: all of them at once.
+    """
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ParamsError(f"{source}: not readable as YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise ParamsError(f"{source}: must hold the blocks {', '.join(Params.model_fields)}")
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        problems = [_explain(problem) for problem in error.errors()]
+        raise ParamsError("\n".join([f"{source}:", *(f"  {problem}" for problem in problems)])) from error
+
+
+def load_params(path=PARAMS_FILE):
+    """Return the Params of a file. Every block is checked, so that a late stage's typo stops the first one."""
+    if not path.exists():
+        raise ParamsError(f"{path}: no such file; run from the repository's root, or `gentra-lora profile demo`")
+    return read_params(path.read_text(encoding="utf-8"), source=str(path))
+
+
+def _explain(problem):
+    key = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        return f"{key}: unknown key{_nearest(key, problem['loc'])}"
+    if problem["type"] == "missing":
+        return f"{key}: missing; profiles/ has whole files to copy it from"
+    reason = problem["msg"].removeprefix("Value error, ")
+    if isinstance(problem["input"], dict):
+        return ": ".join(filter(None, (key, reason)))
+    return f"{key}: {reason}, not {problem['input']!r}"
+
+
+def _nearest(key, loc):
+    known = Params.model_fields
+    for part in loc[:-1]:
+        known = known[part].annotation.model_fields
+    names = [".".join([*map(str, loc[:-1]), name]) for name in known]
+    found = difflib.get_close_matches(key, names, n=1)
+    return f"; did you mean {found[0]}?" if found else f"; known: {', '.join(names)}"

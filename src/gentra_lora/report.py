@@ -1,0 +1,57 @@
+"""Pictures for people: labelled grids."""
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+TILE = 192  # px; smaller pictures are enlarged to it
+LINE = 16
+
+
+def grid(columns, rows, title=""):
+    """Return an image of labelled pictures.
+
+    Args:
+        columns: the columns' headings.
+        rows: (label, pictures uint8 (R, R, 3), one a column) pairs; None leaves a cell white.
+    """
+    heading = 2 * LINE if title else LINE + 4
+    width, height = len(columns) * (TILE + 4), heading + len(rows) * (TILE + LINE + 6)
+    sheet = Image.new("RGB", (width, height), "white")
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
+    draw.text((4, 0), title, fill="black", font=font)
+    for number, heading_text in enumerate(columns):
+        draw.text((number * (TILE + 4) + 4, heading - LINE), heading_text, fill="black", font=font)
+    for place, (label, pictures) in enumerate(rows):
+        top = heading + 4 + place * (TILE + LINE + 6)
+        for number, picture in enumerate(pictures):
+            if picture is not None:
+                sheet.paste(_tile(picture), (number * (TILE + 4) + 2, top))
+        draw.text((4, top + TILE), _fitted(label, width - 8, font), fill="black", font=font)
+    return sheet
+
+
+def _tile(picture):
+    return Image.fromarray(np.asarray(picture)).resize((TILE, TILE), Image.Resampling.LANCZOS)
+
+
+def _fitted(text, width, font):
+    while font.getlength(text) > width:
+        text = text[:-2] + "…" if not text.endswith("…") else text[:-2] + "…"
+    return text
+
+
+def metrics_table(metrics):
+    """Return lines of text: each measure for the base, the adapter and real photos."""
+
+    def number(key):
+        return f"{metrics[key]:.4f}" if metrics.get(key) is not None else "-"
+
+    rows = [
+        ("held-out loss", number("val_loss_base"), number("val_loss"), "-"),
+        ("likeness to the subject", *(number(f"subject_similarity{end}") for end in ("_base", "", "_real"))),
+        ("prompt match", *(number(f"prompt_match{end}") for end in ("_base", "", "_real"))),
+        ("drift on other prompts", "0.0000", number("drift"), "-"),
+        ("gap closed", "0", number("gap_closed"), "1"),
+    ]
+    lines = [f"{'':26}{'base':>10}{'adapter':>10}{'real':>10}"]
+    return lines + [f"{name:26}{base:>10}{adapter:>10}{real:>10}" for name, base, adapter, real in rows]

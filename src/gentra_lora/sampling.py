@@ -1,0 +1,56 @@
+"""What training step n sees: pure functions of (seed, step), so that a resumed run continues exactly."""
+
+import hashlib
+from dataclasses import dataclass
+
+import torch
+
+
+def generator_for(*parts):
+    """Return a CPU generator seeded by all `parts`, the same on every machine."""
+    digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+
+
+def photos_of_step(seed, step, batch_size, photos):
+    """Return the photo numbers of a step, int64 (batch_size,). Each epoch is a permutation; batches run across."""
+    places = range(step * batch_size, (step + 1) * batch_size)
+    epochs = {place // photos for place in places}
+    orders = {epoch: torch.randperm(photos, generator=generator_for(seed, "order", epoch)) for epoch in epochs}
+    return torch.stack([orders[place // photos][place % photos] for place in places])
+
+
+def stratified_timesteps(seed, step, batch_size, num_train_timesteps):
+    """Return int64 (batch_size,) timesteps, one from each of batch_size equal bands, in random order.
+
+    The loss of a batch then varies less than with independent draws; each timestep is as likely.
+    """
+    generator = generator_for(seed, "timesteps", step)
+    band = torch.randperm(batch_size, generator=generator)
+    within = torch.rand(batch_size, generator=generator)
+    return ((band + within) / batch_size * num_train_timesteps).long().clamp(max=num_train_timesteps - 1)
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Everything random of one step, on the CPU."""
+
+    photos: torch.Tensor  # int64 (B,)
+    crops: torch.Tensor  # int64 (B,)
+    eps: torch.Tensor  # (B, 4, h, w), for the posterior
+    noise: torch.Tensor  # (B, 4, h, w)
+    timesteps: torch.Tensor  # int64 (B,)
+    caption_dropped: torch.Tensor  # bool (B,)
+
+
+def draw_step(seed, step, batch_size, photos, crops, latent_shape, caption_dropout, num_train_timesteps):
+    """Return the Draw of a step over `photos` photos with `crops` crop variants of `latent_shape` (4, h, w)."""
+    shape = (batch_size, *latent_shape)
+    return Draw(
+        photos=photos_of_step(seed, step, batch_size, photos),
+        crops=torch.randint(crops, (batch_size,), generator=generator_for(seed, "crop", step)),
+        eps=torch.randn(shape, generator=generator_for(seed, "posterior", step)),
+        noise=torch.randn(shape, generator=generator_for(seed, "noise", step)),
+        timesteps=stratified_timesteps(seed, step, batch_size, num_train_timesteps),
+        caption_dropped=torch.rand(batch_size, generator=generator_for(seed, "dropout", step)) < caption_dropout,
+    )

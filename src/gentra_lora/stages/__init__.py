@@ -1,0 +1,34 @@
+"""How a stage is run: quiet libraries, errors a person can act on, its time noted for the summary."""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import diffusers
+import transformers
+
+from gentra_lora.errors import InputError
+
+SECONDS_FILE = Path("reports/stage_seconds.json")
+
+
+def hush_libraries():
+    """Keep progress bars and advice of the libraries out of what a person reads."""
+    for library in (diffusers, transformers):
+        library.utils.logging.set_verbosity_error()
+        library.utils.logging.disable_progress_bar()
+
+
+def run(name, main):
+    """Run a stage's main; an InputError ends the process with its message alone."""
+    hush_libraries()
+    started = time.monotonic()
+    try:
+        main()
+    except InputError as error:
+        sys.exit(f"error: {error}")
+    seconds = json.loads(SECONDS_FILE.read_text()) if SECONDS_FILE.exists() else {}
+    seconds[name] = round(time.monotonic() - started, 1)
+    SECONDS_FILE.parent.mkdir(exist_ok=True)
+    SECONDS_FILE.write_text(json.dumps(seconds) + "\n")

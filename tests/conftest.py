@@ -1,0 +1,163 @@
+"""Tiny real models: the classes of the real base with random weights, and a folder of photos to walk through."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from PIL import Image
+from tokenizers.pre_tokenizers import ByteLevel
+from transformers import CLIPConfig, CLIPModel, CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+from gentra_lora.stages import hush_libraries
+
+ROOT = Path(__file__).parent.parent
+hush_libraries()
+
+
+@pytest.fixture(scope="session")
+def tokenizer():
+    """CLIP's byte tokens without a merge: it spells everything, in at most 40 tokens."""
+    alphabet = sorted(ByteLevel.alphabet())
+    words = [*alphabet, *(a + "</w>" for a in alphabet), "<|startoftext|>", "<|endoftext|>"]
+    return CLIPTokenizer(vocab={word: n for n, word in enumerate(words)}, merges=[], model_max_length=40)
+
+
+@pytest.fixture(scope="session")
+def text_config(tokenizer):
+    return CLIPTextConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        max_position_embeddings=40,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+
+
+def make_unet():
+    torch.manual_seed(0)
+    return UNet2DConditionModel(
+        sample_size=16,
+        block_out_channels=(16, 32),
+        layers_per_block=1,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        cross_attention_dim=32,
+        attention_head_dim=2,
+        norm_num_groups=8,
+    )
+
+
+@pytest.fixture
+def tiny_unet():
+    return make_unet().requires_grad_(False)
+
+
+@pytest.fixture(scope="session")
+def tiny_base(tmp_path_factory, tokenizer, text_config):
+    """The folder of a whole Stable Diffusion pipeline at 64 px, 16 x 16 latents."""
+    torch.manual_seed(0)
+    blocks = {"down_block_types": ("DownEncoderBlock2D",) * 3, "up_block_types": ("UpDecoderBlock2D",) * 3}
+    vae = AutoencoderKL(block_out_channels=(8, 8, 16), layers_per_block=1, norm_num_groups=1, sample_size=64, **blocks)
+    pipeline = StableDiffusionPipeline(
+        vae=vae,
+        text_encoder=CLIPTextModel(text_config),
+        tokenizer=tokenizer,
+        unet=make_unet(),
+        scheduler=DDIMScheduler(
+            beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False, steps_offset=1
+        ),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    folder = tmp_path_factory.mktemp("base") / "tiny-sd"
+    pipeline.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_clip(tmp_path_factory, tokenizer, text_config):
+    """The folder of a CLIP model with a picture tower, for scores."""
+    torch.manual_seed(0)
+    vision = {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "image_size": 32,
+        "patch_size": 16,
+    }
+    model = CLIPModel(CLIPConfig(text_config=text_config.to_dict(), vision_config=vision, projection_dim=16))
+    folder = tmp_path_factory.mktemp("clip") / "tiny-clip"
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    processor = {
+        "image_processor_type": "CLIPImageProcessor",
+        "size": {"shortest_edge": 32},
+        "crop_size": {"height": 32, "width": 32},
+        "image_mean": [0.5] * 3,
+        "image_std": [0.5] * 3,
+    }
+    (folder / "preprocessor_config.json").write_text(json.dumps(processor))
+    return folder
+
+
+def demo_values():
+    """Return the values of profiles/demo.yaml."""
+    return yaml.safe_load((ROOT / "profiles/demo.yaml").read_text(encoding="utf-8"))
+
+
+def tiny_values(base, clip):
+    """Return the values of a params.yaml that takes seconds."""
+    values = demo_values()
+    values["base"]["model"] = str(base)
+    values["prepare"] |= {"raw_dir": "data/raw", "resolution": 64, "trigger_word": "gentra"}
+    values["cache_latents"]["crop_variants"] = 2
+    values["train"] |= {"rank": 4, "lora_alpha": 2, "steps": 6, "lr_warmup_steps": 1, "batch_size": 2}
+    values["train"] |= {"held_out_every": 3, "checkpoint_every": 2}
+    values["evaluate"] |= {"likeness_model": str(clip), "prompt_model": str(clip), "seeds": [1]}
+    values["evaluate"] |= {"prompts": ["gentra, snow"], "drift_prompts": ["a van"], "num_inference_steps": 2}
+    return values
+
+
+def write_photos(folder, count=8, size=(96, 80)):
+    """Write `count` photos of two-coloured gradients with captions; return their names."""
+    images = folder / "images"
+    images.mkdir(parents=True)
+    names = [f"car{n}.png" for n in range(1, count + 1)]
+    for n, name in enumerate(names):
+        gradient = Image.linear_gradient("L").resize(size)
+        colours = ((20 * n) % 256, 50, 200 - 20 * n), (255, 255 - 25 * n, 30 * n)
+        Image.composite(Image.new("RGB", size, colours[0]), Image.new("RGB", size, colours[1]), gradient).save(
+            images / name
+        )
+    (folder / "captions.txt").write_text("".join(f"{name}\ta gentra, view {name}\n" for name in names))
+    return names
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch, tiny_base, tiny_clip):
+    """A folder with photos, captions and a params.yaml for the tiny models; the current one during the test."""
+    values = tiny_values(tiny_base, tiny_clip)
+    write_photos(tmp_path / "data/raw")
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
+    listed = "".join(f"  {stage}:\n    deps: ['{tiny_base}']\n" for stage in ("cache_latents", "train", "evaluate"))
+    (tmp_path / "dvc.yaml").write_text("stages:\n" + listed)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GENTRA_CHECKPOINTS", raising=False)
+    return tmp_path
+
+
+def change(workspace, block, **values):
+    """Change values in the workspace's params.yaml."""
+    path = workspace / "params.yaml"
+    params = yaml.safe_load(path.read_text())
+    params[block] |= values
+    path.write_text(yaml.safe_dump(params))

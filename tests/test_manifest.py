@@ -1,0 +1,53 @@
+import hashlib
+
+import pytest
+
+from gentra_lora.manifest import ManifestError, Row, read_manifest, splits_by_content, write_manifest
+
+
+def digests(count, start=0):
+    return [hashlib.sha256(str(n).encode()).hexdigest() for n in range(start, start + count)]
+
+
+def rows(*splits):
+    return [Row(f"{n}.png", digests(1, n)[0], "caption ü", split) for n, split in enumerate(splits)]
+
+
+def test_rows_come_back_as_written(tmp_path):
+    written = rows("train", "held_out")
+    write_manifest(tmp_path / "m.jsonl", written)
+    assert read_manifest(tmp_path / "m.jsonl") == written
+
+
+def test_adding_photos_moves_no_other_photo():
+    before = splits_by_content(digests(60), 0.2)
+    assert splits_by_content(digests(90), 0.2)[:60] == before
+
+
+def test_about_the_asked_share_is_held_out():
+    assert splits_by_content(digests(1000), 0.2).count("held_out") == pytest.approx(200, abs=40)
+
+
+@pytest.mark.parametrize("share", [1e-9, 0.5])
+@pytest.mark.parametrize("start", range(8))
+def test_neither_split_is_ever_empty(share, start):
+    splits = splits_by_content(digests(2, start), share)
+    assert set(splits) == {"train", "held_out"}
+
+
+def test_manifest_without_a_held_out_photo_is_refused(tmp_path):
+    write_manifest(tmp_path / "m.jsonl", rows("train", "train"))
+    with pytest.raises(ManifestError, match="no photo is in the split held_out"):
+        read_manifest(tmp_path / "m.jsonl")
+
+
+def test_unknown_split_is_refused_with_its_line(tmp_path):
+    write_manifest(tmp_path / "m.jsonl", rows("train", "test"))
+    with pytest.raises(ManifestError, match="line 2: split is 'test'"):
+        read_manifest(tmp_path / "m.jsonl")
+
+
+def test_line_that_is_no_row_is_refused(tmp_path):
+    (tmp_path / "m.jsonl").write_text('{"file_name": "a.png"}\n')
+    with pytest.raises(ManifestError, match="line 1 is not a row"):
+        read_manifest(tmp_path / "m.jsonl")
