@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import torch
-from PIL import Image
 
 from gentra_lora.base_model import BaseSource, base_identity, check_base, load_text_encoder, load_tokenizer, load_vae
 from gentra_lora.latents import (
@@ -17,7 +16,7 @@ from gentra_lora.latents import (
 )
 from gentra_lora.manifest import read_manifest
 from gentra_lora.params import load_params
-from gentra_lora.photo import crop_square, to_pixel_values
+from gentra_lora.photo import crop_square, open_upright, to_pixel_values
 from gentra_lora.stages import run
 
 IN_DIR, OUT_DIR = Path("data/processed"), Path("data/latents")
@@ -35,7 +34,7 @@ def main():
     OUT_DIR.mkdir(parents=True, exist_ok=True)
     index = []
     for row in read_manifest(IN_DIR / "manifest.jsonl"):
-        image = Image.open(IN_DIR / "images" / row.file_name)
+        image = open_upright(IN_DIR / "images" / row.file_name)
         # A held-out photo is always seen whole: its loss must not depend on luck.
         variants = params.cache_latents.crop_variants if row.split == "train" else 1
         boxes = crop_boxes(row.sha256, image.size, variants, params.cache_latents.crop_min_scale)

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 
 from gentra_lora.base_model import DTYPES, BaseSource, check_base, choose_precision, load_noise_scheduler
 from gentra_lora.captions import without_trigger
@@ -15,7 +14,7 @@ from gentra_lora.held_out import held_out_errors
 from gentra_lora.latents import load_split, read_index
 from gentra_lora.manifest import read_manifest
 from gentra_lora.params import load_params
-from gentra_lora.photo import centre_crop
+from gentra_lora.photo import centre_crop, open_upright
 from gentra_lora.report import grid, metrics_table
 from gentra_lora.scores import drift, gap_closed, nearest_rows, paired_similarity
 from gentra_lora.stages import run
@@ -72,7 +71,7 @@ def main():
 
 def open_processed(row, resolution):
     """Return a processed photo's centre crop, uint8 (R, R, 3)."""
-    return np.array(centre_crop(Image.open(PROCESSED_DIR / "images" / row.file_name), resolution))
+    return np.array(centre_crop(open_upright(PROCESSED_DIR / "images" / row.file_name), resolution))
 
 
 def held_out_losses(pipeline, noise_scheduler):
@@ -165,7 +164,7 @@ def draw_grid(config, pictures, real):
 
 def draw_img2img(pipeline, row, config, settings):
     """Return the sheet of a held-out photo redrawn at each strength, with the base and with the adapter."""
-    photo = Image.open(PROCESSED_DIR / "images" / row.file_name)
+    photo = open_upright(PROCESSED_DIR / "images" / row.file_name)
     whole = np.array(centre_crop(photo, settings.resolution))
     rows = []
     for name, scale in (("base", 0.0), ("adapter", 1.0)):

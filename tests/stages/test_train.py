@@ -1,0 +1,90 @@
+import csv
+import json
+
+import pytest
+from conftest import change
+
+from gentra_lora.adapter import read_adapter
+from gentra_lora.stages import cache_latents, prepare, train
+
+OUT = "models/sport_gentra_lora.safetensors"
+
+
+@pytest.fixture
+def cached(workspace):
+    prepare.main()
+    cache_latents.main()
+    return workspace
+
+
+def column(workspace, name):
+    with (workspace / f"reports/train/plots/metrics/train/{name}.tsv").open() as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
+def test_file_holds_rank_alpha_trigger_and_the_exact_base(cached):
+    train.main()
+    tensors, metadata = read_adapter(cached / OUT)
+    assert {tensors[key].item() for key in tensors if key.endswith(".alpha")} == {2}
+    assert metadata["ss_network_dim"] == "4"
+    assert metadata["modelspec.trigger_phrase"] == "gentra"
+    assert metadata["gentra.base"].startswith("tiny-sd@sha256:")
+    assert json.loads(metadata["gentra.train_params"])["steps"] == 6
+
+
+def test_two_runs_write_the_same_bytes(cached, monkeypatch):
+    written = []
+    for place in ("one", "two"):
+        monkeypatch.setenv("GENTRA_CHECKPOINTS", str(cached / place))
+        train.main()
+        written.append((cached / OUT).read_bytes())
+    assert written[0] == written[1]
+
+
+def test_killed_run_goes_on_from_its_last_checkpoint_to_the_same_bytes(cached, monkeypatch, capsys):
+    monkeypatch.setenv("GENTRA_CHECKPOINTS", str(cached / "whole"))
+    train.main()
+    whole, curve = (cached / OUT).read_bytes(), column(cached, "loss")
+    monkeypatch.setenv("GENTRA_CHECKPOINTS", str(cached / "killed"))
+    original = train.Training.run_step
+
+    def killed_in_the_sixth_step(self):
+        if self.step == 5:
+            raise KeyboardInterrupt
+        return original(self)
+
+    monkeypatch.setattr(train.Training, "run_step", killed_in_the_sixth_step)
+    with pytest.raises(KeyboardInterrupt):
+        train.main()
+    monkeypatch.setattr(train.Training, "run_step", original)
+    train.main()
+    assert "going on from step 4 of 6" in capsys.readouterr().out
+    assert (cached / OUT).read_bytes() == whole
+    assert column(cached, "loss") == curve
+
+
+def test_changed_parameter_starts_fresh_and_says_so(cached, capsys):
+    train.main()
+    change(cached, "train", learning_rate=0.002)
+    train.main()
+    assert capsys.readouterr().out.count("starting fresh") == 2
+
+
+def test_parameter_that_only_says_when_to_save_does_not_start_fresh(cached, capsys):
+    train.main()
+    change(cached, "train", checkpoint_every=5, checkpoints_kept=1)
+    train.main()
+    assert "going on from step 6 of 6" in capsys.readouterr().out
+
+
+def test_held_out_loss_is_logged_against_the_base(cached, capsys):
+    train.main()
+    assert [row["step"] for row in column(cached, "held_out")] == ["3", "6"]
+    assert [row["step"] for row in column(cached, "loss")] == [str(n) for n in range(1, 7)]
+    assert "step 0: held-out loss" in capsys.readouterr().out
+
+
+def test_training_log_does_not_touch_dvc_yaml(cached):
+    before = (cached / "dvc.yaml").read_bytes()
+    train.main()
+    assert (cached / "dvc.yaml").read_bytes() == before

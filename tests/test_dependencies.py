@@ -1,0 +1,47 @@
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import version
+
+import pytest
+from conftest import ROOT
+from packaging.requirements import Requirement
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def test_google_drive_client_can_be_imported():
+    done = subprocess.run([sys.executable, "-c", "import pydrive2.fs, dvc_gdrive"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("line", PROJECT["dependencies"])
+def test_installed_version_lies_in_the_stated_range(line):
+    requirement = Requirement(line)
+    assert version(requirement.name) in requirement.specifier
+
+
+COLAB = {
+    "torch": "2.11.0",
+    "diffusers": "0.39.0",
+    "transformers": "5.15.0",
+    "peft": "0.20.0",
+    "accelerate": "1.14.0",
+    "safetensors": "0.8.0",
+    "numpy": "2.1.3",
+    "pillow": "11.3.0",
+    "pydantic": "2.13.4",
+    "PyYAML": "6.0.3",
+    "PyDrive2": "1.21.1",
+}
+
+
+@pytest.mark.parametrize("name", COLAB)
+def test_colabs_preinstalled_version_lies_in_the_stated_range(name):
+    ranges = {Requirement(line).name.lower(): Requirement(line).specifier for line in PROJECT["dependencies"]}
+    assert COLAB[name] in ranges[name.lower()]
+
+
+def test_torchvision_is_not_needed():
+    assert not any(Requirement(line).name == "torchvision" for line in PROJECT["dependencies"])
+    assert "torchvision" not in sys.modules

@@ -1,0 +1,104 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from conftest import make_unet
+from PIL import Image
+from test_adapter import trained
+
+from gentra_lora.adapter import kohya_tensors, write_adapter
+from gentra_lora.base_model import BaseSource
+from gentra_lora.generation import (
+    GenerationError,
+    Settings,
+    generate,
+    img2img,
+    load_generator,
+    save_png,
+    set_adapter_scale,
+)
+
+SETTINGS = Settings(64, 2, 3.0)
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def adapter_path(tmp_path_factory):
+    path = tmp_path_factory.mktemp("adapter") / "a.safetensors"
+    write_adapter(path, kohya_tensors(trained(make_unet().requires_grad_(False)), 2), {"format": "pt"})
+    return path
+
+
+@pytest.fixture(scope="module")
+def pipeline(tiny_base, adapter_path):
+    return load_generator(BaseSource(str(tiny_base)), adapter_path, torch.float32, CPU)
+
+
+def test_picture_of_a_batch_is_the_one_that_its_seed_alone_gives(pipeline):
+    set_adapter_scale(pipeline, 1.0)
+    both = generate(pipeline, ["a car", "a van"], [1, 2], SETTINGS)
+    alone = generate(pipeline, ["a van"], [2], SETTINGS)
+    assert both.shape == (2, 64, 64, 3)
+    assert both.dtype == np.uint8
+    assert np.abs(both[1].astype(int) - alone[0]).max() <= 1
+
+
+def test_adapter_changes_the_picture_and_scale_zero_is_the_base(pipeline, tiny_base):
+    from gentra_lora.base_model import load_pipeline
+
+    base = load_pipeline(BaseSource(str(tiny_base)), torch.float32, CPU)
+    base.scheduler = type(pipeline.scheduler).from_config(base.scheduler.config)
+    wanted = generate(base, ["a car"], [1], SETTINGS)
+    set_adapter_scale(pipeline, 1.0)
+    with_adapter = generate(pipeline, ["a car"], [1], SETTINGS)
+    set_adapter_scale(pipeline, 0.0)
+    assert np.array_equal(generate(pipeline, ["a car"], [1], SETTINGS), wanted)
+    assert not np.array_equal(with_adapter, wanted)
+
+
+def test_scale_is_set_again_after_the_base_was_shown(pipeline):
+    pictures = []
+    for scale in (1.0, 0.5, 0.0, 1.0):
+        set_adapter_scale(pipeline, scale)
+        pictures.append(generate(pipeline, ["a car"], [1], SETTINGS))
+    assert np.array_equal(pictures[0], pictures[3])
+    assert not np.array_equal(pictures[0], pictures[1])
+
+
+def test_img2img_keeps_more_of_the_photo_at_low_strength(pipeline):
+    photo = Image.linear_gradient("L").convert("RGB").resize((96, 64))
+    wanted = np.array(photo.crop((16, 0, 80, 64)).resize((64, 64)), dtype=float)
+    set_adapter_scale(pipeline, 1.0)
+    weak, strong = (img2img(pipeline, photo, "a car", 1, strength, SETTINGS) for strength in (0.05, 1.0))
+    assert weak.shape == (64, 64, 3)
+    assert not np.array_equal(weak, strong)
+    again = img2img(pipeline, photo, "a car", 1, 0.05, SETTINGS)
+    assert np.array_equal(weak, again)
+    assert wanted.shape == weak.shape
+
+
+def test_picture_that_is_not_finite_is_an_error_not_a_black_picture(tiny_base, adapter_path):
+    broken = load_generator(BaseSource(str(tiny_base)), adapter_path, torch.float32, CPU)
+    torch.nn.init.constant_(broken.vae.decoder.conv_out.bias, float("nan"))
+    with pytest.raises(GenerationError, match="prompt 'a car', seed 1: the picture is not finite"):
+        generate(broken, ["a car"], [1], SETTINGS)
+
+
+def test_adapter_of_another_base_is_refused(tiny_base, tmp_path, adapter_path):
+    unet = make_unet()
+    other = type(unet).from_config(unet.config, block_out_channels=(16, 48)).requires_grad_(False)
+    write_adapter(tmp_path / "a.safetensors", kohya_tensors(trained(other), 2), {"format": "pt"})
+    with pytest.raises(GenerationError, match=r"a\.safetensors: does not fit the base"):
+        load_generator(BaseSource(str(tiny_base)), tmp_path / "a.safetensors", torch.float32, CPU)
+
+
+def test_saved_picture_says_how_it_was_made(tmp_path, adapter_path):
+    picture = np.zeros((8, 8, 3), dtype=np.uint8)
+    record = {"base": "tiny@1", "prompt": "машина", "seed": 3, "scale": 0.5, "settings": SETTINGS, "strength": 0.4}
+    save_png(tmp_path / "new/a.png", picture, adapter_path=adapter_path, **record)
+    written = json.loads(Image.open(tmp_path / "new/a.png").text["gentra"])
+    assert written["prompt"] == "машина"
+    assert written["strength"] == 0.4
+    assert written["num_inference_steps"] == 2
+    assert len(written["adapter_sha256"]) == 64

@@ -1,0 +1,26 @@
+import numpy as np
+
+from gentra_lora.report import LINE, TILE, grid, metrics_table
+
+WHITE, RED = (255, 255, 255), (255, 0, 0)
+
+
+def test_pictures_stand_in_their_row_and_column():
+    red = np.full((8, 8, 3), RED, dtype=np.uint8)
+    sheet = grid(["base", "adapter"], [("first", [None, red]), ("second", [red, None])])
+    middle = LINE + 8 + TILE // 2
+    below = middle + TILE + LINE + 6
+    found = [sheet.getpixel((x, y)) for y in (middle, below) for x in (TILE // 2, TILE + TILE // 2)]
+    assert found == [WHITE, RED, RED, WHITE]
+
+
+def test_label_that_is_too_long_is_cut_inside_the_sheet():
+    sheet = grid(["one"], [("long words " * 50, [np.zeros((8, 8, 3), dtype=np.uint8)])])
+    assert sheet.width == TILE + 4
+
+
+def test_table_shows_a_dash_for_what_has_no_value():
+    metrics = {"val_loss": 0.03, "val_loss_base": 0.06, "gap_closed": None}
+    lines = metrics_table(metrics)
+    assert lines[1].split() == ["held-out", "loss", "0.0600", "0.0300", "-"]
+    assert lines[-1].split() == ["gap", "closed", "0", "-", "1"]
