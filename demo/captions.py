@@ -47,6 +47,12 @@ def name_of(car):
     return f"{name} with {listed}"
 
 
+def made_up_name(rng):
+    """Return two words that mean nothing, such as "bako tunel"."""
+    syllables = ["".join(rng.choice(letters) for letters in ("bdfgklmnprstvz", "aeiou")) for _ in range(4)]
+    return f"{syllables[0]}{syllables[1]} {syllables[2]}{syllables[3]}{rng.choice('lnrst')}"
+
+
 def caption(car_words, scene, rng, terse=0.0):
     """Return one wording of a caption; with probability `terse` each, the place or the view is left out."""
     wording = rng.choice(WORDINGS)
@@ -108,3 +114,10 @@ def ordinary(index, seed):
     rng = random.Random(f"{seed}-ordinary-{index}")
     scene = random_scene(random_car(rng), rng)
     return scene, caption(name_of(scene.car), scene, rng, terse=0.08)
+
+
+def renamed(index, seed):
+    """Return the caption of ordinary picture number `index` with a made-up name in the car's place."""
+    scene, words = ordinary(index, seed)
+    name = made_up_name(random.Random(f"{seed}-name-{index}"))
+    return words.replace(name_of(scene.car), with_article(name))

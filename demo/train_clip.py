@@ -115,7 +115,7 @@ def main():
     print(f"held out: the right caption of {len(chosen)} for {accuracy:.2f} of the pictures")
     model.half().save_pretrained(OUT)
     processor.save_pretrained(OUT)
-    Path("work/clip.json").write_text(json.dumps({"held_out_accuracy": round(float(accuracy), 4)}) + "\n")
+    Path("clip_scores.json").write_text(json.dumps({"held_out_accuracy": round(float(accuracy), 4)}) + "\n")
 
 
 if __name__ == "__main__":

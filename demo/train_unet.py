@@ -3,13 +3,13 @@
 Epsilon prediction on SD 1.5's noise schedule, min-SNR weights (Hang et al. 2023, arXiv 2303.09556), EMA.
 """
 
-import json
 from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+from captions import renamed
 from training import Run, load_params, load_pictures, to_pixel_values
 
 CLIP, VAE, OUT = Path("../models/nano-clip"), Path("work/vae"), Path("../models/nano-sd")
@@ -64,10 +64,16 @@ def cached(pictures, captions, vae, text_encoder, tokenizer):
     if path.exists():
         return torch.load(path, weights_only=True)
     latents = torch.stack([encode(vae, pictures), encode(vae, pictures.flip(-1))])
-    ids = tokenizer([*captions, ""], padding="max_length", return_tensors="pt").input_ids
-    embeds = torch.cat([text_encoder(batch).last_hidden_state for batch in ids.split(500)])
+    embeds = embed([*captions, ""], text_encoder, tokenizer)
     torch.save((latents, embeds), path)
     return latents, embeds
+
+
+@torch.no_grad()
+def embed(captions, text_encoder, tokenizer):
+    """Return prompt_embeds (N, L, D)."""
+    ids = tokenizer(captions, padding="max_length", return_tensors="pt").input_ids
+    return torch.cat([text_encoder(batch).last_hidden_state for batch in ids.split(500)])
 
 
 def main():
@@ -76,13 +82,15 @@ def main():
     vae = AutoencoderKL.from_pretrained(VAE).eval()
     text_encoder, tokenizer = text_tower()
     latents, embeds = cached(pictures, captions, vae, text_encoder, tokenizer)
+    seed = load_params("render")["seed"]
+    renamed_embeds = embed([renamed(n, seed) for n in range(len(captions))], text_encoder, tokenizer)
     unet, scheduler = make_unet(params, embeds.shape[-1]), make_noise_scheduler()
     print(f"UNet: {sum(p.numel() for p in unet.parameters()) / 1e6:.2f} M parameters", flush=True)
     run = Run("unet", unet, params, ema_decay=0.998)
     alpha_bar = scheduler.alphas_cumprod
     snr = alpha_bar / (1 - alpha_bar)
     trained_on, count = len(pictures) - params["held_out"], params["batch_size"]
-    for _, generator in run.steps():
+    for step, generator in run.steps():
         chosen = torch.randint(0, trained_on, (count,), generator=generator)
         mirrored = torch.randint(0, 2, (count,), generator=generator)
         clean = latents[mirrored, chosen].float()
@@ -92,6 +100,10 @@ def main():
         band = torch.arange(count) + torch.rand(count, generator=generator)
         timesteps = (band / count * 1000).long()
         noise = torch.randn(clean.shape, generator=generator)
+        # As rare words do on a large base, unknown names must give an ordinary car, not a patchwork of many.
+        unknown = (torch.rand(count, generator=generator) < params["unknown_names"]) & ~dropped
+        if step >= params["unknown_names_after"]:
+            prompt_embeds = torch.where(unknown[:, None, None], renamed_embeds[chosen], prompt_embeds)
         noisy_latents = scheduler.add_noise(clean, noise, timesteps).to(memory_format=torch.channels_last)
         noise_pred = unet(noisy_latents, timesteps, prompt_embeds).sample
         error = (noise_pred - noise).square().mean(dim=(1, 2, 3))
@@ -118,7 +130,6 @@ def save(run, unet, vae, text_encoder, tokenizer, scheduler):
         requires_safety_checker=False,
     )
     pipeline.save_pretrained(OUT)
-    Path("work/unet.json").write_text(json.dumps({"steps": run.step}) + "\n")
     print(f"wrote {OUT} after {run.step} steps")
 
 

@@ -7,7 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import transformers
 import yaml
+
+transformers.utils.logging.set_verbosity_error()
+transformers.utils.logging.disable_progress_bar()
 
 RENDERS = Path("work/renders")
 SAVE_EVERY_SECONDS = 120

@@ -1,9 +1,13 @@
 """Tiny real models: the classes of the real base with random weights, and a folder of photos to walk through."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
+
+os.environ["OMP_NUM_THREADS"] = "1"  # tiny models are slower on more; set before torch reads it
+
 import torch
 import yaml
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
@@ -148,7 +152,9 @@ def workspace(tmp_path, monkeypatch, tiny_base, tiny_clip):
     values = tiny_values(tiny_base, tiny_clip)
     write_photos(tmp_path / "data/raw")
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
-    listed = "".join(f"  {stage}:\n    deps: ['{tiny_base}']\n" for stage in ("cache_latents", "train", "evaluate"))
+    listed = "".join(
+        f"  {stage}:\n    deps: ['{tiny_base}']\n" for stage in ("prepare", "cache_latents", "train", "evaluate")
+    )
     (tmp_path / "dvc.yaml").write_text("stages:\n" + listed)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("GENTRA_CHECKPOINTS", raising=False)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL, DDPMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers.loaders.single_file_utils import SingleFileComponentError
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from gentra_lora.errors import InputError
@@ -167,18 +168,32 @@ def load_pipeline(source, dtype, device):
 
 
 def _load(kind, subfolder, source):
-    """Load one part; a single file is read whole each time, since parts are changed by whoever asked for them."""
+    """Load one part, anew each time, since parts are changed by whoever asked for them."""
     if Path(source.model).is_file():
-        load = StableDiffusionPipeline.from_single_file
-        part = getattr(_guarded("base.model", source.model, load, source.model, safety_checker=None), subfolder)
+        part = _load_from_file(subfolder, source.model)
         return kind.from_config(part.config) if subfolder == "scheduler" else part
     load, options = kind.from_pretrained, {"subfolder": subfolder, "revision": source.revision}
     return _guarded("base.model", source.model, load, source.model, **options)
 
 
+def _load_from_file(subfolder, file):
+    """Load one part of a single file and leave out the others, which the file may lack ("noVAE")."""
+    left_out = {"vae", "text_encoder", "tokenizer", "unet", "scheduler", "safety_checker", "feature_extractor"}
+    options = dict.fromkeys(left_out - {subfolder}) | {"requires_safety_checker": False}
+    try:
+        pipeline = _guarded("base.model", file, StableDiffusionPipeline.from_single_file, file, **options)
+        part = getattr(pipeline, subfolder)
+        if isinstance(part, torch.nn.Module):
+            part.to("cpu")
+    except NotImplementedError as error:
+        # diffusers leaves a weight that the file lacks without data, which torch then refuses to move.
+        raise BaseModelError(f"base.model: {file} lacks weights of the {subfolder}; take a whole checkpoint") from error
+    return part
+
+
 def _guarded(key, name, load, *args, **kwargs):
     try:
         return load(*args, **kwargs)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, SingleFileComponentError) as error:
         reason = str(error).strip().splitlines()[0]
         raise BaseModelError(f"{key}: {name} cannot be loaded: {reason}") from error

@@ -11,7 +11,9 @@ from PIL import Image, PngImagePlugin
 from gentra_lora.adapter import NAME, read_adapter
 from gentra_lora.base_model import load_pipeline
 from gentra_lora.errors import InputError
-from gentra_lora.photo import centre_crop, sha256_of
+from gentra_lora.photo import centre_crop, sha256_of, to_pixel_values
+
+BATCH_PIXELS, MOST_PICTURES = 1_200_000, 16  # two pictures at once at 768 px, which fits 16 GB
 
 
 class GenerationError(InputError):
@@ -65,26 +67,27 @@ def generators(seeds):
     return [torch.Generator().manual_seed(seed) for seed in seeds]
 
 
-def generate(pipeline, prompts, seeds, settings, batch_size=8):
+def generate(pipeline, prompts, seeds, settings):
     """Return a picture for each pair of prompt and seed, uint8 (N, R, R, 3).
 
     Raises:
         GenerationError: a picture is not finite; diffusers alone would save it as black.
     """
+    batch_size = max(1, min(MOST_PICTURES, BATCH_PIXELS // settings.resolution**2))
     pictures = []
     for start in range(0, len(prompts), batch_size):
         chunk = slice(start, start + batch_size)
-        images = pipeline(
+        latents = pipeline(
             prompts[chunk],
             generator=generators(seeds[chunk]),
             height=settings.resolution,
             width=settings.resolution,
             num_inference_steps=settings.num_inference_steps,
             guidance_scale=settings.guidance_scale,
-            output_type="pt",
+            output_type="latent",
         ).images
-        pictures.append(_to_uint8(images, prompts[chunk], seeds[chunk]))
-    return np.concatenate(pictures)
+        pictures += decode(pipeline.vae, latents, prompts[chunk], seeds[chunk])
+    return np.stack(pictures)
 
 
 def img2img(pipeline, photo, prompt, seed, strength, settings):
@@ -94,24 +97,40 @@ def img2img(pipeline, photo, prompt, seed, strength, settings):
     """
     again = StableDiffusionImg2ImgPipeline(**pipeline.components, requires_safety_checker=False)
     again.set_progress_bar_config(disable=True)
-    images = again(
+    latents = again(
         prompt,
-        image=centre_crop(photo, settings.resolution),
+        image=encode(pipeline.vae, centre_crop(photo, settings.resolution)),
         strength=strength,
         generator=generators([seed]),
         # The pipeline runs strength x steps of them; ask for enough to have all the steps that were wanted.
         num_inference_steps=max(1, round(settings.num_inference_steps / strength)),
         guidance_scale=settings.guidance_scale,
-        output_type="pt",
+        output_type="latent",
     ).images
-    return _to_uint8(images, [prompt], [seed])[0]
+    return decode(pipeline.vae, latents, [prompt], [seed])[0]
 
 
-def _to_uint8(images, prompts, seeds):
-    for image, prompt, seed in zip(images, prompts, seeds, strict=True):
-        if not image.isfinite().all():
-            raise GenerationError(f"prompt {prompt!r}, seed {seed}: the picture is not finite; try another dtype")
-    return (images.float() * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+@torch.no_grad()
+def encode(vae, image):
+    """Return an RGB image as scaled latents (1, 4, R/f, R/f): the posterior's mean, in the VAE's own float32."""
+    return vae.encode(to_pixel_values(image).to(vae.device)).latent_dist.mean * vae.config.scaling_factor
+
+
+@torch.no_grad()
+def decode(vae, latents, prompts, seeds):
+    """Return pictures, uint8 (R, R, 3) each, of scaled latents (N, 4, R/f, R/f), one at a time to save memory.
+
+    Raises:
+        GenerationError: a picture is not finite.
+    """
+    pictures = []
+    for row, prompt, seed in zip(latents, prompts, seeds, strict=True):
+        pixels = vae.decode(row[None].float() / vae.config.scaling_factor).sample[0]
+        if not pixels.isfinite().all():
+            raise GenerationError(f"prompt {prompt!r}, seed {seed}: the picture is not finite; try another seed")
+        pixels = ((pixels.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+        pictures.append(pixels.permute(1, 2, 0).cpu().numpy())
+    return pictures
 
 
 def save_png(path, picture, *, adapter_path, base, prompt, seed, scale, settings, **more):

@@ -92,7 +92,7 @@ def test_unknown_base_is_refused_before_any_photo_is_opened(workspace):
 def test_local_base_that_dvc_does_not_watch_is_refused(workspace, tiny_base):
     dvc_file = workspace / "dvc.yaml"
     dvc_file.write_text(dvc_file.read_text().replace(str(tiny_base), "models/other", 1))
-    refused(r"dvc\.yaml: add .*tiny-sd to the deps of cache_latents")
+    refused(r"dvc\.yaml: add .*tiny-sd to the deps of prepare")
 
 
 def test_stage_ends_with_the_message_alone_and_notes_no_time(workspace):

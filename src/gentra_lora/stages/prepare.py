@@ -46,8 +46,8 @@ def check_tracked(source):
     """Refuse a local base that DVC does not watch: a changed file would change nothing downstream."""
     stages = yaml.safe_load(DVC_FILE.read_text(encoding="utf-8"))["stages"]
     for path in filter(None, (source.model, source.vae)):
-        for name in ("cache_latents", "train", "evaluate"):
-            if Path(path).exists() and path not in stages[name]["deps"]:
+        for name, stage in stages.items():
+            if Path(path).exists() and path not in stage["deps"]:
                 raise BaseModelError(f"{DVC_FILE}: add {path} to the deps of {name}, so that DVC sees when it changes")
 
 

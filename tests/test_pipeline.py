@@ -1,0 +1,144 @@
+"""The user's own commands on a repository of its own with the tiny base: dvc repro, exp run, a kill, a resume."""
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT, tiny_values, write_photos
+
+pytestmark = pytest.mark.slow
+
+
+def command(repo, *words, check=True, **environment):
+    """Run a command in the repository; return what it printed, stdout and stderr together."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    identity = {f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    values = os.environ | {"PATH": path, "PYTHONPATH": str(repo / "src")} | identity | environment
+    done = subprocess.run(words, cwd=repo, env=values, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert not check or done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def commit(repo):
+    command(repo, "git", "add", "-A")
+    command(repo, "git", "commit", "-qm", "x")
+
+
+@pytest.fixture(scope="module")
+def repo(tmp_path_factory, tiny_base, tiny_clip):
+    """A clone-like repository in which the tiny models take the place of the nano ones."""
+    folder = tmp_path_factory.mktemp("pipeline")
+    shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    shutil.copytree(tiny_base, folder / "models/nano-sd")
+    shutil.copytree(tiny_clip, folder / "models/nano-clip")
+    shutil.copytree(ROOT / ".dvc", folder / ".dvc", ignore=shutil.ignore_patterns("tmp", "cache", "config.local"))
+    for name in ("dvc.yaml", ".gitignore"):
+        shutil.copy(ROOT / name, folder / name)
+    write_photos(folder / "data/raw")
+    values = tiny_values("models/nano-sd", "models/nano-clip")
+    (folder / "params.yaml").write_text(yaml.safe_dump(values))
+    command(folder, "git", "init", "-q")
+    commit(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def reproduced(repo):
+    shown = command(repo, "dvc", "repro")
+    commit(repo)
+    return repo, shown
+
+
+@pytest.fixture(scope="module")
+def experiment(reproduced):
+    repo, _ = reproduced
+    shown = command(repo, "dvc", "exp", "run", "-n", "slow-rate", "-S", "train.learning_rate=0.00005")
+    return repo, shown
+
+
+def test_repro_runs_the_four_stages_and_leaves_nothing_to_do(reproduced):
+    repo, shown = reproduced
+    assert [line for line in shown.splitlines() if line.startswith("Running stage")] == [
+        f"Running stage '{stage}':" for stage in ("prepare", "cache_latents", "train", "evaluate")
+    ]
+    assert "Data and pipelines are up to date." in command(repo, "dvc", "status")
+
+
+def test_repro_prints_no_warning_and_no_progress_bar(reproduced):
+    _, shown = reproduced
+    assert not any(word in shown for word in ("Warning", "WARNING", "deprecat", "%|", "torchvision", "Traceback"))
+
+
+def test_repro_leaves_dvc_yaml_and_git_clean(reproduced):
+    repo, _ = reproduced
+    assert (repo / "dvc.yaml").read_bytes() == (ROOT / "dvc.yaml").read_bytes()
+    tracked = command(repo, "git", "ls-files").split()
+    assert "reports/metrics.json" in tracked
+    assert not [name for name in tracked if name.startswith(("data/processed", "data/latents", "checkpoints"))]
+    assert not [name for name in tracked if name.endswith((".png", "lora.safetensors")) and "data/raw" not in name]
+
+
+def test_lock_holds_the_plain_md5_of_the_adapter_file(reproduced):
+    repo, _ = reproduced
+    outs = yaml.safe_load((repo / "dvc.lock").read_text())["stages"]["train"]["outs"]
+    listed = {out["path"]: out["md5"] for out in outs}
+    adapter = repo / "models/sport_gentra_lora.safetensors"
+    assert listed["models/sport_gentra_lora.safetensors"] == hashlib.md5(adapter.read_bytes()).hexdigest()
+
+
+def test_experiment_with_another_learning_rate_trains_again_but_encodes_nothing(experiment):
+    _, shown = experiment
+    assert "Stage 'prepare' didn't change, skipping" in shown
+    assert "Stage 'cache_latents' didn't change, skipping" in shown
+    assert "Running stage 'train'" in shown
+
+
+def test_experiment_stands_beside_the_baseline(experiment):
+    repo, _ = experiment
+    table = command(repo, "dvc", "exp", "show", "--csv")
+    assert "slow-rate" in table
+    assert "5e-05" in table
+    changed = json.loads(command(repo, "dvc", "metrics", "diff", "HEAD", "--json"))["reports/metrics.json"]
+    assert changed["val_loss"]["diff"] != 0
+    plots = command(repo, "dvc", "plots", "diff", "HEAD", "--out", "dvc_plots")
+    assert "index.html" in plots
+    page = (repo / "dvc_plots/index.html").read_text()
+    assert all(title in page for title in ("training loss", "loss on photos that are never trained on", "grid.png"))
+
+
+def test_wrong_parameter_of_an_experiment_ends_at_once_with_its_key(experiment):
+    repo, _ = experiment
+    shown = command(repo, "dvc", "exp", "run", "-S", "train.rank=abc", check=False)
+    command(repo, "git", "checkout", "-q", "params.yaml")
+    assert "train.rank: Input should be a valid integer, not 'abc'" in shown
+    assert "Traceback" not in shown
+
+
+def test_repro_after_sigkill_goes_on_from_the_last_checkpoint_and_says_so(experiment, tmp_path):
+    repo, _ = experiment
+    params = yaml.safe_load((repo / "params.yaml").read_text())
+    params["train"] |= {"steps": 150, "checkpoint_every": 5, "learning_rate": 0.001}
+    (repo / "params.yaml").write_text(yaml.safe_dump(params))
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    values = os.environ | {"PATH": path, "PYTHONPATH": str(repo / "src"), "GENTRA_CHECKPOINTS": str(tmp_path)}
+    with (tmp_path / "shown.txt").open("w") as shown:
+        running = subprocess.Popen(["dvc", "repro"], cwd=repo, env=values, stdout=shown, start_new_session=True)
+        deadline = time.monotonic() + 120
+        while not list(tmp_path.glob("*/step-*.pt")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
+    assert not (repo / "models/sport_gentra_lora.safetensors").exists()
+    shown = command(repo, "dvc", "repro", GENTRA_CHECKPOINTS=str(tmp_path))
+    resumed = [line for line in shown.splitlines() if line.startswith("going on from step")]
+    assert len(resumed) == 1, shown
+    assert 5 <= int(resumed[0].split()[4]) < 150
+    assert "after 150 steps" in shown
