@@ -153,7 +153,8 @@ def workspace(tmp_path, monkeypatch, tiny_base, tiny_clip):
     write_photos(tmp_path / "data/raw")
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
     listed = "".join(
-        f"  {stage}:\n    deps: ['{tiny_base}']\n" for stage in ("prepare", "cache_latents", "train", "evaluate")
+        f"  {stage}:\n    deps: ['{tiny_base}', '{tiny_clip}']\n"
+        for stage in ("prepare", "cache_latents", "train", "evaluate")
     )
     (tmp_path / "dvc.yaml").write_text("stages:\n" + listed)
     monkeypatch.chdir(tmp_path)

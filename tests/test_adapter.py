@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError
 
 import pytest
 import torch
@@ -7,9 +8,12 @@ from conftest import make_unet
 from diffusers import StableDiffusionPipeline
 from safetensors.torch import save_file
 
+from gentra_lora import adapter
 from gentra_lora.adapter import (
     AdapterError,
     attach_adapter,
+    check_torchao,
+    check_written,
     kohya_tensors,
     lora_modules,
     module_deltas,
@@ -144,6 +148,29 @@ def test_adapter_that_would_change_nothing_is_refused(tiny_unet):
     attach_adapter(tiny_unet, 4, 2, seed=1)
     with pytest.raises(AdapterError, match="changes nothing"):
         kohya_tensors(lora_modules(tiny_unet), 2)
+
+
+def test_file_that_does_not_read_back_as_trained_is_refused(tiny_unet, tmp_path):
+    modules = trained(tiny_unet)
+    write_adapter(tmp_path / "a.safetensors", kohya_tensors(modules, 2), METADATA)
+    check_written(tmp_path / "a.safetensors", modules, 2)
+    with pytest.raises(AdapterError, match="does not read back as it was trained"):
+        check_written(tmp_path / "a.safetensors", modules, 4)
+
+
+@pytest.mark.parametrize(("found", "refused"), [("0.10.0", True), ("0.16.0", False), (None, False)])
+def test_torchao_that_peft_refuses_is_told_with_the_way_out(monkeypatch, found, refused):
+    def version(name):
+        if found is None:
+            raise PackageNotFoundError(name)
+        return found
+
+    monkeypatch.setattr(adapter, "version", version)
+    if refused:
+        with pytest.raises(AdapterError, match=r"torchao 0\.10\.0 .* pip uninstall torchao"):
+            check_torchao()
+    else:
+        check_torchao()
 
 
 def test_missing_file_is_an_error_with_the_way_out(tmp_path):

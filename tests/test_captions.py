@@ -66,3 +66,24 @@ def test_trigger_word_is_replaced_whatever_its_case():
 def test_words_beyond_the_limit_are_shown(tokenizer):
     assert lost_words("a" * 38, tokenizer) == ""
     assert lost_words("a" * 38 + "xyz", tokenizer) == "xyz"
+
+
+@pytest.mark.parametrize("separator", [", ", ": ", " "])
+def test_name_before_another_separator_is_refused_rather_than_taken_for_a_caption(tmp_path, separator):
+    with pytest.raises(CaptionError, match="line 1 begins with a photo's name, but no tab or"):
+        read(tmp_path, f"img10.jpg{separator}ten\nimg2.jpg{separator}two\n")
+
+
+def test_bar_inside_a_caption_is_no_separator(tmp_path):
+    captions = read(tmp_path, "a car at 5.30pm | night\nten\n")
+    assert captions == {"img2.jpg": "a car at 5.30pm | night", "img10.jpg": "ten"}
+
+
+def test_photo_name_may_hold_spaces_dots_and_other_scripts(tmp_path):
+    names = ["моя машина 1.jpg", "a.b (2).jpeg"]
+    captions = read(tmp_path, "моя машина 1.jpg\tone\na.b (2).jpeg\ttwo\n", names)
+    assert captions == {"моя машина 1.jpg": "one", "a.b (2).jpeg": "two"}
+
+
+def test_odd_digits_in_a_name_do_not_break_the_order(tmp_path):
+    assert read(tmp_path, "one\ntwo\n", ["a².jpg", "a1.jpg"]).keys() == {"a².jpg", "a1.jpg"}

@@ -105,6 +105,19 @@ def test_impossible_strength_is_refused(workspace, strength, capsys):
     assert "--strength" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("steps", ["0", "-3", "many"])
+def test_impossible_number_of_steps_is_refused(workspace, steps, capsys):
+    with pytest.raises(SystemExit):
+        main(["generate", "gentra", "--steps", steps])
+    assert "--steps" in capsys.readouterr().err
+
+
+def test_failed_command_leaves_no_empty_picture(workspace):
+    with pytest.raises(SystemExit):
+        main(["generate", "gentra", "--out", "a.png"])
+    assert not (workspace / "a.png").exists()
+
+
 def test_summary_before_the_first_run_says_what_to_do(workspace):
     with pytest.raises(SystemExit, match="nothing to show yet; run `dvc repro`"):
         main(["summary"])

@@ -35,8 +35,15 @@ def test_model_without_text_tower_gives_its_class_token(tmp_path, tiny_clip):
     (tmp_path / "preprocessor_config.json").write_text((tiny_clip / "preprocessor_config.json").read_text())
     model = FeatureModel("evaluate.likeness_model", str(tmp_path), None, CPU)
     assert model.of_pictures(pictures(2)).shape == (2, 32)
+    with pytest.raises(BaseModelError, match=r"evaluate\.likeness_model: .* has no text tower"):
+        model.of_prompts(["a car"])
 
 
 def test_hub_id_without_revision_is_refused_by_its_key():
     with pytest.raises(BaseModelError, match=r"evaluate\.likeness_model: owner/model"):
         FeatureModel("evaluate.likeness_model", "owner/model", None, CPU)
+
+
+def test_folder_without_a_model_is_refused_by_its_key(tmp_path):
+    with pytest.raises(BaseModelError, match=r"evaluate\.likeness_model: .* cannot be loaded"):
+        FeatureModel("evaluate.likeness_model", str(tmp_path), None, CPU)

@@ -8,7 +8,7 @@ from PIL import Image
 from test_adapter import trained
 
 from gentra_lora.adapter import kohya_tensors, write_adapter
-from gentra_lora.base_model import BaseSource
+from gentra_lora.base_model import BaseSource, load_pipeline
 from gentra_lora.generation import (
     GenerationError,
     Settings,
@@ -48,10 +48,8 @@ def test_picture_of_a_batch_is_the_one_that_its_seed_alone_gives(pipeline):
 
 
 def test_adapter_changes_the_picture_and_scale_zero_is_the_base(pipeline, tiny_base):
-    from gentra_lora.base_model import load_pipeline
-
     base = load_pipeline(BaseSource(str(tiny_base)), torch.float32, CPU)
-    base.scheduler = type(pipeline.scheduler).from_config(base.scheduler.config)
+    base.scheduler = type(pipeline.scheduler).from_config(pipeline.scheduler.config)
     wanted = generate(base, ["a car"], [1], SETTINGS)
     set_adapter_scale(pipeline, 1.0)
     with_adapter = generate(pipeline, ["a car"], [1], SETTINGS)
@@ -96,6 +94,26 @@ def test_half_precision_denoiser_works_with_the_float32_vae(tiny_base, adapter_p
     half = load_generator(BaseSource(str(tiny_base)), adapter_path, torch.bfloat16, CPU)
     assert generate(half, ["a car"], [1], SETTINGS).shape == (1, 64, 64, 3)
     assert img2img(half, Image.new("RGB", (80, 64), "red"), "a car", 1, 0.5, SETTINGS).shape == (64, 64, 3)
+
+
+def test_prompt_that_would_be_cut_is_refused_with_the_lost_words(pipeline):
+    with pytest.raises(GenerationError, match="the text encoder would not see 'xyz'"):
+        generate(pipeline, ["a" * 38 + "xyz"], [1], SETTINGS)
+
+
+def test_strength_too_low_for_the_schedule_is_refused(pipeline):
+    with pytest.raises(GenerationError, match=r"strength 0\.001 with 2 steps needs a schedule of 2000 steps"):
+        img2img(pipeline, Image.new("RGB", (64, 64)), "a car", 1, 0.001, SETTINGS)
+
+
+def test_one_step_is_enough_at_any_strength(pipeline):
+    picture = img2img(pipeline, Image.new("RGB", (64, 64)), "a car", 1, 0.3, Settings(64, 1, 3.0))
+    assert picture.shape == (64, 64, 3)
+
+
+def test_sampling_starts_at_pure_noise(pipeline):
+    pipeline.scheduler.set_timesteps(20)
+    assert pipeline.scheduler.timesteps[0] == 999
 
 
 def test_saved_picture_says_how_it_was_made(tmp_path, adapter_path):

@@ -16,19 +16,24 @@ from gentra_lora.latents import (
 
 
 def test_first_crop_is_the_largest_centred_square():
-    assert crop_boxes("a", (100, 60), 3, 0.5)[0] == (20, 0, 60)
+    assert crop_boxes("a", (100, 60), 3, 0.5, 30)[0] == (20, 0, 60)
 
 
 def test_crops_lie_inside_the_photo_and_keep_the_smallest_scale():
-    for left, top, side in crop_boxes("a", (100, 60), 50, 0.5):
+    for left, top, side in crop_boxes("a", (100, 60), 50, 0.5, 30):
         assert 30 <= side <= 60
         assert 0 <= left <= 100 - side
         assert 0 <= top <= 60 - side
 
 
+def test_no_crop_is_smaller_than_the_resolution():
+    assert min(side for _, _, side in crop_boxes("a", (100, 60), 50, 0.1, 48)) == 48
+    assert {side for _, _, side in crop_boxes("a", (100, 60), 50, 0.1, 64)} == {60}
+
+
 def test_crops_depend_on_the_photo_alone():
-    assert crop_boxes("a", (100, 60), 4, 0.5) == crop_boxes("a", (100, 60), 4, 0.5)
-    assert crop_boxes("a", (100, 60), 4, 0.5)[1:] != crop_boxes("b", (100, 60), 4, 0.5)[1:]
+    assert crop_boxes("a", (100, 60), 4, 0.5, 30) == crop_boxes("a", (100, 60), 4, 0.5, 30)
+    assert crop_boxes("a", (100, 60), 4, 0.5, 30)[1:] != crop_boxes("b", (100, 60), 4, 0.5, 30)[1:]
 
 
 @pytest.mark.parametrize("place", range(5))

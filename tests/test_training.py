@@ -3,6 +3,7 @@ import io
 import pytest
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from conftest import demo_values, make_unet
 from diffusers import DDPMScheduler
 
@@ -111,6 +112,11 @@ def test_learning_rate_warms_up_and_falls_to_zero():
     assert rates[-1] < 0.001
 
 
+def test_constant_rate_warms_up_too():
+    run = training(steps=10, lr_warmup_steps=2, learning_rate=0.01, lr_scheduler="constant")
+    assert [run.run_step()["learning_rate"] for _ in range(4)] == pytest.approx([0, 0.005, 0.01, 0.01])
+
+
 def test_gradient_checkpointing_changes_no_weight():
     plain, saving = training(), training()
     saving.unet.enable_gradient_checkpointing()
@@ -125,6 +131,30 @@ def test_loss_that_is_not_finite_stops_the_run_with_step_and_photos():
     run.data.photos.mean[:] = float("nan")
     with pytest.raises(TrainingError, match=r"step 0: the loss is nan \(photos \d\.png"):
         run.run_step()
+
+
+def test_gradient_that_is_not_finite_reaches_no_weight():
+    run = training()
+    before = weights(run)
+    run.trainable[0].register_hook(lambda grad: grad * float("inf"))
+    with pytest.raises(TrainingError, match=r"step 0: the gradient's norm is (nan|inf)"):
+        run.run_step()
+    same(weights(run), before, rtol=0, atol=0)
+
+
+def test_bfloat16_base_trains_a_float32_adapter():
+    AcceleratorState._reset_state()
+    unet = make_unet().requires_grad_(False).to(torch.bfloat16)
+    data = TrainingData(photos(), torch.zeros(40, 32), 0.5)
+    accelerator = Accelerator(cpu=True, mixed_precision="bf16")
+    run = Training(unet, DDPMScheduler(beta_schedule="scaled_linear"), data, config(), accelerator)
+    before = weights(run)
+    run.run_step()
+    run.run_step()
+    assert {p.dtype for p in run.trainable} == {torch.float32}
+    assert any(not torch.equal(before[name][0], module.down) for name, module in run.modules().items())
+    assert held_out_errors(run.unet, run.noise_scheduler, run.data.photos, 0.5).isfinite().all()
+    AcceleratorState._reset_state()
 
 
 def test_held_out_loss_leaves_weights_mode_and_random_state():

@@ -8,8 +8,10 @@ import os
 import re
 import struct
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 
 import torch
+from packaging.version import Version
 from peft import LoraConfig
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -24,6 +26,22 @@ KEY = re.compile(r"lora_unet_\w+\.(lora_down\.weight|lora_up\.weight|alpha)")
 
 class AdapterError(InputError):
     """An adapter that must not be saved or used; the message names the module or file."""
+
+
+def check_torchao():
+    """Refuse a torchao that peft refuses: it would fail only when the adapter is attached.
+
+    Raises:
+        AdapterError: torchao is installed and older than 0.16, as in Colab's image.
+    """
+    try:
+        found = version("torchao")
+    except PackageNotFoundError:
+        return
+    if Version(found) < Version("0.16"):
+        raise AdapterError(
+            f"torchao {found} is installed, which peft refuses; nothing here needs it: pip uninstall torchao"
+        )
 
 
 @dataclass(frozen=True)
@@ -119,6 +137,20 @@ def read_adapter(path):
             f"{path}: not an adapter in the kohya layout; unknown key: {(stray or ['no key at all'])[0]}"
         )
     return tensors, metadata
+
+
+def check_written(path, modules, lora_alpha):
+    """Read a file back and compare every module's weight delta with the trained one.
+
+    Raises:
+        AdapterError: one is missing, or differs by more than float16's rounding.
+    """
+    deltas = module_deltas(read_adapter(path)[0])
+    for name, module in modules.items():
+        trained = module.up.detach().flatten(1) @ module.down.detach().flatten(1) * (lora_alpha / module.down.shape[0])
+        written = deltas.get(f"lora_unet_{name.replace('.', '_')}")
+        if written is None or (written.flatten(1) - trained.float().cpu()).norm() > 0.01 * trained.norm() + 1e-6:
+            raise AdapterError(f"{path}: {name} does not read back as it was trained; train again")
 
 
 def module_deltas(tensors):

@@ -11,7 +11,7 @@ from diffusers import AutoencoderKL, DDPMScheduler, StableDiffusionPipeline, UNe
 from diffusers.loaders.single_file_utils import SingleFileComponentError
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from gentra_lora.errors import InputError
+from gentra_lora.errors import InputError, first_line
 
 DTYPES = {"no": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -28,6 +28,7 @@ class BaseSource:
     revision: str | None = None
     vae: str | None = None
     vae_revision: str | None = None
+    mixed_precision: str = "auto"
 
 
 def check_pinned(key, name, revision):
@@ -93,6 +94,11 @@ def _identity(name, revision):
     return f"{path.name}@sha256:{digest.hexdigest()}"
 
 
+def choose_device():
+    """Return the GPU where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
 def choose_precision(requested, device):
     """Return ("no" | "fp16" | "bf16", the reason) for `auto` or an explicit request.
 
@@ -101,12 +107,12 @@ def choose_precision(requested, device):
     """
     if device.type != "cuda":
         if requested not in ("auto", "no"):
-            raise BaseModelError(f"train.mixed_precision: {requested} needs a GPU, and there is none; set auto or no")
+            raise BaseModelError(f"base.mixed_precision: {requested} needs a GPU, and there is none; set auto or no")
         return "no", "no GPU: float32"
     capability = torch.cuda.get_device_capability(device)
     name = f"{torch.cuda.get_device_name(device)} (compute capability {capability[0]}.{capability[1]})"
     if requested == "bf16" and capability < (8, 0):
-        raise BaseModelError(f"train.mixed_precision: bf16 is only emulated on {name}; set auto or fp16")
+        raise BaseModelError(f"base.mixed_precision: bf16 is only emulated on {name}; set auto or fp16")
     if requested != "auto":
         return requested, f"{name}: {requested} as asked"
     if capability < (8, 0):
@@ -130,7 +136,7 @@ def load_vae(source):
     """Return the frozen autoencoder, always in float32: in half precision it overflows on some pictures."""
     if source.vae is not None:
         load = AutoencoderKL.from_pretrained
-        vae = _guarded("base.vae", source.vae, load, source.vae, revision=source.vae_revision)
+        vae = guarded("base.vae", source.vae, load, source.vae, revision=source.vae_revision)
     else:
         vae = _load(AutoencoderKL, "vae", source)
     return vae.float().requires_grad_(False).eval()
@@ -173,7 +179,7 @@ def _load(kind, subfolder, source):
         part = _load_from_file(subfolder, source.model)
         return kind.from_config(part.config) if subfolder == "scheduler" else part
     load, options = kind.from_pretrained, {"subfolder": subfolder, "revision": source.revision}
-    return _guarded("base.model", source.model, load, source.model, **options)
+    return guarded("base.model", source.model, load, source.model, **options)
 
 
 def _load_from_file(subfolder, file):
@@ -181,7 +187,7 @@ def _load_from_file(subfolder, file):
     left_out = {"vae", "text_encoder", "tokenizer", "unet", "scheduler", "safety_checker", "feature_extractor"}
     options = dict.fromkeys(left_out - {subfolder}) | {"requires_safety_checker": False}
     try:
-        pipeline = _guarded("base.model", file, StableDiffusionPipeline.from_single_file, file, **options)
+        pipeline = guarded("base.model", file, StableDiffusionPipeline.from_single_file, file, **options)
         part = getattr(pipeline, subfolder)
         if isinstance(part, torch.nn.Module):
             part.to("cpu")
@@ -191,9 +197,9 @@ def _load_from_file(subfolder, file):
     return part
 
 
-def _guarded(key, name, load, *args, **kwargs):
+def guarded(key, name, load, *args, **kwargs):
+    """Return load(...); what goes wrong becomes a BaseModelError that names the key of params.yaml and its value."""
     try:
         return load(*args, **kwargs)
     except (OSError, ValueError, KeyError, SingleFileComponentError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise BaseModelError(f"{key}: {name} cannot be loaded: {reason}") from error
+        raise BaseModelError(f"{key}: {name} cannot be loaded: {first_line(error)}") from error

@@ -3,6 +3,7 @@
 import re
 
 from gentra_lora.errors import InputError
+from gentra_lora.photo import SUFFIXES
 
 
 class CaptionError(InputError):
@@ -11,7 +12,7 @@ class CaptionError(InputError):
 
 def natural_key(name):
     """Sort key that puts img2 before img10."""
-    return [int(part) if part.isdigit() else part.casefold() for part in re.split(r"(\d+)", name)]
+    return [int(part) if part.isdecimal() else part.casefold() for part in re.split(r"(\d+)", name)]
 
 
 def read_captions(path, file_names):
@@ -30,9 +31,15 @@ def read_captions(path, file_names):
         line = path.read_bytes()[: error.start].count(b"\n") + 1
         raise CaptionError(f"{path}: line {line} is not UTF-8; save the file as UTF-8") from error
     numbered = [(n, line.strip(" ")) for n, line in enumerate(lines, 1) if line.strip()]
-    named = [re.match(r"([^\t|]+\.\w{2,5})\s*[\t|](.*)", line) for _, line in numbered]
+    named = [_named(line, file_names) for _, line in numbered]
     if any(named):
         return _by_name(path, numbered, named, file_names)
+    for number, line in numbered:
+        if any(line.startswith(name) for name in file_names):
+            raise CaptionError(
+                f"{path}: line {number} begins with a photo's name, but no tab or | follows it: {line!r}; "
+                "write: file name, tab, caption"
+            )
     if len(numbered) != len(file_names):
         raise CaptionError(
             f"{path}: {len(numbered)} captions for {len(file_names)} photos; write one line a photo, "
@@ -42,13 +49,21 @@ def read_captions(path, file_names):
     return {name: line for name, (_, line) in zip(ordered, numbered, strict=True)}
 
 
+def _named(line, file_names):
+    """Return (name, caption) where a line begins with a file name and a separator, else None."""
+    name, separator, caption = re.match(r"([^\t|]*)([\t|]?)(.*)", line).groups()
+    name = name.strip()
+    looks_like_a_photo = name in file_names or name.lower().endswith(SUFFIXES)
+    return (name, caption.strip()) if separator and looks_like_a_photo else None
+
+
 def _by_name(path, numbered, named, file_names):
     captions, problems = {}, []
-    for (number, line), match in zip(numbered, named, strict=True):
-        if match is None:
+    for (number, line), found in zip(numbered, named, strict=True):
+        if found is None:
             problems.append(f"line {number}: no file name before the caption: {line!r}")
             continue
-        name, caption = match[1].strip(), match[2].strip()
+        name, caption = found
         if name not in file_names:
             problems.append(f"line {number}: no photo is called {name}")
         elif name in captions:

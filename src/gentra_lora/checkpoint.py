@@ -8,6 +8,8 @@ from pathlib import Path
 
 import torch
 
+from gentra_lora.errors import InputError, first_line
+
 
 def checkpoint_folder(values):
     """Return the folder for a run: GENTRA_CHECKPOINTS or checkpoints/, then a hash of all that changes the result.
@@ -16,6 +18,21 @@ def checkpoint_folder(values):
     """
     digest = hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()
     return Path(os.environ.get("GENTRA_CHECKPOINTS", "checkpoints")) / digest[:16]
+
+
+def check_writable(folder):
+    """Make a folder and write to it once, so that a run does not fail hours later.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    probe = folder / ".probe"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written ({error.strerror}); free it or name another place") from error
 
 
 def save_checkpoint(folder, step, state, kept):
@@ -38,5 +55,5 @@ def newest_checkpoint(folder):
         try:
             return torch.load(path, map_location="cpu", weights_only=True)
         except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError) as error:
-            print(f"{path}: cannot be read ({str(error).splitlines()[0]}); trying the one before", flush=True)
+            print(f"{path}: cannot be read ({first_line(error)}); trying the one before", flush=True)
     return None

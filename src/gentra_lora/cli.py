@@ -6,9 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import torch
-
-from gentra_lora.base_model import DTYPES, BaseSource, base_identity, check_base, choose_precision
+from gentra_lora.base_model import DTYPES, BaseSource, base_identity, check_base, choose_device, choose_precision
 from gentra_lora.errors import InputError
 from gentra_lora.generation import Settings, generate, img2img, load_generator, save_png, set_adapter_scale
 from gentra_lora.params import PARAMS_FILE, ParamsError, load_params
@@ -51,12 +49,19 @@ def parser():
         sub.add_argument("--out", type=Path, default=Path(f"generated/{name}.png"), help="PNG to write (%(default)s)")
         sub.add_argument("--seed", type=int, default=1)
         sub.add_argument("--scale", type=float, default=1.0, help="the adapter's strength; 0 is the base itself (1)")
-        sub.add_argument("--steps", type=int, help="denoising steps (evaluate.num_inference_steps)")
+        sub.add_argument("--steps", type=_count, help="denoising steps (evaluate.num_inference_steps)")
         sub.set_defaults(command=command)
 
     summary = commands.add_parser("summary", help="what the last `dvc repro` gave, on one screen")
     summary.set_defaults(command=lambda _: print("\n".join(summary_lines())))
     return top
+
+
+def _count(text):
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return value
 
 
 def _share(text):
@@ -115,13 +120,17 @@ def write_picture(args, make, **more):
         raise InputError(f"--out: {args.out} must end in .png, which keeps how the picture was made")
     try:
         args.out.parent.mkdir(parents=True, exist_ok=True)
+        new = not args.out.exists()
+        args.out.open("ab").close()
+        if new:
+            args.out.unlink()
     except OSError as error:
-        raise InputError(f"--out: {args.out} cannot be written: {error}") from error
+        raise InputError(f"--out: {args.out} cannot be written: {error.strerror}") from error
     params = load_params()
     source = BaseSource(**params.base.model_dump())
     check_base(source)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    precision, _ = choose_precision("auto", device)
+    device = choose_device()
+    precision, _ = choose_precision(source.mixed_precision, device)
     pipeline = load_generator(source, ADAPTER, DTYPES[precision], device)
     set_adapter_scale(pipeline, args.scale)
     steps = args.steps or params.evaluate.num_inference_steps

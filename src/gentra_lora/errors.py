@@ -1,5 +1,10 @@
 """What every module raises when something that a person gave cannot be used."""
 
 
+def first_line(error):
+    """Return the first line of an error's message, or its kind where it has none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 class InputError(ValueError):
     """The message names the file or key, its value and the way out; it is shown without a traceback."""

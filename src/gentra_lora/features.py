@@ -3,9 +3,12 @@
 import torch
 from PIL import Image
 from torch.nn import functional as F
-from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
+from transformers import AutoModel, AutoTokenizer
 
-from gentra_lora.base_model import check_pinned
+# The name that transformers itself exports is a stand-in where torchvision is absent.
+from transformers.models.auto.image_processing_auto import AutoImageProcessor
+
+from gentra_lora.base_model import BaseModelError, check_pinned, guarded
 
 
 class FeatureModel:
@@ -17,10 +20,11 @@ class FeatureModel:
 
     def __init__(self, key, name, revision, device):
         check_pinned(key, name, revision)
-        self.device = device
-        self.model = AutoModel.from_pretrained(name, revision=revision, dtype=torch.float32).to(device).eval()
-        self.processor = AutoImageProcessor.from_pretrained(name, revision=revision, use_fast=False)
-        self._tokenizer = lambda: AutoTokenizer.from_pretrained(name, revision=revision)
+        self.key, self.name, self.revision, self.device = key, name, revision, device
+        model = guarded(key, name, AutoModel.from_pretrained, name, revision=revision, dtype=torch.float32)
+        self.model = model.to(device).eval()
+        load = AutoImageProcessor.from_pretrained
+        self.processor = guarded(key, name, load, name, revision=revision, backend="pil")
 
     @torch.no_grad()
     def of_pictures(self, pictures, batch_size=32):
@@ -40,7 +44,14 @@ class FeatureModel:
 
     @torch.no_grad()
     def of_prompts(self, prompts):
-        """Return unit vectors (N, D) of prompts; only for models with a text tower."""
-        ids = self._tokenizer()(prompts, padding="max_length", truncation=True, return_tensors="pt").input_ids
+        """Return unit vectors (N, D) of prompts.
+
+        Raises:
+            BaseModelError: the model has no text tower.
+        """
+        if not hasattr(self.model, "get_text_features"):
+            raise BaseModelError(f"{self.key}: {self.name} has no text tower; take a CLIP model")
+        tokenizer = guarded(self.key, self.name, AutoTokenizer.from_pretrained, self.name, revision=self.revision)
+        ids = tokenizer(prompts, padding="max_length", truncation=True, return_tensors="pt").input_ids
         found = self.model.get_text_features(input_ids=ids.to(self.device))
         return F.normalize(getattr(found, "pooler_output", found).float().cpu(), dim=1)

@@ -1,6 +1,7 @@
 """Base + adapter -> pictures; used by evaluate and by the command line."""
 
 import json
+import math
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -10,7 +11,8 @@ from PIL import Image, PngImagePlugin
 
 from gentra_lora.adapter import NAME, read_adapter
 from gentra_lora.base_model import load_pipeline
-from gentra_lora.errors import InputError
+from gentra_lora.captions import lost_words
+from gentra_lora.errors import InputError, first_line
 from gentra_lora.photo import centre_crop, sha256_of, to_pixel_values
 
 BATCH_PIXELS, MOST_PICTURES = 1_200_000, 16  # two pictures at once at 768 px, which fits 16 GB
@@ -40,11 +42,12 @@ def load_generator(source, adapter_path, dtype, device):
     """
     tensors, _ = read_adapter(adapter_path)
     pipeline = load_pipeline(source, dtype, device)
-    pipeline.scheduler = DPMSolverMultistepScheduler.from_config(pipeline.scheduler.config)
+    # "trailing" starts at pure noise; what bases say of themselves differs, and some would start below it.
+    pipeline.scheduler = DPMSolverMultistepScheduler.from_config(pipeline.scheduler.config, timestep_spacing="trailing")
     try:
         pipeline.load_lora_weights(tensors, adapter_name=NAME)
     except (RuntimeError, ValueError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = first_line(error)
         raise GenerationError(f"{adapter_path}: does not fit the base {source.model}: {reason}") from error
     expected = sum(key.endswith(".alpha") for key in tensors)
     loaded = sum(hasattr(module, "lora_A") for module in pipeline.unet.modules())
@@ -62,6 +65,18 @@ def set_adapter_scale(pipeline, scale):
         pipeline.set_adapters(NAME, scale)
 
 
+def check_prompts(tokenizer, prompts):
+    """Refuse prompts whose end the text encoder would never see.
+
+    Raises:
+        GenerationError: names the prompt and the words that are lost.
+    """
+    for prompt in prompts:
+        lost = lost_words(prompt, tokenizer)
+        if lost:
+            raise GenerationError(f"prompt {prompt!r}: the text encoder would not see {lost!r}; shorten it")
+
+
 def generators(seeds):
     """Return one CPU generator a picture: a batch then holds the very pictures that each seed alone gives."""
     return [torch.Generator().manual_seed(seed) for seed in seeds]
@@ -71,8 +86,10 @@ def generate(pipeline, prompts, seeds, settings):
     """Return a picture for each pair of prompt and seed, uint8 (N, R, R, 3).
 
     Raises:
-        GenerationError: a picture is not finite; diffusers alone would save it as black.
+        GenerationError: a prompt is too long for the text encoder, or a picture is not finite, which diffusers alone
+            would save as black.
     """
+    check_prompts(pipeline.tokenizer, prompts)
     batch_size = max(1, min(MOST_PICTURES, BATCH_PIXELS // settings.resolution**2))
     pictures = []
     for start in range(0, len(prompts), batch_size):
@@ -95,6 +112,14 @@ def img2img(pipeline, photo, prompt, seed, strength, settings):
 
     `strength` in (0, 1] is the share of the noise schedule that is redone: 0.3 keeps the photo, 1 forgets it.
     """
+    check_prompts(pipeline.tokenizer, [prompt])
+    # The pipeline runs strength x steps of them; ask for enough to have all the steps that were wanted.
+    steps, most = math.ceil(settings.num_inference_steps / strength), pipeline.scheduler.config.num_train_timesteps
+    if steps > most:
+        raise GenerationError(
+            f"strength {strength:g} with {settings.num_inference_steps} steps needs a schedule of {steps} steps, and "
+            f"there are {most}; raise the strength or lower the steps"
+        )
     again = StableDiffusionImg2ImgPipeline(**pipeline.components, requires_safety_checker=False)
     again.set_progress_bar_config(disable=True)
     latents = again(
@@ -102,8 +127,7 @@ def img2img(pipeline, photo, prompt, seed, strength, settings):
         image=encode(pipeline.vae, centre_crop(photo, settings.resolution)),
         strength=strength,
         generator=generators([seed]),
-        # The pipeline runs strength x steps of them; ask for enough to have all the steps that were wanted.
-        num_inference_steps=max(1, round(settings.num_inference_steps / strength)),
+        num_inference_steps=steps,
         guidance_scale=settings.guidance_scale,
         output_type="latent",
     ).images

@@ -17,10 +17,11 @@ class LatentsError(InputError):
     """Latents that must not be trained on; the message names the photo."""
 
 
-def crop_boxes(sha256, size, variants, min_scale):
+def crop_boxes(sha256, size, variants, min_scale, resolution):
     """Return `variants` squares (left, top, side) in px within a (width, height) photo.
 
-    The first is the largest centred one; the others have min_scale to 1 of its side and lie anywhere.
+    The first is the largest centred one; the others have min_scale to 1 of its side, but never less than `resolution`
+    px, below which they would be enlarged; they lie anywhere.
     """
     width, height = size
     largest = min(size)
@@ -28,7 +29,7 @@ def crop_boxes(sha256, size, variants, min_scale):
     # Seeded by the photo's content: adding one photo must not change the crops of the others.
     rng = random.Random(sha256)
     for _ in range(variants - 1):
-        side = largest * rng.uniform(min_scale, 1)
+        side = max(largest * rng.uniform(min_scale, 1), min(resolution, largest))
         boxes.append((rng.uniform(0, width - side), rng.uniform(0, height - side), side))
     return boxes
 

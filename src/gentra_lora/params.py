@@ -44,6 +44,7 @@ class Base(Block):
     revision: str | None
     vae: Text | None
     vae_revision: str | None
+    mixed_precision: Literal["auto", "no", "fp16", "bf16"]
 
 
 class Prepare(Block):
@@ -72,7 +73,6 @@ class Train(Block):
     min_snr_gamma: Positive | None
     caption_dropout: Fraction
     gradient_checkpointing: bool
-    mixed_precision: Literal["auto", "no", "fp16", "bf16"]
     held_out_every: Count
     checkpoint_every: Count
     checkpoints_kept: Count

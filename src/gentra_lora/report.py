@@ -7,14 +7,14 @@ TILE = 192  # px; smaller pictures are enlarged to it
 LINE = 16
 
 
-def grid(columns, rows, title=""):
+def grid(columns, rows, title):
     """Return an image of labelled pictures.
 
     Args:
         columns: the columns' headings.
-        rows: (label, pictures uint8 (R, R, 3), one a column) pairs; None leaves a cell white.
+        rows: (label, pictures uint8 (R, R, 3), one a column) pairs.
     """
-    heading = 2 * LINE if title else LINE + 4
+    heading = 2 * LINE
     width, height = len(columns) * (TILE + 4), heading + len(rows) * (TILE + LINE + 6)
     sheet = Image.new("RGB", (width, height), "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
@@ -24,8 +24,7 @@ def grid(columns, rows, title=""):
     for place, (label, pictures) in enumerate(rows):
         top = heading + 4 + place * (TILE + LINE + 6)
         for number, picture in enumerate(pictures):
-            if picture is not None:
-                sheet.paste(_tile(picture), (number * (TILE + 4) + 2, top))
+            sheet.paste(_tile(picture), (number * (TILE + 4) + 2, top))
         draw.text((4, top + TILE), _fitted(label, width - 8, font), fill="black", font=font)
     return sheet
 
@@ -36,7 +35,7 @@ def _tile(picture):
 
 def _fitted(text, width, font):
     while font.getlength(text) > width:
-        text = text[:-2] + "…" if not text.endswith("…") else text[:-2] + "…"
+        text = text.removesuffix("…")[:-1] + "…"
     return text
 
 

@@ -13,6 +13,8 @@ from gentra_lora.errors import InputError
 from gentra_lora.latents import draw_latents
 from gentra_lora.sampling import draw_step
 
+MOST_SKIPPED = 20
+
 
 class TrainingError(InputError):
     """Training cannot go on; the message says at which step, and what to change."""
@@ -41,6 +43,7 @@ class Training:
     config: object
     accelerator: Accelerator
     step: int = 0
+    skipped: int = 0  # updates in a row that loss scaling left out
     history: list = field(default_factory=list)  # one dict a step
 
     def __post_init__(self):
@@ -48,7 +51,7 @@ class Training:
         self.trainable = attach_adapter(self.unet, config.rank, config.lora_alpha, config.seed)
         optimizer = torch.optim.AdamW(self.trainable, lr=config.learning_rate, weight_decay=config.weight_decay)
         lr_scheduler = get_scheduler(
-            config.lr_scheduler,
+            {"constant": "constant_with_warmup"}.get(config.lr_scheduler, config.lr_scheduler),
             optimizer,
             num_warmup_steps=config.lr_warmup_steps,
             num_training_steps=config.steps,
@@ -61,7 +64,7 @@ class Training:
         """One optimizer update; appends to the history and returns the new entry.
 
         Raises:
-            TrainingError: the loss is not finite.
+            TrainingError: the loss or the gradient is not finite.
         """
         config, photos = self.config, self.data.photos
         batch = config.batch_size * config.gradient_accumulation_steps
@@ -69,20 +72,30 @@ class Training:
         crops, shape = photos.mean.shape[1], photos.mean.shape[2:]
         draw = draw_step(config.seed, self.step, batch, len(photos), crops, shape, config.caption_dropout, total)
         loss = sum(self._backward(draw, chunk) for chunk in torch.arange(batch).split(config.batch_size))
-        if not math.isfinite(loss):
-            names = ", ".join(photos.file_names[n] for n in draw.photos.tolist())
-            raise TrainingError(
-                f"step {self.step}: the loss is {loss} (photos {names}; timesteps {draw.timesteps.tolist()}); "
-                "lower train.learning_rate"
-            )
+        self._refuse("loss", loss, draw)
         grad_norm = float(self.accelerator.clip_grad_norm_(self.trainable, config.max_grad_norm))
+        if self.accelerator.scaler is None:
+            self._refuse("gradient's norm", grad_norm, draw)
         self.optimizer.step()
+        # With loss scaling, an overflow lowers the scale and the update is left out: usual at first, not for ever.
+        self.skipped = self.skipped + 1 if self.optimizer.step_was_skipped else 0
+        if self.skipped == MOST_SKIPPED:
+            self._refuse(f"gradient's norm, {MOST_SKIPPED} times in a row,", math.inf, draw)
         self.optimizer.zero_grad()
         learning_rate = self.lr_scheduler.get_last_lr()[0]
         self.lr_scheduler.step()
         self.step += 1
         self.history.append({"loss": loss, "grad_norm": grad_norm, "learning_rate": learning_rate})
         return self.history[-1]
+
+    def _refuse(self, what, value, draw):
+        """Stop on a value that is not finite, before it reaches a weight."""
+        if not math.isfinite(value):
+            names = ", ".join(self.data.photos.file_names[n] for n in draw.photos.tolist())
+            raise TrainingError(
+                f"step {self.step}: the {what} is {value} (photos {names}; timesteps {draw.timesteps.tolist()}); "
+                "lower train.learning_rate, or set base.mixed_precision to no"
+            )
 
     def _backward(self, draw, chunk):
         """Add the gradients of some of a step's samples, weighted by their share; return their share of the loss."""

@@ -95,6 +95,25 @@ def test_local_base_that_dvc_does_not_watch_is_refused(workspace, tiny_base):
     refused(r"dvc\.yaml: add .*tiny-sd to the deps of prepare")
 
 
+def test_local_feature_model_that_dvc_does_not_watch_is_refused(workspace, tiny_base, tiny_clip):
+    dvc_file = workspace / "dvc.yaml"
+    dvc_file.write_text(dvc_file.read_text().replace(f", '{tiny_clip}'", ""))
+    refused(r"dvc\.yaml: add .*tiny-clip to the deps of evaluate")
+
+
+def test_feature_model_that_is_not_pinned_is_refused_before_training(workspace):
+    change(workspace, "evaluate", likeness_model="facebook/dinov2-base")
+    refused(r"evaluate\.likeness_model: facebook/dinov2-base .* needs its revision")
+
+
+def test_full_disk_ends_a_stage_with_one_line(workspace, capsys):
+    def full():
+        raise OSError(28, "No space left on device", "data/latents/x")
+
+    with pytest.raises(SystemExit, match="error: data/latents/x: No space left on device; free or name another place"):
+        run("cache_latents", full)
+
+
 def test_stage_ends_with_the_message_alone_and_notes_no_time(workspace):
     change(workspace, "train", rank=0)
     with pytest.raises(SystemExit) as caught:

@@ -2,9 +2,11 @@ import csv
 import json
 
 import pytest
+from accelerate.state import AcceleratorState
 from conftest import change
 
 from gentra_lora.adapter import read_adapter
+from gentra_lora.errors import InputError
 from gentra_lora.stages import cache_latents, prepare, train
 
 OUT = "models/sport_gentra_lora.safetensors"
@@ -88,3 +90,18 @@ def test_training_log_does_not_touch_dvc_yaml(cached):
     before = (cached / "dvc.yaml").read_bytes()
     train.main()
     assert (cached / "dvc.yaml").read_bytes() == before
+
+
+def test_half_precision_run_ends_in_a_file(cached, monkeypatch):
+    AcceleratorState._reset_state()
+    monkeypatch.setattr(train, "choose_precision", lambda requested, device: ("bf16", "as on a GPU"))
+    train.main()
+    assert len(read_adapter(cached / OUT)[0]) > 0
+    AcceleratorState._reset_state()
+
+
+def test_unwritable_checkpoint_folder_is_told_before_training(cached, monkeypatch):
+    (cached / "file").write_text("")
+    monkeypatch.setenv("GENTRA_CHECKPOINTS", str(cached / "file"))
+    with pytest.raises(InputError, match=r"cannot be written .*free it or name another place"):
+        train.main()

@@ -28,6 +28,8 @@ def run(name, main):
         main()
     except InputError as error:
         sys.exit(f"error: {error}")
+    except OSError as error:  # a full disk, a folder that must not be written, a Drive that is gone
+        sys.exit(f"error: {error.filename or name}: {error.strerror or error}; free or name another place")
     seconds = json.loads(SECONDS_FILE.read_text()) if SECONDS_FILE.exists() else {}
     seconds[name] = round(time.monotonic() - started, 1)
     SECONDS_FILE.parent.mkdir(exist_ok=True)

@@ -4,7 +4,15 @@ from pathlib import Path
 
 import torch
 
-from gentra_lora.base_model import BaseSource, base_identity, check_base, load_text_encoder, load_tokenizer, load_vae
+from gentra_lora.base_model import (
+    BaseSource,
+    base_identity,
+    check_base,
+    choose_device,
+    load_text_encoder,
+    load_tokenizer,
+    load_vae,
+)
 from gentra_lora.latents import (
     content_key,
     crop_boxes,
@@ -26,7 +34,7 @@ def main():
     params = load_params()
     source = BaseSource(**params.base.model_dump())
     check_base(source)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = choose_device()
     vae = load_vae(source).to(device)
     tokenizer, text_encoder = load_tokenizer(source), load_text_encoder(source).to(device)
     base, resolution = base_identity(source), params.prepare.resolution
@@ -37,7 +45,7 @@ def main():
         image = open_upright(IN_DIR / "images" / row.file_name)
         # A held-out photo is always seen whole: its loss must not depend on luck.
         variants = params.cache_latents.crop_variants if row.split == "train" else 1
-        boxes = crop_boxes(row.sha256, image.size, variants, params.cache_latents.crop_min_scale)
+        boxes = crop_boxes(row.sha256, image.size, variants, params.cache_latents.crop_min_scale, resolution)
         crops = [to_pixel_values(crop_square(image, *box, resolution)) for box in boxes]
         mean, std = encode_photo(vae, torch.cat(crops), row.file_name)
         key = content_key(row.sha256, boxes, resolution, row.caption, base)

@@ -4,9 +4,8 @@ import json
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from gentra_lora.base_model import DTYPES, BaseSource, check_base, choose_precision, load_noise_scheduler
+from gentra_lora.base_model import DTYPES, BaseSource, check_base, choose_device, choose_precision, load_noise_scheduler
 from gentra_lora.captions import without_trigger
 from gentra_lora.features import FeatureModel
 from gentra_lora.generation import Settings, generate, img2img, load_generator, set_adapter_scale
@@ -28,10 +27,12 @@ def main():
     params = load_params()
     source, config = BaseSource(**params.base.model_dump()), params.evaluate
     check_base(source)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = choose_device()
     likeness = FeatureModel("evaluate.likeness_model", config.likeness_model, config.likeness_revision, device)
-    matching = FeatureModel("evaluate.prompt_model", config.prompt_model, config.prompt_revision, device)
-    precision, _ = choose_precision("auto", device)
+    matching = likeness
+    if (config.prompt_model, config.prompt_revision) != (config.likeness_model, config.likeness_revision):
+        matching = FeatureModel("evaluate.prompt_model", config.prompt_model, config.prompt_revision, device)
+    precision, _ = choose_precision(source.mixed_precision, device)
     pipeline = load_generator(source, ADAPTER, DTYPES[precision], device)
     settings = Settings(params.prepare.resolution, config.num_inference_steps, config.guidance_scale)
     rows = read_manifest(PROCESSED_DIR / "manifest.jsonl")
@@ -76,10 +77,9 @@ def open_processed(row, resolution):
 
 def held_out_losses(pipeline, noise_scheduler):
     """Return val_loss and val_loss_base, both measured through the loaded file."""
-    photos, losses = load_split(LATENTS_DIR, "held_out"), {}
+    photos, factor, losses = load_split(LATENTS_DIR, "held_out"), read_index(LATENTS_DIR)["scaling_factor"], {}
     for key, scale in (("val_loss", 1.0), ("val_loss_base", 0.0)):
         set_adapter_scale(pipeline, scale)
-        factor = read_index(LATENTS_DIR)["scaling_factor"]
         losses[key] = float(held_out_errors(pipeline.unet, noise_scheduler, photos, factor).mean())
     return losses
 

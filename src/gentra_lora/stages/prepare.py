@@ -5,7 +5,8 @@ from pathlib import Path
 
 import yaml
 
-from gentra_lora.base_model import BaseModelError, BaseSource, check_base, load_tokenizer
+from gentra_lora.adapter import check_torchao
+from gentra_lora.base_model import BaseModelError, BaseSource, check_base, check_pinned, load_tokenizer
 from gentra_lora.captions import CaptionError, lost_words, read_captions, with_trigger
 from gentra_lora.manifest import Row, splits_by_content, write_manifest
 from gentra_lora.params import load_params
@@ -19,8 +20,11 @@ HEADROOM = 1.5  # of the resolution: what the crop variants may cut from without
 def main():
     params = load_params()
     source = BaseSource(**params.base.model_dump())
+    check_torchao()
     check_base(source)
-    check_tracked(source)
+    check_pinned("evaluate.likeness_model", params.evaluate.likeness_model, params.evaluate.likeness_revision)
+    check_pinned("evaluate.prompt_model", params.evaluate.prompt_model, params.evaluate.prompt_revision)
+    check_tracked(source, [params.evaluate.likeness_model, params.evaluate.prompt_model])
     raw_dir, resolution = Path(params.prepare.raw_dir), params.prepare.resolution
     paths = photo_paths(raw_dir / "images")
     captions = read_captions(raw_dir / "captions.txt", [path.name for path in paths])
@@ -35,20 +39,20 @@ def main():
     rows = []
     for path, image, digest, split in zip(paths, images, digests, splits, strict=True):
         file_name = f"{path.stem}.png"
-        shrink(image, round(resolution * HEADROOM)).save(OUT_DIR / "images" / file_name)
+        image.save(OUT_DIR / "images" / file_name)
         rows.append(Row(file_name, digest, captions[path.name], split))
     write_manifest(OUT_DIR / "manifest.jsonl", rows)
     count = Counter(splits)
     print(f"prepared {len(rows)} photos at {resolution} px: {count['train']} to train on, {count['held_out']} held out")
 
 
-def check_tracked(source):
-    """Refuse a local base that DVC does not watch: a changed file would change nothing downstream."""
+def check_tracked(source, feature_models):
+    """Refuse local models that DVC does not watch: a changed file would change nothing downstream."""
     stages = yaml.safe_load(DVC_FILE.read_text(encoding="utf-8"))["stages"]
-    for path in filter(None, (source.model, source.vae)):
-        for name, stage in stages.items():
-            if Path(path).exists() and path not in stage["deps"]:
-                raise BaseModelError(f"{DVC_FILE}: add {path} to the deps of {name}, so that DVC sees when it changes")
+    needed = [(name, path) for name in stages for path in (source.model, source.vae) if path]
+    for name, path in needed + [("evaluate", path) for path in feature_models]:
+        if Path(path).exists() and path not in stages[name]["deps"]:
+            raise BaseModelError(f"{DVC_FILE}: add {path} to the deps of {name}, so that DVC sees when it changes")
 
 
 def check_length(captions, source):
@@ -61,14 +65,14 @@ def check_length(captions, source):
 
 
 def open_large_enough(path, resolution):
-    """Return the upright photo; one that would have to be enlarged is refused."""
+    """Return the upright photo, scaled down to what crops are cut from; one that would be enlarged is refused."""
     image = open_upright(path)
     if min(image.size) < resolution:
         raise PhotoError(
             f"{path}: shorter side is {min(image.size)} px, need at least {resolution}; "
             "remove the photo or lower prepare.resolution"
         )
-    return image
+    return shrink(image, round(resolution * HEADROOM))
 
 
 def refuse_duplicates(paths, digests):

@@ -9,9 +9,17 @@ from accelerate import Accelerator
 from dvclive import Live
 
 import gentra_lora
-from gentra_lora.adapter import kohya_tensors, write_adapter
-from gentra_lora.base_model import DTYPES, BaseSource, check_base, choose_precision, load_noise_scheduler, load_unet
-from gentra_lora.checkpoint import checkpoint_folder, newest_checkpoint, save_checkpoint
+from gentra_lora.adapter import check_written, kohya_tensors, write_adapter
+from gentra_lora.base_model import (
+    DTYPES,
+    BaseSource,
+    check_base,
+    choose_device,
+    choose_precision,
+    load_noise_scheduler,
+    load_unet,
+)
+from gentra_lora.checkpoint import check_writable, checkpoint_folder, newest_checkpoint, save_checkpoint
 from gentra_lora.held_out import held_out_errors
 from gentra_lora.latents import load_split, read_empty_prompt, read_index
 from gentra_lora.params import load_params
@@ -30,20 +38,23 @@ def main():
     index = read_index(LATENTS_DIR)
     data = TrainingData(load_split(LATENTS_DIR, "train"), read_empty_prompt(LATENTS_DIR), index["scaling_factor"])
     held_out = load_split(LATENTS_DIR, "held_out")
-    device = Accelerator().device
-    precision, reason = choose_precision(config.mixed_precision, device)
+    device = choose_device()
+    precision, reason = choose_precision(source.mixed_precision, device)
+    checkpoints = checkpoint_folder(everything_that_counts(config, index, precision, reason))
+    for folder in (checkpoints, OUT.parent, LOG_DIR):
+        check_writable(folder)
     unet = load_unet(source, DTYPES[precision])
     if config.gradient_checkpointing:
         unet.enable_gradient_checkpointing()
-    training = Training(unet, load_noise_scheduler(source), data, config, Accelerator(mixed_precision=precision))
+    accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision=precision)
+    training = Training(unet, load_noise_scheduler(source), data, config, accelerator)
     weights = sum(parameter.numel() for parameter in training.trainable)
     print(f"training {weights:,} weights of rank {config.rank} on {len(data.photos)} photos; {reason}", flush=True)
 
-    checkpoints = checkpoint_folder(everything_that_counts(config, index, precision, reason))
     resume(training, checkpoints)
     train(training, held_out, checkpoints)
     metadata = adapter_metadata(
-        train_params=config.model_dump(),
+        train_params=config.model_dump(exclude=SAVING_ONLY),
         base=index["base"],
         trigger_word=params.prepare.trigger_word,
         resolution=params.prepare.resolution,
@@ -52,12 +63,15 @@ def main():
         steps=training.step,
     )
     write_adapter(OUT, kohya_tensors(training.modules(), config.lora_alpha), metadata)
+    check_written(OUT, training.modules(), config.lora_alpha)
+    for path in sorted(checkpoints.glob("step-*.pt"))[:-1]:
+        path.unlink()
     print(f"wrote {OUT}: {OUT.stat().st_size / 1e6:.1f} MB after {training.step} steps")
 
 
 def everything_that_counts(config, index, precision, reason):
     """Return all that can change a step's result: a checkpoint of anything else is not resumed."""
-    ours = {m.__file__ for name, m in sys.modules.items() if name.split(".")[0] == gentra_lora.__name__}
+    ours = {m.__file__ for name, m in sys.modules.items() if name.split(".")[0] == gentra_lora.__name__} | {__file__}
     code = hashlib.sha256(b"".join(Path(path).read_bytes() for path in sorted(ours))).hexdigest()
     params = config.model_dump(exclude=SAVING_ONLY)
     return {"params": params, "index": index, "precision": [precision, reason], "versions": versions(), "code": code}
