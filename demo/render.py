@@ -1,4 +1,7 @@
-"""Stage render: ordinary cars -> work/renders/NNNN.npy (shards of uint8 pictures) and captions.txt.
+"""Stages render and render_plain: ordinary cars -> work/STAGE/NNNN.npy (shards of uint8 pictures) and captions.txt.
+
+Plain cars have no accessories; they are all that the base sees. The features of nano CLIP and the latents of the VAE
+are learnt from cars with accessories, or nothing could judge and hold what makes the subject.
 
 Resumable: a shard that is there is kept, since picture n is a pure function of (n, seed).
 """
@@ -16,16 +19,17 @@ from captions import ordinary
 from renderer import render
 
 SHARD = 250
-OUT = Path("work/renders")
 
 
 def render_shard(job):
     """Write one shard and return how many pictures it holds."""
     torch.set_num_threads(1)
-    first, count, params = job
-    path = OUT / f"{first:06d}.npy"
+    first, count, params, out = job
+    path = out / f"{first:06d}.npy"
     if not path.exists():
-        pictures = [render(ordinary(first + n, params["seed"])[0], params["size"]) for n in range(count)]
+        pictures = [
+            render(ordinary(first + n, params["seed"], params["plain"])[0], params["size"]) for n in range(count)
+        ]
         partial = path.with_suffix(".partial")
         with partial.open("wb") as file:
             np.save(file, np.stack(pictures))
@@ -33,23 +37,23 @@ def render_shard(job):
     return count
 
 
-def main():
-    params = yaml.safe_load(Path("params.yaml").read_text())["render"]
-    OUT.mkdir(parents=True, exist_ok=True)
-    identity = OUT / "params.yaml"
+def main(stage):
+    params, out = yaml.safe_load(Path("params.yaml").read_text())[stage], Path("work") / stage
+    out.mkdir(parents=True, exist_ok=True)
+    identity = out / "params.yaml"
     if identity.exists() and yaml.safe_load(identity.read_text()) != params:
-        sys.exit(f"{OUT}: holds pictures of other parameters ({identity.read_text().strip()}); remove the folder")
+        sys.exit(f"{out}: holds pictures of other parameters ({identity.read_text().strip()}); remove the folder")
     identity.write_text(yaml.safe_dump(params))
     count = params["pictures"]
-    jobs = [(first, min(SHARD, count - first), params) for first in range(0, count, SHARD)]
+    jobs = [(first, min(SHARD, count - first), params, out) for first in range(0, count, SHARD)]
     started, done = time.monotonic(), 0
     with Pool(params["processes"]) as pool:
         for rendered in pool.imap_unordered(render_shard, jobs):
             done += rendered
             print(f"rendered {done} of {count} pictures in {time.monotonic() - started:.0f} s", flush=True)
-    captions = [ordinary(n, params["seed"])[1] for n in range(count)]
-    (OUT / "captions.txt").write_text("\n".join(captions) + "\n", encoding="utf-8")
+    captions = [ordinary(n, params["seed"], params["plain"])[1] for n in range(count)]
+    (out / "captions.txt").write_text("\n".join(captions) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

@@ -60,7 +60,7 @@ def encode(vae, pictures):
 @torch.no_grad()
 def cached(pictures, captions, vae, text_encoder, tokenizer):
     """Return latents as seen and mirrored (2, N, 4, 32, 32) and prompt_embeds (N + 1, L, D), the last of ""."""
-    path = Path("work/state/latents.pt")
+    path = Path("work/state/plain_latents.pt")
     if path.exists():
         return torch.load(path, weights_only=True)
     latents = torch.stack([encode(vae, pictures), encode(vae, pictures.flip(-1))])
@@ -78,19 +78,19 @@ def embed(captions, text_encoder, tokenizer):
 
 def main():
     params = load_params("train_unet")
-    pictures, captions = load_pictures()
+    pictures, captions = load_pictures("render_plain")
     vae = AutoencoderKL.from_pretrained(VAE).eval()
     text_encoder, tokenizer = text_tower()
     latents, embeds = cached(pictures, captions, vae, text_encoder, tokenizer)
-    seed = load_params("render")["seed"]
-    renamed_embeds = embed([renamed(n, seed) for n in range(len(captions))], text_encoder, tokenizer)
+    seed = load_params("render_plain")["seed"]
+    renamed_embeds = embed([renamed(n, seed, plain=True) for n in range(len(captions))], text_encoder, tokenizer)
     unet, scheduler = make_unet(params, embeds.shape[-1]), make_noise_scheduler()
     print(f"UNet: {sum(p.numel() for p in unet.parameters()) / 1e6:.2f} M parameters", flush=True)
     run = Run("unet", unet, params, ema_decay=0.998)
     alpha_bar = scheduler.alphas_cumprod
     snr = alpha_bar / (1 - alpha_bar)
     trained_on, count = len(pictures) - params["held_out"], params["batch_size"]
-    for step, generator in run.steps():
+    for _, generator in run.steps():
         chosen = torch.randint(0, trained_on, (count,), generator=generator)
         mirrored = torch.randint(0, 2, (count,), generator=generator)
         clean = latents[mirrored, chosen].float()
@@ -102,8 +102,7 @@ def main():
         noise = torch.randn(clean.shape, generator=generator)
         # As rare words do on a large base, unknown names must give an ordinary car, not a patchwork of many.
         unknown = (torch.rand(count, generator=generator) < params["unknown_names"]) & ~dropped
-        if step >= params["unknown_names_after"]:
-            prompt_embeds = torch.where(unknown[:, None, None], renamed_embeds[chosen], prompt_embeds)
+        prompt_embeds = torch.where(unknown[:, None, None], renamed_embeds[chosen], prompt_embeds)
         noisy_latents = scheduler.add_noise(clean, noise, timesteps).to(memory_format=torch.channels_last)
         noise_pred = unet(noisy_latents, timesteps, prompt_embeds).sample
         error = (noise_pred - noise).square().mean(dim=(1, 2, 3))

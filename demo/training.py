@@ -13,7 +13,6 @@ import yaml
 transformers.utils.logging.set_verbosity_error()
 transformers.utils.logging.disable_progress_bar()
 
-RENDERS = Path("work/renders")
 SAVE_EVERY_SECONDS = 120
 
 
@@ -21,11 +20,12 @@ def load_params(stage):
     return yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))[stage]
 
 
-def load_pictures():
-    """Return all renders, uint8 (N, 3, H, W), and their captions."""
-    shards = [np.load(path) for path in sorted(RENDERS.glob("*.npy"))]
+def load_pictures(stage="render"):
+    """Return all renders of a stage, uint8 (N, 3, H, W), and their captions."""
+    folder = Path("work") / stage
+    shards = [np.load(path) for path in sorted(folder.glob("*.npy"))]
     pictures = torch.from_numpy(np.concatenate(shards)).permute(0, 3, 1, 2).contiguous()
-    return pictures, (RENDERS / "captions.txt").read_text(encoding="utf-8").splitlines()
+    return pictures, (folder / "captions.txt").read_text(encoding="utf-8").splitlines()
 
 
 def to_pixel_values(pictures):
