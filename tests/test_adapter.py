@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 
 from gentra_lora import adapter
 from gentra_lora.adapter import (
+    TARGET_MODULES,
     AdapterError,
     attach_adapter,
     check_torchao,
@@ -24,9 +25,9 @@ from gentra_lora.adapter import (
 METADATA = {f"key{n}": str(n) for n in range(12)}
 
 
-def trained(unet, rank=4, lora_alpha=2):
+def trained(unet, rank=4, lora_alpha=2, target_modules="attention+ff"):
     """Attach an adapter whose weights are no longer zero."""
-    attach_adapter(unet, rank, lora_alpha, seed=1)
+    attach_adapter(unet, rank, lora_alpha, target_modules, seed=1)
     torch.manual_seed(2)
     with torch.no_grad():
         for module in lora_modules(unet).values():
@@ -41,19 +42,19 @@ def inputs():
 
 def test_fresh_adapter_leaves_the_base_as_it_is(tiny_unet):
     before = tiny_unet(*inputs()).sample
-    attach_adapter(tiny_unet, 4, 4, seed=1)
+    attach_adapter(tiny_unet, 4, 4, "attention+ff", seed=1)
     torch.testing.assert_close(tiny_unet(*inputs()).sample, before)
 
 
 def test_only_the_adapters_weights_train_and_they_are_float32(tiny_unet):
-    trainable = attach_adapter(tiny_unet.half(), 4, 4, seed=1)
+    trainable = attach_adapter(tiny_unet.half(), 4, 4, "attention+ff", seed=1)
     assert len(trainable) == 2 * len(lora_modules(tiny_unet))
     assert {p.dtype for p in trainable} == {torch.float32}
     assert {name.split(".")[-3] for name, p in tiny_unet.named_parameters() if p.requires_grad} == {"lora_A", "lora_B"}
 
 
 def test_attention_feed_forward_and_projections_are_adapted(tiny_unet):
-    attach_adapter(tiny_unet, 4, 4, seed=1)
+    attach_adapter(tiny_unet, 4, 4, "attention+ff", seed=1)
     block = "down_blocks.1.attentions.0"
     names = {name.removeprefix(f"{block}.") for name in lora_modules(tiny_unet) if name.startswith(block)}
     attention = {
@@ -67,19 +68,33 @@ def test_attention_feed_forward_and_projections_are_adapted(tiny_unet):
     }
 
 
+def test_convolutions_of_residual_blocks_and_resamplers_can_be_adapted_too(tiny_unet):
+    attach_adapter(tiny_unet, 4, 4, "attention+ff+conv", seed=1)
+    for prefix, parts in (
+        ("down_blocks.0.resnets.0", {"conv1", "conv2", "time_emb_proj"}),
+        ("down_blocks.0.downsamplers.0", {"conv"}),
+        ("up_blocks.0.upsamplers.0", {"conv"}),
+    ):
+        found = {name.removeprefix(f"{prefix}.") for name in lora_modules(tiny_unet) if name.startswith(prefix)}
+        assert found == parts
+
+
 def test_attaching_is_seeded_and_leaves_the_global_random_state(tiny_unet):
     torch.manual_seed(9)
     state = torch.get_rng_state()
-    attach_adapter(tiny_unet, 4, 4, seed=1)
+    attach_adapter(tiny_unet, 4, 4, "attention+ff", seed=1)
     assert torch.equal(torch.get_rng_state(), state)
     other = make_unet()
-    attach_adapter(other, 4, 4, seed=1)
+    attach_adapter(other, 4, 4, "attention+ff", seed=1)
     pairs = zip(lora_modules(tiny_unet).values(), lora_modules(other).values(), strict=True)
     assert all(torch.equal(a.down, b.down) for a, b in pairs)
 
 
-def test_file_reloads_to_every_modules_trained_delta_when_rank_and_alpha_differ(tiny_base, tiny_unet, tmp_path):
-    modules = trained(tiny_unet, rank=4, lora_alpha=2)
+@pytest.mark.parametrize("target_modules", TARGET_MODULES)
+def test_file_reloads_to_every_modules_trained_delta_when_rank_and_alpha_differ(
+    tiny_base, tiny_unet, tmp_path, target_modules
+):
+    modules = trained(tiny_unet, 4, 2, target_modules)
     write_adapter(tmp_path / "a.safetensors", kohya_tensors(modules, 2), METADATA)
     pipeline = StableDiffusionPipeline.from_pretrained(tiny_base)
     pipeline.load_lora_weights(str(tmp_path), weight_name="a.safetensors")
@@ -145,7 +160,7 @@ def test_weights_that_are_not_finite_are_never_written(tiny_unet):
 
 
 def test_adapter_that_would_change_nothing_is_refused(tiny_unet):
-    attach_adapter(tiny_unet, 4, 2, seed=1)
+    attach_adapter(tiny_unet, 4, 2, "attention+ff", seed=1)
     with pytest.raises(AdapterError, match="changes nothing"):
         kohya_tensors(lora_modules(tiny_unet), 2)
 

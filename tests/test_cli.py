@@ -30,7 +30,7 @@ def test_profile_is_copied_over_params(profiles, capsys):
 
 
 def test_profile_refuses_to_lose_edits_that_are_not_committed(profiles):
-    edited = (profiles / "params.yaml").read_text().replace("rank: 8", "rank: 12")
+    edited = (profiles / "params.yaml").read_text().replace("rank: 16", "rank: 12")
     (profiles / "params.yaml").write_text(edited)
     with pytest.raises(SystemExit, match=r"params\.yaml: has edits that are not in git"):
         main(["profile", "sd15_t4"])
@@ -38,10 +38,10 @@ def test_profile_refuses_to_lose_edits_that_are_not_committed(profiles):
 
 
 def test_profile_goes_over_edits_that_are_committed(profiles):
-    (profiles / "params.yaml").write_text((profiles / "params.yaml").read_text().replace("rank: 8", "rank: 12"))
+    (profiles / "params.yaml").write_text((profiles / "params.yaml").read_text().replace("rank: 16", "rank: 12"))
     subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qam", "y"], check=True)
     main(["profile", "demo"])
-    assert "rank: 8" in (profiles / "params.yaml").read_text()
+    assert "rank: 16" in (profiles / "params.yaml").read_text()
 
 
 def test_one_profile_after_another_needs_no_commit(profiles):

@@ -20,7 +20,9 @@ from gentra_lora.errors import InputError
 
 NAME = "subject"
 # Attention, feed-forward and the projections around them: on SD 1.5 this reaches a full fine-tune's held-out gain.
-TARGET_MODULES = ["to_q", "to_k", "to_v", "to_out.0", "ff.net.0.proj", "ff.net.2", "proj_in", "proj_out"]
+ATTENTION_FF = ["to_q", "to_k", "to_v", "to_out.0", "ff.net.0.proj", "ff.net.2", "proj_in", "proj_out"]
+CONV = ["conv1", "conv2", "conv_shortcut", "time_emb_proj", "conv"]  # of the residual blocks and the resamplers
+TARGET_MODULES = {"attention+ff": ATTENTION_FF, "attention+ff+conv": ATTENTION_FF + CONV}
 KEY = re.compile(r"lora_unet_\w+\.(lora_down\.weight|lora_up\.weight|alpha)")
 
 
@@ -52,12 +54,16 @@ class LoraModule:
     up: torch.Tensor
 
 
-def attach_adapter(unet, rank, lora_alpha, seed):
+def attach_adapter(unet, rank, lora_alpha, target_modules, seed):
     """Add LoRA to the frozen denoiser and return the trainable parameters, float32 whatever the base's dtype.
 
     lora_up starts at zero, so that the adapter starts as the base. The global random state is left as it was.
+
+    Args:
+        target_modules: a key of TARGET_MODULES.
     """
-    config = LoraConfig(r=rank, lora_alpha=lora_alpha, target_modules=TARGET_MODULES, init_lora_weights="gaussian")
+    names = TARGET_MODULES[target_modules]
+    config = LoraConfig(r=rank, lora_alpha=lora_alpha, target_modules=names, init_lora_weights="gaussian")
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         unet.add_adapter(config, adapter_name=NAME)

@@ -62,6 +62,7 @@ class CacheLatents(Block):
 class Train(Block):
     rank: Count
     lora_alpha: Positive
+    target_modules: Literal["attention+ff", "attention+ff+conv"]
     steps: Count
     batch_size: Count
     gradient_accumulation_steps: Count

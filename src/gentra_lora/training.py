@@ -48,7 +48,7 @@ class Training:
 
     def __post_init__(self):
         config = self.config
-        self.trainable = attach_adapter(self.unet, config.rank, config.lora_alpha, config.seed)
+        self.trainable = attach_adapter(self.unet, config.rank, config.lora_alpha, config.target_modules, config.seed)
         optimizer = torch.optim.AdamW(self.trainable, lr=config.learning_rate, weight_decay=config.weight_decay)
         lr_scheduler = get_scheduler(
             {"constant": "constant_with_warmup"}.get(config.lr_scheduler, config.lr_scheduler),

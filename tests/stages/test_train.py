@@ -67,7 +67,7 @@ def test_killed_run_goes_on_from_its_last_checkpoint_to_the_same_bytes(cached, m
 
 def test_changed_parameter_starts_fresh_and_says_so(cached, capsys):
     train.main()
-    change(cached, "train", learning_rate=0.002)
+    change(cached, "train", learning_rate=0.0003)
     train.main()
     assert capsys.readouterr().out.count("starting fresh") == 2
 
