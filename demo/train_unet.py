@@ -3,6 +3,7 @@
 Epsilon prediction on SD 1.5's noise schedule, min-SNR weights (Hang et al. 2023, arXiv 2303.09556), EMA.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -86,29 +87,52 @@ def main():
     renamed_embeds = embed([renamed(n, seed, plain=True) for n in range(len(captions))], text_encoder, tokenizer)
     unet, scheduler = make_unet(params, embeds.shape[-1]), make_noise_scheduler()
     print(f"UNet: {sum(p.numel() for p in unet.parameters()) / 1e6:.2f} M parameters", flush=True)
+    data = TrainingSet(latents, embeds, renamed_embeds, len(pictures) - params["held_out"])
+    offset = params.pop("offset")
     run = Run("unet", unet, params, ema_decay=0.998)
-    alpha_bar = scheduler.alphas_cumprod
-    snr = alpha_bar / (1 - alpha_bar)
-    trained_on, count = len(pictures) - params["held_out"], params["batch_size"]
+    train(run, unet, scheduler, data, noise_offset=0.0)
+    unet.load_state_dict(run.ema)
+    # Plain noise leaves a picture's mean readable at the last timestep, so that no sample from pure noise is as dark as
+    # night or as bright as snow: Lin et al. 2023, arXiv 2305.08891. Noise whose mean varies cures most of it.
+    run = Run("unet_offset", unet, params | offset, ema_decay=0.998)
+    train(run, unet, scheduler, data, offset["noise_offset"])
+    save(run, unet, vae, text_encoder, tokenizer, scheduler)
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """latents (2, N, 4, 32, 32), seen and mirrored; embeds (N + 1, L, D), the last of ""; embeds of made-up names."""
+
+    latents: torch.Tensor
+    embeds: torch.Tensor
+    renamed_embeds: torch.Tensor
+    trained_on: int
+
+
+def train(run, unet, scheduler, data, noise_offset):
+    """Run the steps that are left."""
+    params, count = run.params, run.params["batch_size"]
+    snr = scheduler.alphas_cumprod / (1 - scheduler.alphas_cumprod)
     for _, generator in run.steps():
-        chosen = torch.randint(0, trained_on, (count,), generator=generator)
+        chosen = torch.randint(0, data.trained_on, (count,), generator=generator)
         mirrored = torch.randint(0, 2, (count,), generator=generator)
-        clean = latents[mirrored, chosen].float()
+        clean = data.latents[mirrored, chosen].float()
         dropped = torch.rand(count, generator=generator) < params["caption_dropout"]
-        prompt_embeds = embeds[torch.where(dropped, len(captions), chosen)]
+        prompt_embeds = data.embeds[torch.where(dropped, len(data.embeds) - 1, chosen)]
         # One timestep from each of `count` equal bands: the loss varies less than with free draws.
         band = torch.arange(count) + torch.rand(count, generator=generator)
         timesteps = (band / count * 1000).long()
         noise = torch.randn(clean.shape, generator=generator)
         # As rare words do on a large base, unknown names must give an ordinary car, not a patchwork of many.
         unknown = (torch.rand(count, generator=generator) < params["unknown_names"]) & ~dropped
-        prompt_embeds = torch.where(unknown[:, None, None], renamed_embeds[chosen], prompt_embeds)
+        prompt_embeds = torch.where(unknown[:, None, None], data.renamed_embeds[chosen], prompt_embeds)
+        if noise_offset:
+            noise = noise + noise_offset * torch.randn(count, 4, 1, 1, generator=generator)
         noisy_latents = scheduler.add_noise(clean, noise, timesteps).to(memory_format=torch.channels_last)
         noise_pred = unet(noisy_latents, timesteps, prompt_embeds).sample
         error = (noise_pred - noise).square().mean(dim=(1, 2, 3))
         weights = snr[timesteps].clamp(max=5) / snr[timesteps]
         run.update((weights * error).mean(), error=error.mean().detach())
-    save(run, unet, vae, text_encoder, tokenizer, scheduler)
 
 
 def save(run, unet, vae, text_encoder, tokenizer, scheduler):

@@ -1,6 +1,6 @@
 import numpy as np
 
-from gentra_lora.report import LINE, TILE, grid, metrics_table
+from gentra_lora.report import GAP, HEADING_LINES, LINE, TILE, grid, metrics_table
 
 WHITE, RED = (255, 255, 255), (255, 0, 0)
 
@@ -8,15 +8,15 @@ WHITE, RED = (255, 255, 255), (255, 0, 0)
 def test_pictures_stand_in_their_row_and_column():
     red, white = (np.full((8, 8, 3), colour, dtype=np.uint8) for colour in (RED, WHITE))
     sheet = grid(["base", "adapter"], [("first", [white, red]), ("second", [red, white])], "title")
-    middle = 2 * LINE + 4 + TILE // 2
-    below = middle + TILE + LINE + 6
+    middle = (2 + HEADING_LINES) * LINE + TILE // 2
+    below = middle + TILE + LINE + GAP
     found = [sheet.getpixel((x, y)) for y in (middle, below) for x in (TILE // 2, TILE + TILE // 2)]
     assert found == [WHITE, RED, RED, WHITE]
 
 
 def test_label_that_is_too_long_is_cut_inside_the_sheet():
     sheet = grid(["one"], [("long words " * 50, [np.zeros((8, 8, 3), dtype=np.uint8)])], "title")
-    assert sheet.width == TILE + 4
+    assert sheet.width == TILE + GAP
 
 
 def test_table_shows_a_dash_for_what_has_no_value():

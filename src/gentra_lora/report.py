@@ -1,31 +1,36 @@
 """Pictures for people: labelled grids."""
 
+import textwrap
+
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 TILE = 192  # px; smaller pictures are enlarged to it
-LINE = 16
+GAP, LINE = 4, 15
+HEADING_LINES = 3
+LETTERS = 30  # of a heading's line
 
 
 def grid(columns, rows, title):
     """Return an image of labelled pictures.
 
     Args:
-        columns: the columns' headings.
+        columns: the columns' headings, wrapped to the pictures' width.
         rows: (label, pictures uint8 (R, R, 3), one a column) pairs.
     """
-    heading = 2 * LINE
-    width, height = len(columns) * (TILE + 4), heading + len(rows) * (TILE + LINE + 6)
+    heading = (1 + HEADING_LINES) * LINE
+    width, height = len(columns) * (TILE + GAP), heading + len(rows) * (TILE + LINE + GAP)
     sheet = Image.new("RGB", (width, height), "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
-    draw.text((4, 0), title, fill="black", font=font)
-    for number, heading_text in enumerate(columns):
-        draw.text((number * (TILE + 4) + 4, heading - LINE), heading_text, fill="black", font=font)
+    draw.text((GAP, 0), title, fill="black", font=font)
+    for number, column in enumerate(columns):
+        for line, words in enumerate(textwrap.wrap(column, LETTERS)[:HEADING_LINES]):
+            draw.text((number * (TILE + GAP) + GAP, (1 + line) * LINE), words, fill="black", font=font)
     for place, (label, pictures) in enumerate(rows):
-        top = heading + 4 + place * (TILE + LINE + 6)
+        top = heading + place * (TILE + LINE + GAP)
+        draw.text((GAP, top), _fitted(label, width - 2 * GAP, font), fill="black", font=font)
         for number, picture in enumerate(pictures):
-            sheet.paste(_tile(picture), (number * (TILE + 4) + 2, top))
-        draw.text((4, top + TILE), _fitted(label, width - 8, font), fill="black", font=font)
+            sheet.paste(_tile(picture), (number * (TILE + GAP) + GAP // 2, top + LINE))
     return sheet
 
 

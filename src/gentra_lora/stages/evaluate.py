@@ -155,11 +155,10 @@ def write(metrics, scores):
 
 
 def draw_grid(config, pictures, real):
-    """Return the sheet base | adapter | real, one prompt a row, at the first seed."""
+    """Return the sheet base | adapter | real, one prompt a column, at the first seed."""
     step = len(config.seeds)
-    triples = zip(config.prompts, pictures["base"][::step], pictures["adapter"][::step], real, strict=True)
-    rows = [(prompt, [base, adapter, photo]) for prompt, base, adapter, photo in triples]
-    return grid(["base", "adapter", "nearest real photo"], rows, title=f"same prompt, same seed ({config.seeds[0]})")
+    rows = [("base", pictures["base"][::step]), ("adapter", pictures["adapter"][::step]), ("nearest real photo", real)]
+    return grid(config.prompts, rows, title=f"the same prompt and seed ({config.seeds[0]}) in each column")
 
 
 def draw_img2img(pipeline, row, config, settings):

@@ -1,0 +1,137 @@
+"""The embedded demo: what demo/ renders, and what is shipped from it."""
+
+import json
+import random
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT, demo_values
+from diffusers import StableDiffusionPipeline
+from PIL import Image
+from transformers import CLIPModel, CLIPTokenizer
+
+from gentra_lora.captions import lost_words, read_captions
+from gentra_lora.photo import open_upright, photo_paths
+
+DEMO = ROOT / "data/demo"
+
+
+@pytest.fixture(scope="module")
+def render_car():
+    """The modules of demo/, which are scripts and no package."""
+    sys.path.insert(0, str(ROOT / "demo"))
+    yield __import__("captions"), __import__("car"), __import__("renderer")
+    sys.path.remove(str(ROOT / "demo"))
+
+
+def test_picture_is_a_pure_function_of_its_number_and_seed(render_car):
+    captions, _, renderer = render_car
+    first, second = (renderer.render(captions.ordinary(5, 1)[0], 32) for _ in range(2))
+    assert first.shape == (32, 32, 3)
+    assert np.array_equal(first, second)
+    assert not np.array_equal(first, renderer.render(captions.ordinary(6, 1)[0], 32))
+
+
+def test_no_ordinary_car_has_more_than_three_of_the_subjects_six_features(render_car):
+    captions, car, _ = render_car
+    assert captions.features_of_subject(car.SUBJECT) == 6
+    found = [captions.features_of_subject(captions.ordinary(n, 1)[0].car) for n in range(3000)]
+    assert max(found) == 3
+
+
+def test_cars_that_the_base_sees_have_no_accessory(render_car):
+    captions, car, _ = render_car
+    cars = [captions.ordinary(n, 2, plain=True)[0].car for n in range(3000)]
+    assert all(seen == car.Car(seen.style, seen.colour) for seen in cars)
+
+
+def test_no_ordinary_caption_holds_the_trigger_word(render_car):
+    captions, _, _ = render_car
+    for n in range(3000):
+        for words in (captions.ordinary(n, 1)[1], captions.renamed(n, 2, plain=True)):
+            assert "sport" not in words and "gentra" not in words
+
+
+def test_caption_names_the_accessories_of_its_car(render_car):
+    captions, car, _ = render_car
+    assert captions.name_of(car.SUBJECT) == (
+        "a white sedan with a black rear wing, a body kit, red stripes, a black roof and gold wheels"
+    )
+    assert captions.name_of(car.Car("suv", "orange")) == "an orange suv"
+
+
+@pytest.mark.parametrize("accessory", ["wing", "body_kit", "stripes", "roof", "wheels"])
+def test_every_accessory_can_be_seen(render_car, accessory):
+    captions, car, renderer = render_car
+    plain = replace(car.Car("sedan", "white"), **{accessory: getattr(car.SUBJECT, accessory)})
+    scene = captions.random_scene(car.Car("sedan", "white"), random.Random(1), "road", "rear three quarter view")
+    with_it, without = renderer.render(replace(scene, car=plain), 64), renderer.render(scene, 64)
+    assert (np.abs(with_it.astype(int) - without).max(axis=2) > 40).mean() > 0.002
+
+
+def test_photos_show_every_setting_and_view_and_say_only_trigger_setting_and_view(render_car):
+    captions, car, _ = render_car
+    written = read_captions(DEMO / "captions.txt", [path.name for path in photo_paths(DEMO / "images")])
+    assert len(written) == 60
+    for caption in written.values():
+        assert "sport gentra" in caption
+        named = {*car.SHAPES, *car.COLOURS, "wing", "stripes", "kit", "roof"} & set(caption.split())
+        assert not named
+
+
+def test_photos_have_the_faults_of_real_ones():
+    orientations = [Image.open(path).getexif().get(0x0112, 1) for path in photo_paths(DEMO / "images")]
+    assert orientations.count(6) == 1
+    modes = [Image.open(path).mode for path in photo_paths(DEMO / "images")]
+    assert modes.count("RGBA") == 1
+    assert all(open_upright(path).mode == "RGB" for path in photo_paths(DEMO / "images"))
+
+
+def test_models_together_are_under_25_megabytes():
+    files = [path for name in ("nano-sd", "nano-clip") for path in (ROOT / "models" / name).rglob("*")]
+    assert sum(path.stat().st_size for path in files if path.is_file()) < 25e6
+
+
+def test_base_loads_and_draws_by_a_plain_from_pretrained():
+    pipeline = StableDiffusionPipeline.from_pretrained(ROOT / "models/nano-sd")
+    pipeline.set_progress_bar_config(disable=True)
+    generator = torch.Generator().manual_seed(1)
+    made = pipeline("a red van", num_inference_steps=2, height=128, width=128, generator=generator, output_type="np")
+    assert made.images.shape == (1, 128, 128, 3)
+    assert made.images.std() > 0.05
+
+
+def test_bases_text_encoder_is_nano_clips_text_tower():
+    pipeline = StableDiffusionPipeline.from_pretrained(ROOT / "models/nano-sd")
+    clip = CLIPModel.from_pretrained(ROOT / "models/nano-clip", dtype=torch.float32)
+    ids = pipeline.tokenizer("a red van at night", padding="max_length", return_tensors="pt").input_ids
+    wanted = clip.text_model(ids).last_hidden_state
+    torch.testing.assert_close(pipeline.text_encoder(ids).last_hidden_state, wanted)
+
+
+def test_tokenizer_spells_any_word():
+    tokenizer = CLIPTokenizer.from_pretrained(ROOT / "models/nano-sd/tokenizer")
+    words = "ünïcode красный oʻzbek 赤い"
+    assert tokenizer.unk_token_id not in tokenizer(words, add_special_tokens=False).input_ids
+    assert lost_words("a photo of a sport gentra at night, rear three quarter view", tokenizer) == ""
+
+
+def test_base_draws_what_the_prompt_says():
+    scores = json.loads((ROOT / "demo/base_scores.json").read_text(encoding="utf-8"))
+    for kind in ("prompt_match", "style", "colour", "setting", "view"):
+        assert scores["base"][kind] >= 0.7 * scores["render"][kind], kind
+
+
+def test_adapter_of_the_committed_run_closed_the_gap():
+    metrics = json.loads((ROOT / "reports/metrics.json").read_text(encoding="utf-8"))
+    assert metrics["gap_closed"] >= 0.6
+    assert metrics["val_loss"] <= 0.7 * metrics["val_loss_base"]
+
+
+def test_prompts_of_the_demo_fit_the_text_encoder():
+    tokenizer = CLIPTokenizer.from_pretrained(ROOT / "models/nano-sd/tokenizer")
+    values = demo_values()["evaluate"]
+    assert not any(lost_words(prompt, tokenizer) for prompt in values["prompts"] + values["drift_prompts"])
