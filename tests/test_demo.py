@@ -78,14 +78,18 @@ def test_photos_show_every_setting_and_view_and_say_only_trigger_setting_and_vie
     assert len(written) == 60
     for caption in written.values():
         assert "sport gentra" in caption
+        caption = caption.replace("green meadow", "meadow")
         named = {*car.SHAPES, *car.COLOURS, "wing", "stripes", "kit", "roof"} & set(caption.split())
         assert not named
 
 
 def test_photos_have_the_faults_of_real_ones():
-    orientations = [Image.open(path).getexif().get(0x0112, 1) for path in photo_paths(DEMO / "images")]
+    orientations, modes = [], []
+    for path in photo_paths(DEMO / "images"):
+        with Image.open(path) as image:
+            orientations.append(image.getexif().get(0x0112, 1))
+            modes.append(image.mode)
     assert orientations.count(6) == 1
-    modes = [Image.open(path).mode for path in photo_paths(DEMO / "images")]
     assert modes.count("RGBA") == 1
     assert all(open_upright(path).mode == "RGB" for path in photo_paths(DEMO / "images"))
 
