@@ -15,7 +15,7 @@ from PIL import Image
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import CLIPConfig, CLIPModel, CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from gentra_lora.stages import hush_libraries
+from gentra_lora.stages import cache_latents, hush_libraries, prepare
 
 ROOT = Path(__file__).parent.parent
 hush_libraries()
@@ -160,6 +160,14 @@ def workspace(tmp_path, monkeypatch, tiny_base, tiny_clip):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("GENTRA_CHECKPOINTS", raising=False)
     return tmp_path
+
+
+@pytest.fixture
+def cached(workspace):
+    """The workspace after prepare and cache_latents."""
+    prepare.main()
+    cache_latents.main()
+    return workspace
 
 
 def change(workspace, block, **values):

@@ -1,4 +1,3 @@
-import pytest
 import torch
 from conftest import change
 
@@ -7,13 +6,6 @@ from gentra_lora.manifest import read_manifest
 from gentra_lora.stages import cache_latents, prepare
 
 FOLDER = "data/latents"
-
-
-@pytest.fixture
-def cached(workspace):
-    prepare.main()
-    cache_latents.main()
-    return workspace
 
 
 def test_each_photo_is_cached_under_its_own_caption_and_split(cached):

@@ -7,16 +7,9 @@ from conftest import change
 
 from gentra_lora.adapter import read_adapter
 from gentra_lora.errors import InputError
-from gentra_lora.stages import cache_latents, prepare, train
+from gentra_lora.stages import train
 
 OUT = "models/sport_gentra_lora.safetensors"
-
-
-@pytest.fixture
-def cached(workspace):
-    prepare.main()
-    cache_latents.main()
-    return workspace
 
 
 def column(workspace, name):
