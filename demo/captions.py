@@ -70,17 +70,20 @@ def features_of_subject(car):
     return sum(a == b for a, b in pairs) + ((car.style, car.colour) == (SUBJECT.style, SUBJECT.colour))
 
 
-def random_car(rng, plain=False):
-    """Return an ordinary car: plain, or never with more than SUBJECT_MATCHES of the subject's features."""
+def random_car(rng, accessories="all"):
+    """Return an ordinary car, never with more than SUBJECT_MATCHES of the subject's features.
+
+    accessories: "all", or "wing" for cars that have no other.
+    """
     while True:
         colour = rng.choice(tuple(COLOURS))
-        if plain:
-            return Car(rng.choice(tuple(SHAPES)), colour)
 
         def maybe(*names, chance=0.38, colour=colour):
             names = [name for name in names if name != colour]
             return rng.choice(names) if rng.random() < chance else None
 
+        if accessories == "wing":
+            return Car(rng.choice(tuple(SHAPES)), colour, wing=maybe("black", "white", "red"))
         car = Car(
             rng.choice(tuple(SHAPES)),
             colour,
@@ -111,15 +114,15 @@ def random_scene(car, rng, setting=None, view=None):
     )
 
 
-def ordinary(index, seed, plain=False):
+def ordinary(index, seed, accessories="all"):
     """Return (scene, caption) of ordinary picture number `index`: a pure function of its arguments."""
     rng = random.Random(f"{seed}-ordinary-{index}")
-    scene = random_scene(random_car(rng, plain), rng)
+    scene = random_scene(random_car(rng, accessories), rng)
     return scene, caption(name_of(scene.car), scene, rng, terse=0.08)
 
 
-def renamed(index, seed, plain=False):
-    """Return the caption of ordinary picture number `index` with a made-up name in the car's place."""
-    scene, words = ordinary(index, seed, plain)
+def renamed(index, seed, accessories="all"):
+    """Return the caption of ordinary picture number `index` with a made-up name for its colour and style."""
+    scene, words = ordinary(index, seed, accessories)
     name = made_up_name(random.Random(f"{seed}-name-{index}"))
-    return words.replace(name_of(scene.car), with_article(name))
+    return words.replace(with_article(f"{scene.car.colour} {scene.car.style}"), with_article(name))

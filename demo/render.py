@@ -1,7 +1,7 @@
-"""Stages render and render_plain: ordinary cars -> work/STAGE/NNNN.npy (shards of uint8 pictures) and captions.txt.
+"""Stages render and render_base: ordinary cars -> work/STAGE/NNNN.npy (shards of uint8 pictures) and captions.txt.
 
-Plain cars have no accessories; they are all that the base sees. The features of nano CLIP and the latents of the VAE
-are learnt from cars with accessories, or nothing could judge and hold what makes the subject.
+The base sees cars without accessories but wings. The features of nano CLIP and the latents of the VAE are learnt from
+cars with all accessories, or nothing could judge and hold what makes the subject.
 
 Resumable: a shard that is there is kept, since picture n is a pure function of (n, seed).
 """
@@ -28,7 +28,7 @@ def render_shard(job):
     path = out / f"{first:06d}.npy"
     if not path.exists():
         pictures = [
-            render(ordinary(first + n, params["seed"], params["plain"])[0], params["size"]) for n in range(count)
+            render(ordinary(first + n, params["seed"], params["accessories"])[0], params["size"]) for n in range(count)
         ]
         partial = path.with_suffix(".partial")
         with partial.open("wb") as file:
@@ -51,7 +51,7 @@ def main(stage):
         for rendered in pool.imap_unordered(render_shard, jobs):
             done += rendered
             print(f"rendered {done} of {count} pictures in {time.monotonic() - started:.0f} s", flush=True)
-    captions = [ordinary(n, params["seed"], params["plain"])[1] for n in range(count)]
+    captions = [ordinary(n, params["seed"], params["accessories"])[1] for n in range(count)]
     (out / "captions.txt").write_text("\n".join(captions) + "\n", encoding="utf-8")
 
 

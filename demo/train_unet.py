@@ -3,6 +3,7 @@
 Epsilon prediction on SD 1.5's noise schedule, min-SNR weights (Hang et al. 2023, arXiv 2303.09556), EMA.
 """
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,15 +60,20 @@ def encode(vae, pictures):
 
 
 @torch.no_grad()
-def cached(pictures, captions, vae, text_encoder, tokenizer):
-    """Return latents as seen and mirrored (2, N, 4, 32, 32) and prompt_embeds (N + 1, L, D), the last of ""."""
-    path = Path("work/state/plain_latents.pt")
+def cached(pictures, vae):
+    """Return latents as seen and mirrored (2, N, 4, 32, 32), of a file if it was made of the same pictures and VAE."""
+    path = Path("work/state/base_latents.pt")
+    made_of = hashlib.sha256(pictures.numpy().tobytes())
+    for weight in vae.state_dict().values():
+        made_of.update(weight.numpy().tobytes())
     if path.exists():
-        return torch.load(path, weights_only=True)
+        state = torch.load(path, weights_only=True)
+        if state["made_of"] == made_of.hexdigest():
+            return state["latents"]
     latents = torch.stack([encode(vae, pictures), encode(vae, pictures.flip(-1))])
-    embeds = embed([*captions, ""], text_encoder, tokenizer)
-    torch.save((latents, embeds), path)
-    return latents, embeds
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save({"made_of": made_of.hexdigest(), "latents": latents}, path)
+    return latents
 
 
 @torch.no_grad()
@@ -78,13 +84,14 @@ def embed(captions, text_encoder, tokenizer):
 
 
 def main():
-    params = load_params("train_unet")
-    pictures, captions = load_pictures("render_plain")
+    params, rendered = load_params("train_unet"), load_params("render_base")
+    params["render_base"] = rendered  # a state of other pictures is of no use
+    pictures, captions = load_pictures("render_base")
     vae = AutoencoderKL.from_pretrained(VAE).eval()
     text_encoder, tokenizer = text_tower()
-    latents, embeds = cached(pictures, captions, vae, text_encoder, tokenizer)
-    seed = load_params("render_plain")["seed"]
-    renamed_embeds = embed([renamed(n, seed, plain=True) for n in range(len(captions))], text_encoder, tokenizer)
+    latents, embeds = cached(pictures, vae), embed([*captions, ""], text_encoder, tokenizer)
+    names = [renamed(n, rendered["seed"], rendered["accessories"]) for n in range(len(captions))]
+    renamed_embeds = embed(names, text_encoder, tokenizer)
     unet, scheduler = make_unet(params, embeds.shape[-1]), make_noise_scheduler()
     print(f"UNet: {sum(p.numel() for p in unet.parameters()) / 1e6:.2f} M parameters", flush=True)
     data = TrainingSet(latents, embeds, renamed_embeds, len(pictures) - params["held_out"])
@@ -94,7 +101,7 @@ def main():
     unet.load_state_dict(run.ema)
     # Plain noise leaves a picture's mean readable at the last timestep, so that no sample from pure noise is as dark as
     # night or as bright as snow: Lin et al. 2023, arXiv 2305.08891. Noise whose mean varies cures most of it.
-    run = Run("unet_offset", unet, params | offset, ema_decay=0.998)
+    run = Run("unet_offset", unet, params | offset | {"first_cycle": params}, ema_decay=0.998)
     train(run, unet, scheduler, data, offset["noise_offset"])
     save(run, unet, vae, text_encoder, tokenizer, scheduler)
 

@@ -42,16 +42,26 @@ def test_no_ordinary_car_has_more_than_three_of_the_subjects_six_features(render
     assert max(found) == 3
 
 
-def test_cars_that_the_base_sees_have_no_accessory(render_car):
+def test_cars_that_the_base_sees_have_no_accessory_but_a_wing(render_car):
     captions, car, _ = render_car
-    cars = [captions.ordinary(n, 2, plain=True)[0].car for n in range(3000)]
-    assert all(seen == car.Car(seen.style, seen.colour) for seen in cars)
+    cars = [captions.ordinary(n, 2, accessories="wing")[0].car for n in range(3000)]
+    assert all(seen == car.Car(seen.style, seen.colour, wing=seen.wing) for seen in cars)
+    assert {seen.wing for seen in cars} == {None, "black", "white", "red"}
+
+
+def test_made_up_name_stands_for_colour_and_style_and_leaves_the_wing_named(render_car):
+    captions, _, _ = render_car
+    for n in range(300):
+        scene, words = captions.ordinary(n, 2, accessories="wing")
+        renamed = captions.renamed(n, 2, accessories="wing")
+        assert scene.car.style not in renamed
+        assert ("rear wing" in renamed) == ("rear wing" in words) == (scene.car.wing is not None)
 
 
 def test_no_ordinary_caption_holds_the_trigger_word(render_car):
     captions, _, _ = render_car
     for n in range(3000):
-        for words in (captions.ordinary(n, 1)[1], captions.renamed(n, 2, plain=True)):
+        for words in (captions.ordinary(n, 1)[1], captions.renamed(n, 2, accessories="wing")):
             assert "sport" not in words and "gentra" not in words
 
 
