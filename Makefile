@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test check format
+.PHONY: demo test check format bench
 
 # The four stages on the embedded subject and base, then one screen of results.
 demo: .venv/installed
@@ -17,6 +17,10 @@ check: .venv/installed
 	ruff check .
 	ruff format --check .
 	pytest -m "not slow"
+
+# Ratios and memory, not for CI: writes bench/*.json.
+bench: .venv/installed
+	python bench/cache.py
 
 format: .venv/installed
 	ruff check --fix .

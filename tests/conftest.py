@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 os.environ["OMP_NUM_THREADS"] = "1"  # tiny models are slower on more; set before torch reads it
@@ -122,7 +123,7 @@ def tiny_values(base, clip):
     """Return the values of a params.yaml that takes seconds."""
     values = demo_values()
     values["base"]["model"] = str(base)
-    values["prepare"] |= {"raw_dir": "data/raw", "resolution": 64, "trigger_word": "gentra"}
+    values["prepare"] |= {"raw_dir": "data/raw", "resolution": 64, "trigger_word": "gentra", "held_out_share": 0.3}
     values["cache_latents"]["crop_variants"] = 2
     values["train"] |= {"rank": 4, "lora_alpha": 2, "steps": 6, "lr_warmup_steps": 1, "batch_size": 2}
     values["train"] |= {"held_out_every": 3, "checkpoint_every": 2}
@@ -132,16 +133,13 @@ def tiny_values(base, clip):
 
 
 def write_photos(folder, count=8, size=(96, 80)):
-    """Write `count` photos of two-coloured gradients with captions; return their names."""
+    """Write `count` photos of soft coloured patches, each its own, with captions; return their names."""
     images = folder / "images"
     images.mkdir(parents=True)
     names = [f"car{n}.png" for n in range(1, count + 1)]
     for n, name in enumerate(names):
-        gradient = Image.linear_gradient("L").resize(size)
-        colours = ((20 * n) % 256, 50, 200 - 20 * n), (255, 255 - 25 * n, 30 * n)
-        Image.composite(Image.new("RGB", size, colours[0]), Image.new("RGB", size, colours[1]), gradient).save(
-            images / name
-        )
+        patches = np.random.default_rng(n).integers(0, 256, (5, 6, 3), dtype=np.uint8)
+        Image.fromarray(patches).resize(size, Image.Resampling.BICUBIC).save(images / name)
     (folder / "captions.txt").write_text("".join(f"{name}\ta gentra, view {name}\n" for name in names))
     return names
 

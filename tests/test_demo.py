@@ -13,8 +13,10 @@ from diffusers import StableDiffusionPipeline
 from PIL import Image
 from transformers import CLIPModel, CLIPTokenizer
 
-from gentra_lora.captions import lost_words, read_captions
-from gentra_lora.photo import open_upright, photo_paths
+from gentra_lora.caption_files import read_captions
+from gentra_lora.captions import lost_words
+from gentra_lora.photo import open_upright
+from gentra_lora.photo_folder import find_files
 
 DEMO = ROOT / "data/demo"
 
@@ -84,9 +86,9 @@ def test_every_accessory_can_be_seen(render_car, accessory):
 
 def test_photos_show_every_setting_and_view_and_say_only_trigger_setting_and_view(render_car):
     captions, car, _ = render_car
-    written = read_captions(DEMO / "captions.txt", [path.name for path in photo_paths(DEMO / "images")])
-    assert len(written) == 60
-    for caption in written.values():
+    written = read_captions(DEMO, *find_files(DEMO / "images"))
+    assert len(written.of) == 60 and not written.problems
+    for caption in written.of.values():
         assert "sport gentra" in caption
         caption = caption.replace("green meadow", "meadow")
         named = {*car.SHAPES, *car.COLOURS, "wing", "stripes", "kit", "roof"} & set(caption.split())
@@ -95,13 +97,13 @@ def test_photos_show_every_setting_and_view_and_say_only_trigger_setting_and_vie
 
 def test_photos_have_the_faults_of_real_ones():
     orientations, modes = [], []
-    for path in photo_paths(DEMO / "images"):
+    for path in find_files(DEMO / "images")[0].values():
         with Image.open(path) as image:
             orientations.append(image.getexif().get(0x0112, 1))
             modes.append(image.mode)
     assert orientations.count(6) == 1
     assert modes.count("RGBA") == 1
-    assert all(open_upright(path).mode == "RGB" for path in photo_paths(DEMO / "images"))
+    assert all(open_upright(path).mode == "RGB" for path in find_files(DEMO / "images")[0].values())
 
 
 def test_models_together_are_under_25_megabytes():

@@ -9,6 +9,7 @@ from test_adapter import trained
 
 from gentra_lora.adapter import kohya_tensors, write_adapter
 from gentra_lora.base_model import BaseSource, load_pipeline
+from gentra_lora.crops import centre_crop
 from gentra_lora.generation import (
     GenerationError,
     Settings,
@@ -20,7 +21,6 @@ from gentra_lora.generation import (
     save_png,
     set_adapter_scale,
 )
-from gentra_lora.photo import centre_crop
 
 SETTINGS = Settings(64, 2, 3.0)
 CPU = torch.device("cpu")

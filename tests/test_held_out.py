@@ -35,5 +35,14 @@ def test_global_seed_changes_nothing():
 
 def test_only_the_centre_crop_counts():
     changed = photos(2)
-    changed.mean[:, 1] = 99
+    for mean in changed.mean:
+        mean[1] = 99
     assert torch.equal(errors(changed), errors(photos(2)))
+
+
+def test_photos_of_other_shapes_among_them_change_no_value():
+    mixed, square = photos(4), errors(photos(4))
+    mixed.mean[1] = torch.zeros(2, 4, 8, 24)
+    found = errors(mixed)
+    torch.testing.assert_close(found[[0, 2, 3]], square[[0, 2, 3]])
+    assert not torch.allclose(found[1], square[1])

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import ROOT, tiny_values, write_photos
+from PIL import Image
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +41,7 @@ def repo(tmp_path_factory, tiny_base, tiny_clip):
     shutil.copytree(tiny_base, folder / "models/nano-sd")
     shutil.copytree(tiny_clip, folder / "models/nano-clip")
     shutil.copytree(ROOT / ".dvc", folder / ".dvc", ignore=shutil.ignore_patterns("tmp", "cache", "config.local"))
-    for name in ("dvc.yaml", ".gitignore"):
+    for name in ("dvc.yaml", ".gitignore", ".dvcignore"):
         shutil.copy(ROOT / name, folder / name)
     write_photos(folder / "data/raw")
     values = tiny_values("models/nano-sd", "models/nano-clip")
@@ -142,3 +143,27 @@ def test_repro_after_sigkill_goes_on_from_the_last_checkpoint_and_says_so(experi
     assert len(resumed) == 1, shown
     assert 5 <= int(resumed[0].split()[4]) < 150
     assert "after 150 steps" in shown
+
+
+def files_of(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_refused_photo_leaves_the_outputs_of_the_last_good_run(experiment):
+    repo, _ = experiment
+    before = files_of(repo / "data/processed")
+    extra = repo / "data/raw/images/extra.jpg"
+    extra.write_bytes(b"no picture")
+    shown = command(repo, "dvc", "repro", "prepare", check=False)
+    extra.unlink()
+    assert "extra.jpg: is no picture" in shown and "extra.jpg: has no caption" in shown
+    assert files_of(repo / "data/processed") == before != {}
+
+
+def test_added_photo_is_the_only_one_that_dvc_repro_encodes(experiment):
+    repo, _ = experiment
+    Image.radial_gradient("L").resize((90, 90)).save(repo / "data/raw/images/new.png")
+    with (repo / "data/raw/captions.txt").open("a") as file:
+        file.write("new.png\ta gentra\n")
+    shown = command(repo, "dvc", "repro", "cache_latents")
+    assert "cached the latents of 9 photos: 1 encoded, 1 captions embedded, the rest was there" in shown

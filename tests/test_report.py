@@ -1,6 +1,8 @@
 import numpy as np
+from PIL import Image
 
-from gentra_lora.report import GAP, HEADING_LINES, LINE, TILE, grid, metrics_table
+from gentra_lora.manifest import Row
+from gentra_lora.report import GAP, HEADING_LINES, LINE, TILE, dataset_sheet, grid, metrics_table
 
 WHITE, RED = (255, 255, 255), (255, 0, 0)
 
@@ -24,3 +26,19 @@ def test_table_shows_a_dash_for_what_has_no_value():
     lines = metrics_table(metrics)
     assert lines[1].split() == ["held-out", "loss", "0.0600", "0.0300", "-"]
     assert lines[-1].split() == ["gap", "closed", "0", "-", "1"]
+
+
+def test_sheet_shows_every_photo_and_frames_those_held_out(tmp_path):
+    rows = []
+    for n in range(10):
+        Image.new("RGB", (80, 40), (0, 0, 200)).save(tmp_path / f"{n}.png")
+        rows.append(Row(f"{n}.png", "0" * 64, "a car " * 40, "held_out" if n == 9 else "train", 64, 64))
+    sheet = np.array(dataset_sheet(rows, tmp_path))
+    blue = (sheet == (0, 0, 200)).all(axis=2).sum()
+    assert blue == 10 * 80 * 40
+    assert (sheet == (0xE0, 0x70, 0x20)).all(axis=2).any()
+
+
+def test_sheet_takes_names_and_captions_of_other_scripts(tmp_path):
+    Image.new("RGB", (80, 40)).save(tmp_path / "ғилдирак.png")
+    assert dataset_sheet([Row("ғилдирак.png", "0" * 64, "машина", "train", 64, 64)], tmp_path).width > 100

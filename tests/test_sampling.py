@@ -4,9 +4,12 @@ import torch
 
 from gentra_lora.sampling import draw_step, generator_for, photos_of_step, stratified_timesteps
 
+SQUARE, WIDE, TALL = [(4, 8, 8)], [(4, 6, 10)], [(4, 10, 6)]
+MIXED = SQUARE * 5 + WIDE * 3 + TALL * 1 + SQUARE * 1  # photos 0-4 and 9 are square, 5-7 wide, 8 tall
+
 
 def draw(step, seed=1):
-    return draw_step(seed, step, 4, 10, 3, (4, 8, 8), 0.5, 1000)
+    return draw_step(seed, step, 4, [(4, 8, 8)] * 10, 3, 0.5, 1000)
 
 
 def test_step_is_a_pure_function_of_seed_and_step():
@@ -28,13 +31,32 @@ def test_noise_and_posterior_draw_are_not_the_same_numbers():
 
 
 def test_each_epoch_shows_every_photo_once_when_batches_run_across_epochs():
-    shown = torch.cat([photos_of_step(1, step, 4, 10) for step in range(5)]).tolist()
+    shown = torch.cat([photos_of_step(1, step, 4, SQUARE * 10) for step in range(5)]).tolist()
     assert Counter(shown[:10]) == Counter(range(10)) == Counter(shown[10:])
     assert shown[:10] != shown[10:]
 
 
 def test_batch_larger_than_the_set_takes_photos_again():
-    assert Counter(photos_of_step(1, 0, 6, 3).tolist()) == {0: 2, 1: 2, 2: 2}
+    assert Counter(photos_of_step(1, 0, 6, SQUARE * 3).tolist()) == {0: 2, 1: 2, 2: 2}
+
+
+def test_no_batch_mixes_buckets_and_its_noise_has_the_buckets_shape():
+    for step in range(40):
+        drawn = draw_step(1, step, 4, MIXED, 3, 0.5, 1000)
+        shapes = {MIXED[n] for n in drawn.photos.tolist()}
+        assert len(shapes) == 1
+        assert drawn.noise.shape == drawn.eps.shape == (4, *shapes.pop())
+
+
+def test_buckets_come_up_as_often_as_they_have_photos_and_photos_as_often_as_each_other():
+    shown = [photos_of_step(1, step, 4, MIXED).tolist() for step in range(10)]
+    assert Counter(MIXED[photos[0]] for photos in shown) == {SQUARE[0]: 6, WIDE[0]: 3, TALL[0]: 1}
+    assert Counter(n for photos in shown for n in photos) == dict.fromkeys(range(10), 4)
+
+
+def test_order_of_buckets_differs_between_epochs():
+    shapes = [MIXED[photos_of_step(1, step, 1, MIXED)[0]] for step in range(20)]
+    assert shapes[:10] != shapes[10:]
 
 
 def test_timesteps_fall_one_into_each_band():

@@ -18,8 +18,8 @@ def photos(count=5, crops=2):
     return CachedPhotos(
         [f"{n}.png" for n in range(count)],
         [f"digest{n}" for n in range(count)],
-        torch.randn(count, crops, 4, 16, 16, generator=generator),
-        torch.rand(count, crops, 4, 16, 16, generator=generator) * 0.1,
+        list(torch.randn(count, crops, 4, 16, 16, generator=generator)),
+        list(torch.rand(count, crops, 4, 16, 16, generator=generator) * 0.1),
         torch.randn(count, 40, 32, generator=generator),
     )
 
@@ -51,6 +51,15 @@ def test_steps_lower_the_loss_on_the_photos():
     for _ in range(60):
         run.run_step()
     assert held_out_errors(run.unet, run.noise_scheduler, run.data.photos, 0.5).mean() < before - 0.01
+
+
+def test_photos_of_several_buckets_are_trained_on_in_turn():
+    run = training(steps=10)
+    for n, shape in ((1, (2, 4, 8, 24)), (3, (2, 4, 8, 24)), (4, (2, 4, 24, 8))):
+        run.data.photos.mean[n], run.data.photos.std[n] = torch.zeros(shape), torch.ones(shape)
+    for _ in range(5):
+        run.run_step()
+    assert all(entry["grad_norm"] > 0 for entry in run.history)
 
 
 def test_base_weights_never_change():
@@ -128,7 +137,8 @@ def test_gradient_checkpointing_changes_no_weight():
 
 def test_loss_that_is_not_finite_stops_the_run_with_step_and_photos():
     run = training()
-    run.data.photos.mean[:] = float("nan")
+    for mean in run.data.photos.mean:
+        mean[:] = float("nan")
     with pytest.raises(TrainingError, match=r"step 0: the loss is nan \(photos \d\.png"):
         run.run_step()
 

@@ -1,90 +1,63 @@
-"""captions.txt -> one caption a photo; the trigger word; token counts."""
+"""A caption as text: what it may hold, its trigger word, how much of it the text encoder sees."""
 
 import re
+import unicodedata
+from dataclasses import dataclass, field
 
-from gentra_lora.errors import InputError
-from gentra_lora.photo import SUFFIXES
-
-
-class CaptionError(InputError):
-    """captions.txt does not give each photo one caption; the message names the line or photo and the way out."""
+# Replacement characters are what a wrong decoding leaves; a byte order mark inside a text comes of glued files.
+UNWANTED = {"�": "a replacement character", "﻿": "a byte order mark"}
 
 
-def natural_key(name):
-    """Sort key that puts img2 before img10."""
-    return [int(part) if part.isdecimal() else part.casefold() for part in re.split(r"(\d+)", name)]
+@dataclass
+class Captions:
+    """{photo name: caption}, the form in which they were written, and all problems found."""
+
+    form: str
+    of: dict[str, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    def add(self, name, caption, place):
+        """Take a caption for a photo, or note what is wrong with it."""
+        problem = problem_of(caption)
+        if name in self.of:
+            self.problems.append(f"{place}: a second caption for {name}; keep one")
+        elif problem:
+            self.problems.append(f"{place}: {problem}")
+        self.of.setdefault(name, caption)
 
 
-def read_captions(path, file_names):
-    """Return {file name: caption} for all `file_names`.
-
-    Two forms are read: `file name <tab or |> caption` on each line, or one caption a line in the photos' natural order.
-
-    Raises:
-        CaptionError: no such file, not UTF-8, or lines and photos that do not match; lists everything that is wrong.
-    """
-    if not path.exists():
-        raise CaptionError(f"{path}: no such file; write one line a photo: its file name, a tab, its caption")
-    try:
-        lines = path.read_bytes().decode("utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        line = path.read_bytes()[: error.start].count(b"\n") + 1
-        raise CaptionError(f"{path}: line {line} is not UTF-8; save the file as UTF-8") from error
-    numbered = [(n, line.strip(" ")) for n, line in enumerate(lines, 1) if line.strip()]
-    named = [_named(line, file_names) for _, line in numbered]
-    if any(named):
-        return _by_name(path, numbered, named, file_names)
-    for number, line in numbered:
-        if any(line.startswith(name) for name in file_names):
-            raise CaptionError(
-                f"{path}: line {number} begins with a photo's name, but no tab or | follows it: {line!r}; "
-                "write: file name, tab, caption"
-            )
-    if len(numbered) != len(file_names):
-        raise CaptionError(
-            f"{path}: {len(numbered)} captions for {len(file_names)} photos; write one line a photo, "
-            "best as: file name, tab, caption"
-        )
-    ordered = sorted(file_names, key=natural_key)
-    return {name: line for name, (_, line) in zip(ordered, numbered, strict=True)}
+def problem_of(caption):
+    """Return what is wrong with a caption, with the way out, or None."""
+    if not caption.strip():
+        return "the caption is empty; describe the photo"
+    for character in caption:
+        code = f"U+{ord(character):04X}"
+        if unicodedata.category(character) in ("Cc", "Zl", "Zp", "Cs"):
+            return f"the caption {caption!r} holds the control character {code}; remove it"
+        if character in UNWANTED:
+            return f"the caption {caption!r} holds {UNWANTED[character]} ({code}); save the file as UTF-8"
+    return None
 
 
-def _named(line, file_names):
-    """Return (name, caption) where a line begins with a file name and a separator, else None."""
-    name, separator, caption = re.match(r"([^\t|]*)([\t|]?)(.*)", line).groups()
-    name = name.strip()
-    looks_like_a_photo = name in file_names or name.lower().endswith(SUFFIXES)
-    return (name, caption.strip()) if separator and looks_like_a_photo else None
+def _pattern(trigger_word):
+    """Match the trigger word as whole words, in any case, with any white space between them."""
+    words = r"\s+".join(re.escape(word) for word in trigger_word.split())
+    return re.compile(rf"(?<!\w){words}(?!\w)", re.IGNORECASE)
 
 
-def _by_name(path, numbered, named, file_names):
-    captions, problems = {}, []
-    for (number, line), found in zip(numbered, named, strict=True):
-        if found is None:
-            problems.append(f"line {number}: no file name before the caption: {line!r}")
-            continue
-        name, caption = found
-        if name not in file_names:
-            problems.append(f"line {number}: no photo is called {name}")
-        elif name in captions:
-            problems.append(f"line {number}: a second caption for {name}")
-        elif not caption:
-            problems.append(f"line {number}: the caption of {name} is empty")
-        captions[name] = caption
-    problems += [f"{name}: has no caption" for name in file_names if name not in captions]
-    if problems:
-        raise CaptionError("\n  ".join([f"{path}:", *problems]))
-    return captions
+def has_trigger(caption, trigger_word):
+    """Return whether a caption holds the trigger word, in any case, not as a part of other words."""
+    return _pattern(trigger_word).search(caption) is not None
 
 
 def with_trigger(caption, trigger_word):
     """Return the caption, the trigger word put in front where it is missing."""
-    return caption if trigger_word.lower() in caption.lower() else f"{trigger_word}, {caption}"
+    return caption if has_trigger(caption, trigger_word) else f"{trigger_word}, {caption}"
 
 
 def without_trigger(caption, trigger_word, class_noun):
     """Return the caption with the trigger word replaced by the class noun, for models that never saw the word."""
-    return re.sub(re.escape(trigger_word), class_noun, caption, flags=re.IGNORECASE)
+    return _pattern(trigger_word).sub(lambda _: class_noun, caption)
 
 
 def lost_words(caption, tokenizer):

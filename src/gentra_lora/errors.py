@@ -6,5 +6,10 @@ def first_line(error):
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
+def listed(count, noun):
+    """Return a count with its noun: "1 photo", "2 photos"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 class InputError(ValueError):
     """The message names the file or key, its value and the way out; it is shown without a traceback."""

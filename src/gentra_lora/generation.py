@@ -12,8 +12,9 @@ from PIL import Image, PngImagePlugin
 from gentra_lora.adapter import NAME, read_adapter
 from gentra_lora.base_model import load_pipeline
 from gentra_lora.captions import lost_words
+from gentra_lora.crops import centre_crop
 from gentra_lora.errors import InputError, first_line
-from gentra_lora.photo import centre_crop, sha256_of, to_pixel_values
+from gentra_lora.photo import sha256_of, to_pixel_values
 
 BATCH_PIXELS, MOST_PICTURES = 1_200_000, 16  # two pictures at once at 768 px, which fits 16 GB
 

@@ -24,20 +24,28 @@ def held_out_errors(unet, noise_scheduler, photos, scaling_factor):
     unet.eval()
     total = noise_scheduler.config.num_train_timesteps
     steps = (torch.arange(TIMESTEPS) + 0.5) / TIMESTEPS * total
-    pairs = [(photo, int(step)) for photo in range(len(photos)) for step in steps]
-    errors = []
-    for start in range(0, len(pairs), BATCH):
-        chunk = pairs[start : start + BATCH]
-        index = torch.tensor([photo for photo, _ in chunk])
-        timesteps = torch.tensor([step for _, step in chunk], device=parameter.device)
-        latents = photos.mean[index, 0] * scaling_factor
+    errors = torch.empty(len(photos), TIMESTEPS)
+    for chunk in _batches(photos.shapes):
+        index, column = torch.tensor(chunk).unbind(1)
+        timesteps = steps[column].long().to(parameter.device)
+        latents = torch.stack([photos.mean[n][0] for n, _ in chunk]) * scaling_factor
         noise = torch.stack(
-            [torch.randn(latents.shape[1:], generator=generator_for(photos.digests[n], t)) for n, t in chunk]
+            [
+                torch.randn(latents.shape[1:], generator=generator_for(photos.digests[n], t))
+                for (n, _), t in zip(chunk, timesteps.tolist(), strict=True)
+            ]
         )
         latents, noise = latents.to(parameter.device), noise.to(parameter.device)
         noisy_latents = noise_scheduler.add_noise(latents, noise, timesteps)
         prompt_embeds = photos.prompt_embeds[index].to(parameter.device, unet.dtype)
         noise_pred = unet(noisy_latents.to(unet.dtype), timesteps, prompt_embeds).sample
-        errors.append(squared_errors(noise_pred, target_of(noise_scheduler, latents, noise, timesteps)))
+        errors[index, column] = squared_errors(noise_pred, target_of(noise_scheduler, latents, noise, timesteps)).cpu()
     unet.train(was_training)
-    return torch.cat(errors).cpu().reshape(len(photos), TIMESTEPS)
+    return errors
+
+
+def _batches(shapes):
+    """Yield lists of at most BATCH (photo, column) pairs; photos of different shapes are never in one."""
+    for shape in dict.fromkeys(shapes):
+        pairs = [(n, column) for n, other in enumerate(shapes) if other == shape for column in range(TIMESTEPS)]
+        yield from (pairs[start : start + BATCH] for start in range(0, len(pairs), BATCH))

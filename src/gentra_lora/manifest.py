@@ -14,12 +14,17 @@ class ManifestError(InputError):
 
 @dataclass(frozen=True)
 class Row:
-    """A photo: its file in data/processed/images, the sha256 of the photo as given, its caption and its split."""
+    """A photo: its file in data/processed/images, the sha256 of the photo as given, its caption and its split.
+
+    width and height, in px, are those at which it is trained; the file is larger, so that crops can be cut from it.
+    """
 
     file_name: str
     sha256: str
     caption: str
     split: str
+    width: int
+    height: int
 
 
 def write_manifest(path, rows):
@@ -47,18 +52,3 @@ def read_manifest(path):
         if not any(row.split == split for row in rows):
             raise ManifestError(f"{path}: no photo is in the split {split}; add photos and run prepare again")
     return rows
-
-
-def splits_by_content(digests, held_out_share):
-    """Return the split of each photo, given the sha256 of each.
-
-    A photo is held out when its digest, as a share of the largest one, is under `held_out_share`: adding or removing
-    a photo moves no other one. Where that leaves a split empty, the photo nearest to the border crosses it.
-    """
-    shares = [int(digest[:16], 16) / 2**64 for digest in digests]
-    border = held_out_share
-    if not any(share < border for share in shares):
-        border = min(shares) + 2**-53
-    elif all(share < border for share in shares):
-        border = max(shares)
-    return ["held_out" if share < border else "train" for share in shares]

@@ -50,13 +50,25 @@ class Base(Block):
 class Prepare(Block):
     raw_dir: Text
     resolution: Annotated[int, Field(ge=64, le=2048, multiple_of=8)]
+    aspect: Literal["square", "buckets"]
     trigger_word: Text
+    missing_trigger_word: Literal["add", "refuse"]
+    allow_long_captions: bool
     held_out_share: Annotated[Float, Field(gt=0, le=0.5)]
+    split_by: Literal["photo", "shoot"]
+
+    @model_validator(mode="after")
+    def _buckets_exist(self):
+        if self.aspect == "buckets" and (self.resolution % 64 or self.resolution < 128):
+            raise ValueError(f"aspect buckets need a resolution of 128 or more in steps of 64, not {self.resolution}")
+        return self
 
 
 class CacheLatents(Block):
     crop_variants: Count
     crop_min_scale: Annotated[Float, Field(gt=0, le=1)]
+    flip: bool
+    batch_size: Count
 
 
 class Train(Block):

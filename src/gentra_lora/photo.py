@@ -1,33 +1,46 @@
-"""Photo files -> upright RGB, crops, pixel_values."""
+"""Photo files, whatever phones and forums make of them -> upright sRGB; pixel_values."""
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pillow_heif
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from gentra_lora.errors import InputError
+from gentra_lora.colour import ColourError, eight_bits, to_srgb
+from gentra_lora.errors import InputError, first_line
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+pillow_heif.register_heif_opener()
+
+# The formats that are opened, and how their files are usually called. PIL knows more, some of which run programs.
+SUFFIXES = {
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "MPO": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),  # a JPEG that carries further pictures, from phones
+    "PNG": (".png",),
+    "WEBP": (".webp",),
+    "TIFF": (".tif", ".tiff"),
+    "BMP": (".bmp", ".dib"),
+    "GIF": (".gif",),
+    "AVIF": (".avif",),
+    "HEIF": (".heic", ".heif", ".hif"),
+}
+FORMATS = [kind for kind in SUFFIXES if kind != "MPO"]  # which the JPEG reader finds by itself
+MAX_PIXELS = 80_000_000  # 240 MB in memory; phones take 12 to 50 million
 
 
 class PhotoError(InputError):
     """A file is not a photo that can be used; the message names it and the way out."""
 
 
-def photo_paths(folder):
-    """Return the photos of a folder in name order.
+@dataclass(frozen=True)
+class Photo:
+    """An upright sRGB image, the format it was stored in, and what a person should know about the file."""
 
-    Raises:
-        PhotoError: there is no such folder, or no photo in it.
-    """
-    if not folder.is_dir():
-        raise PhotoError(f"{folder}: no such folder; put the photos there, or set prepare.raw_dir")
-    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
-    if not paths:
-        raise PhotoError(f"{folder}: holds no photo; expected files ending in {', '.join(SUFFIXES)}")
-    return paths
+    image: Image.Image
+    format: str
+    notes: tuple[str, ...] = ()
 
 
 def sha256_of(path):
@@ -36,45 +49,73 @@ def sha256_of(path):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def open_upright(path):
-    """Return a photo as an RGB image, turned by its EXIF tag, transparency laid on white.
+def open_upright(source, name=None):
+    """Return the image of `open_photo`."""
+    return open_photo(source, name).image
+
+
+def open_photo(source, name=None):
+    """Return a Photo: turned by its EXIF tag, colours converted to sRGB, transparency laid on white, 8 bits a channel.
+
+    Args:
+        source: a path or a binary file.
+        name: what messages call it; the path where there is one.
 
     Raises:
-        PhotoError: the file cannot be decoded.
+        PhotoError: not a picture of one of the FORMATS, damaged, more than MAX_PIXELS (told from the header, before
+            anything is decoded), more than one frame, or colours that cannot be converted.
     """
+    name = name or str(source)
     try:
-        with Image.open(path) as opened:
-            image = ImageOps.exif_transpose(opened)
-            image.load()
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise PhotoError(f"{path}: cannot be opened as a photo ({error}); replace or remove it") from error
-    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-        raise PhotoError(f"{path}: has 16 or more bits a channel; save it as 8-bit PNG or JPEG")
-    if image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, "white")
-        return Image.alpha_composite(white, rgba).convert("RGB")
-    return image.convert("RGB")
+        with Image.open(source, formats=FORMATS) as opened:
+            _refuse_by_header(opened, name)
+            opened.load()
+            return _upright(opened)
+    except PhotoError:
+        raise
+    except ColourError as error:
+        raise PhotoError(f"{name}: {error}") from error
+    except UnidentifiedImageError as error:
+        kinds = ", ".join(kind for kind in SUFFIXES if kind != "MPO")
+        raise PhotoError(f"{name}: is no picture, or a damaged one ({kinds} are read); replace or remove it") from error
+    except Image.DecompressionBombError as error:
+        raise PhotoError(_too_many(name, "far more")) from error
+    except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
+        raise PhotoError(f"{name}: cannot be read ({error.strerror}); check the path and its permissions") from error
+    except Exception as error:  # a damaged file can make a decoder raise anything
+        raise PhotoError(f"{name}: is damaged ({first_line(error)}); replace or remove it") from error
 
 
-def shrink(image, shorter_side):
-    """Return the image with its shorter side at most `shorter_side` px; never enlarged."""
-    scale = shorter_side / min(image.size)
-    if scale >= 1:
-        return image
-    return image.resize([round(side * scale) for side in image.size], Image.Resampling.LANCZOS)
+def _refuse_by_header(opened, name):
+    pixels = opened.width * opened.height
+    if pixels > MAX_PIXELS:
+        raise PhotoError(_too_many(name, f"{opened.width} x {opened.height} = {pixels / 1e6:.0f} million"))
+    # Further pictures in an MPO or HEIF file are depth maps, thumbnails and the like: the first is the photo.
+    frames = 1 if opened.format in ("MPO", "HEIF") else getattr(opened, "n_frames", 1)
+    if frames > 1:
+        raise PhotoError(f"{name}: holds {frames} pictures (an animation or pages); save the one that you want alone")
 
 
-def crop_square(image, left, top, side, resolution):
-    """Return the square of `side` px at (left, top), resampled to (resolution, resolution)."""
-    box = (left, top, left + side, top + side)
-    return image.resize((resolution, resolution), Image.Resampling.LANCZOS, box=box)
+def _too_many(name, value):
+    return f"{name}: has {value} pixels, at most {MAX_PIXELS / 1e6:.0f} million are opened; scale it down"
 
 
-def centre_crop(image, resolution):
-    """Return the largest centred square, resampled to (resolution, resolution)."""
-    side = min(image.size)
-    return crop_square(image, (image.width - side) / 2, (image.height - side) / 2, side, resolution)
+def _upright(opened):
+    notes = [] if opened.mode != "CMYK" or "icc_profile" in opened.info else ["CMYK without a colour profile"]
+    image = ImageOps.exif_transpose(opened)
+    image, alpha = eight_bits(image)
+    if alpha is None and image.has_transparency_data:
+        image = image.convert("RGBA")
+    if image.mode in ("RGBA", "LA"):
+        alpha = image.getchannel("A")
+        bands = [image.getchannel(band) for band in image.getbands()[:-1]]
+        image, profile = Image.merge({"RGBA": "RGB", "LA": "L"}[image.mode], bands), image.info.get("icc_profile")
+        image.info["icc_profile"] = profile
+    image = to_srgb(image)
+    if alpha is not None:
+        image = Image.composite(image, Image.new("RGB", image.size, "white"), alpha)
+    image.info.clear()  # PNG files written from it would carry the old profile
+    return Photo(image, opened.format, tuple(notes))
 
 
 def to_pixel_values(image):

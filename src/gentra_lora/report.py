@@ -1,4 +1,4 @@
-"""Pictures for people: labelled grids."""
+"""Pictures for people: labelled grids, the sheet of all photos."""
 
 import textwrap
 
@@ -42,6 +42,52 @@ def _fitted(text, width, font):
     while font.getlength(text) > width:
         text = text.removesuffix("…")[:-1] + "…"
     return text
+
+
+SHEET_COLUMNS, SHEET_TILE, SHEET_LINES = 8, 160, 4
+SPLIT_COLOURS = {"train": "#d0d0d0", "held_out": "#e07020"}
+FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial.ttf", "arial.ttf")  # where PIL's own lacks the letters
+
+
+def dataset_sheet(rows, folder):
+    """Return an image of all photos with their captions; those that are held out are framed and say so.
+
+    Args:
+        rows: the manifest's.
+        folder: holds their files.
+    """
+    font = _font("".join(row.file_name + row.caption for row in rows))
+    cell = SHEET_TILE + 2 * GAP, SHEET_TILE + (1 + SHEET_LINES) * LINE + 2 * GAP
+    columns = min(SHEET_COLUMNS, len(rows))
+    sheet = Image.new("RGB", (columns * cell[0], -(-len(rows) // columns) * cell[1]), "white")
+    draw = ImageDraw.Draw(sheet)
+    for number, row in enumerate(rows):
+        left, top = number % columns * cell[0], number // columns * cell[1]
+        colour = SPLIT_COLOURS[row.split]
+        draw.rectangle((left, top, left + cell[0] - 1, top + SHEET_TILE + 2 * GAP - 1), colour)
+        with Image.open(folder / row.file_name) as photo:
+            photo.thumbnail((SHEET_TILE, SHEET_TILE))
+            place = left + GAP + (SHEET_TILE - photo.width) // 2, top + GAP + (SHEET_TILE - photo.height) // 2
+            sheet.paste(photo, place)
+        held_out = "held out: " if row.split == "held_out" else ""
+        caption = textwrap.wrap(row.caption, LETTERS * SHEET_TILE // TILE, max_lines=SHEET_LINES, placeholder=" …")
+        text = [held_out + row.file_name, *caption]
+        for line, words in enumerate(text):
+            where = left + GAP, top + SHEET_TILE + 2 * GAP + line * LINE
+            draw.text(where, _fitted(words, SHEET_TILE, font), fill="black", font=font)
+    return sheet
+
+
+def _font(text):
+    """Return PIL's own font, the same everywhere; for letters that it lacks, one of the system's where there is one."""
+    if text.isascii():
+        return ImageFont.load_default(12)
+    for name in FONTS:
+        try:
+            return ImageFont.truetype(name, 11)
+        except OSError:
+            continue
+    return ImageFont.load_default(12)
 
 
 def metrics_table(metrics):

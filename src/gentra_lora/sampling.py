@@ -12,12 +12,30 @@ def generator_for(*parts):
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
 
 
-def photos_of_step(seed, step, batch_size, photos):
-    """Return the photo numbers of a step, int64 (batch_size,). Each epoch is a permutation; batches run across."""
-    places = range(step * batch_size, (step + 1) * batch_size)
-    epochs = {place // photos for place in places}
-    orders = {epoch: torch.randperm(photos, generator=generator_for(seed, "order", epoch)) for epoch in epochs}
-    return torch.stack([orders[place // photos][place % photos] for place in places])
+def photos_of_step(seed, step, batch_size, shapes):
+    """Return the photo numbers of a step, int64 (batch_size,): photos of one shape, a bucket, never mixed.
+
+    In every len(shapes) steps a bucket comes up once for each of its photos, in random order. Within a bucket each
+    epoch is a permutation, and batches run across epochs.
+
+    Args:
+        shapes: of each photo's latents; those of one shape are a bucket.
+    """
+    place, shape = divmod(step, len(shapes))[1], shapes[0]
+    earlier = step  # batches of this bucket before this one
+    members = [n for n, other in enumerate(shapes) if other == shape]
+    if len(members) < len(shapes):
+        epoch = step // len(shapes)
+        order = torch.randperm(len(shapes), generator=generator_for(seed, "bucket", epoch)).tolist()
+        shape = shapes[order[place]]
+        members = [n for n, other in enumerate(shapes) if other == shape]
+        earlier = epoch * len(members) + sum(shapes[n] == shape for n in order[:place])
+    places = range(earlier * batch_size, (earlier + 1) * batch_size)
+    epochs = {place // len(members) for place in places}
+    orders = {
+        epoch: torch.randperm(len(members), generator=generator_for(seed, "order", *shape, epoch)) for epoch in epochs
+    }
+    return torch.tensor([members[orders[place // len(members)][place % len(members)]] for place in places])
 
 
 def stratified_timesteps(seed, step, batch_size, num_train_timesteps):
@@ -43,11 +61,12 @@ class Draw:
     caption_dropped: torch.Tensor  # bool (B,)
 
 
-def draw_step(seed, step, batch_size, photos, crops, latent_shape, caption_dropout, num_train_timesteps):
-    """Return the Draw of a step over `photos` photos with `crops` crop variants of `latent_shape` (4, h, w)."""
-    shape = (batch_size, *latent_shape)
+def draw_step(seed, step, batch_size, shapes, crops, caption_dropout, num_train_timesteps):
+    """Return the Draw of a step over photos whose latents have `shapes` (4, h, w), with `crops` crop variants each."""
+    photos = photos_of_step(seed, step, batch_size, shapes)
+    shape = (batch_size, *shapes[photos[0]])
     return Draw(
-        photos=photos_of_step(seed, step, batch_size, photos),
+        photos=photos,
         crops=torch.randint(crops, (batch_size,), generator=generator_for(seed, "crop", step)),
         eps=torch.randn(shape, generator=generator_for(seed, "posterior", step)),
         noise=torch.randn(shape, generator=generator_for(seed, "noise", step)),

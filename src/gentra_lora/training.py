@@ -69,8 +69,8 @@ class Training:
         config, photos = self.config, self.data.photos
         batch = config.batch_size * config.gradient_accumulation_steps
         total = self.noise_scheduler.config.num_train_timesteps
-        crops, shape = photos.mean.shape[1], photos.mean.shape[2:]
-        draw = draw_step(config.seed, self.step, batch, len(photos), crops, shape, config.caption_dropout, total)
+        crops = len(photos.mean[0])
+        draw = draw_step(config.seed, self.step, batch, photos.shapes, crops, config.caption_dropout, total)
         loss = sum(self._backward(draw, chunk) for chunk in torch.arange(batch).split(config.batch_size))
         self._refuse("loss", loss, draw)
         grad_norm = float(self.accelerator.clip_grad_norm_(self.trainable, config.max_grad_norm))
@@ -101,8 +101,9 @@ class Training:
         """Add the gradients of some of a step's samples, weighted by their share; return their share of the loss."""
         device, data = self.accelerator.device, self.data
         photos, crops = draw.photos[chunk], draw.crops[chunk]
-        mean, std = data.photos.mean[photos, crops], data.photos.std[photos, crops]
-        latents = draw_latents(mean, std, draw.eps[chunk], data.scaling_factor).to(device)  # (B, 4, R/f, R/f)
+        chosen = list(zip(photos.tolist(), crops.tolist(), strict=True))
+        mean, std = (torch.stack([of[n][c] for n, c in chosen]) for of in (data.photos.mean, data.photos.std))
+        latents = draw_latents(mean, std, draw.eps[chunk], data.scaling_factor).to(device)  # (B, 4, H/f, W/f)
         dropped = draw.caption_dropped[chunk, None, None]
         prompt_embeds = torch.where(dropped, data.empty_prompt, data.photos.prompt_embeds[photos]).to(device)
         noise, timesteps = draw.noise[chunk].to(device), draw.timesteps[chunk].to(device)

@@ -1,9 +1,12 @@
+import json
 import shutil
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import change
-from PIL import Image
+from PIL import Image, ImageCms
 
 from gentra_lora.errors import InputError
 from gentra_lora.manifest import read_manifest
@@ -15,9 +18,16 @@ MANIFEST = "data/processed/manifest.jsonl"
 
 
 def refused(match):
-    """main() must raise with a message that matches, and leave no output."""
+    """main() must raise with a message that matches, and leave outputs as they are."""
+    before = {path: path.read_bytes() for path in Path("data/processed").rglob("*") if path.is_file()}
     with pytest.raises(InputError, match=match):
         main()
+    assert {path: path.read_bytes() for path in Path("data/processed").rglob("*") if path.is_file()} == before
+    assert not Path("data/processed.partial").exists()
+
+
+def numbers():
+    return json.loads(Path("reports/dataset.json").read_text())
 
 
 def test_every_photo_gets_a_picture_and_a_row(workspace, capsys):
@@ -54,13 +64,13 @@ def test_photo_without_caption_is_refused_before_any_output(workspace):
 
 def test_small_photo_is_refused_with_its_size(workspace):
     Image.new("RGB", (80, 63)).save(workspace / "data/raw/images/car3.png")
-    refused(r"car3\.png: shorter side is 63 px, need at least 64")
+    refused(r"car3\.png: is 80 x 63 px, need at least 64 x 64; remove the photo or lower prepare\.resolution")
 
 
 def test_photo_that_is_there_twice_is_refused(workspace):
     images = workspace / "data/raw/images"
     shutil.copy(images / "car1.png", images / "car2.png")
-    refused(r"car1\.png, car2\.png are the same photo")
+    refused(r"car1\.png, car2\.png: the same photo 2 times; remove all but one")
 
 
 def test_two_photos_of_one_stem_are_refused(workspace):
@@ -68,13 +78,13 @@ def test_two_photos_of_one_stem_are_refused(workspace):
     open_upright(images / "car1.png").save(images / "car1.jpg")
     with (workspace / "data/raw/captions.txt").open("a") as file:
         file.write("car1.jpg\ta gentra\n")
-    refused(r"car1\.jpg, car1\.png are the same name but for its ending")
+    refused(r"car1\.jpg, car1\.png: the same name but for ending and case")
 
 
 def test_caption_that_the_text_encoder_would_cut_is_refused_with_the_lost_words(workspace):
     captions = workspace / "data/raw/captions.txt"
     captions.write_text(captions.read_text().replace("a gentra, view car2.png", "gentra " * 8 + "end"))
-    refused(r"car2\.png: the text encoder would not see '.*end'")
+    refused(r"car2\.png: the caption is too long, the text encoder does not see '.*end'; shorten it")
 
 
 def test_folder_without_photos_is_refused(workspace):
@@ -104,6 +114,111 @@ def test_local_feature_model_that_dvc_does_not_watch_is_refused(workspace, tiny_
 def test_feature_model_that_is_not_pinned_is_refused_before_training(workspace):
     change(workspace, "evaluate", likeness_model="facebook/dinov2-base")
     refused(r"evaluate\.likeness_model: facebook/dinov2-base .* needs its revision")
+
+
+def test_long_caption_is_reported_where_it_is_allowed(workspace, capsys):
+    change(workspace, "prepare", allow_long_captions=True)
+    captions = workspace / "data/raw/captions.txt"
+    captions.write_text(captions.read_text().replace("a gentra, view car2.png", "gentra " * 8 + "end"))
+    main()
+    assert "note: car2.png: the caption is too long, the text encoder does not see" in capsys.readouterr().out
+    assert numbers()["captions_cut"] == 1
+
+
+def test_missing_trigger_word_is_refused_where_that_is_asked_for(workspace):
+    change(workspace, "prepare", trigger_word="tuned", missing_trigger_word="refuse")
+    change(workspace, "evaluate", prompts=["tuned"])
+    refused(r"car1\.png: the caption 'a gentra, view car1\.png' lacks the trigger word 'tuned'; put it in")
+
+
+def test_every_problem_of_the_folder_is_told_at_once_and_nothing_is_touched(workspace):
+    main()
+    raw = workspace / "data/raw"
+    (raw / "images/car1.png").write_bytes(b"")
+    Image.new("RGB", (80, 20)).save(raw / "images/car2.png")
+    (raw / "images/notes.docx").write_bytes(b"PK text")
+    (raw / "images/.DS_Store").write_bytes(b"x")
+    shutil.copy(raw / "images/car3.png", raw / "images/car4.png")
+    lines = (raw / "captions.txt").read_text().splitlines()
+    (raw / "captions.txt").write_text("\n".join(lines[:-2] + ["nothing.png\tgone", "car7.png\t"]) + "\n")
+    with pytest.raises(InputError) as caught:
+        main()
+    text = str(caught.value)
+    assert "; nothing was changed" in text.splitlines()[0]
+    for part in ("car1.png: is", "car2.png: is 80 x 20 px", "notes.docx: is", "car3.png, car4.png: the same photo"):
+        assert part in text
+    for part in ("'nothing.png", "the caption is empty", "car8.png: has no caption"):
+        assert part in text
+    assert ".DS_Store" not in text
+    refused("problems; nothing was changed")
+
+
+def test_same_photos_make_the_same_files_byte_for_byte(workspace):
+    main()
+    first = {path: path.read_bytes() for path in Path("data/processed").rglob("*") if path.is_file()}
+    sheet = Path("reports/dataset.jpg").read_bytes()
+    main()
+    assert {path: path.read_bytes() for path in Path("data/processed").rglob("*") if path.is_file()} == first
+    assert Path("reports/dataset.jpg").read_bytes() == sheet
+
+
+def test_pictures_carry_no_metadata(workspace):
+    path = workspace / "data/raw/images/car1.png"
+    exif = Image.Exif()
+    exif[0x010F] = "camera"
+    open_upright(path).save(
+        path, exif=exif, icc_profile=ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    )
+    main()
+    with Image.open(workspace / "data/processed/images/car1.png") as image:
+        assert not image.info and not image.getexif()
+
+
+def test_numbers_count_what_was_done(workspace):
+    change(workspace, "prepare", trigger_word="tuned")
+    change(workspace, "evaluate", prompts=["tuned"])
+    main()
+    found = numbers()
+    assert found["photos"] == found["train"] + found["held_out"] == found["trigger_words_added"] == 8
+    assert found["sizes"] == {"64x64": 8}
+    assert found["captions"] == "file name, tab, caption"
+
+
+def test_near_duplicates_are_reported_and_stay_together(workspace, capsys):
+    images = workspace / "data/raw/images"
+    for n in range(1, 9):
+        open_upright(images / f"car{n}.png").resize((90, 75)).save(images / f"again{n}.png")
+        with (workspace / "data/raw/captions.txt").open("a") as file:
+            file.write(f"again{n}.png\ta gentra\n")
+    main()
+    assert "again1.png, car1.png" in capsys.readouterr().out
+    splits = {row.file_name: row.split for row in read_manifest(workspace / MANIFEST)}
+    assert all(splits[f"again{n}.png"] == splits[f"car{n}.png"] for n in range(1, 9))
+
+
+def test_shoots_are_held_out_as_a_whole_and_may_repeat_names(workspace):
+    change(workspace, "prepare", split_by="shoot", held_out_share=0.5)
+    images, lines = workspace / "data/raw/images", []
+    rng = np.random.default_rng(1)
+    shutil.rmtree(images)
+    for shoot in ("a", "b", "c", "d", "e"):
+        (images / shoot).mkdir(parents=True)
+        for n in range(3):
+            Image.fromarray(rng.integers(0, 255, (80, 80, 3), np.uint8)).save(images / shoot / f"{n}.png")
+            lines.append(f"{shoot}/{n}.png\ta gentra\n")
+    (workspace / "data/raw/captions.txt").write_text("".join(lines))
+    main()
+    splits = {}
+    for row in read_manifest(workspace / MANIFEST):
+        splits.setdefault(row.file_name.split("/")[0], set()).add(row.split)
+    assert all(len(found) == 1 for found in splits.values())
+    assert (workspace / "data/processed/images/a/0.png").exists()
+
+
+def test_sheet_shows_every_photo(workspace):
+    main()
+    with Image.open(workspace / "reports/dataset.jpg") as sheet:
+        assert sheet.width > 8 * 160
 
 
 def test_full_disk_ends_a_stage_with_one_line(workspace, capsys):

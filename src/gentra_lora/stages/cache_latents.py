@@ -1,8 +1,14 @@
-"""data/processed -> data/latents: what the VAE and the text encoder make of each photo and caption, once."""
+"""data/processed -> data/latents: what the VAE and the text encoder make of each photo and caption, once.
 
+`accelerate launch --num_processes N -m gentra_lora.stages.cache_latents` shares the photos among N processes.
+"""
+
+import time
 from pathlib import Path
 
-import torch
+from accelerate import PartialState
+from accelerate.utils import gather_object
+from tqdm import tqdm
 
 from gentra_lora.base_model import (
     BaseSource,
@@ -13,18 +19,10 @@ from gentra_lora.base_model import (
     load_tokenizer,
     load_vae,
 )
-from gentra_lora.latents import (
-    content_key,
-    crop_boxes,
-    encode_photo,
-    encode_prompt,
-    write_empty_prompt,
-    write_index,
-    write_latents,
-)
+from gentra_lora.errors import listed
+from gentra_lora.latent_cache import CropSettings, LatentCache
 from gentra_lora.manifest import read_manifest
 from gentra_lora.params import load_params
-from gentra_lora.photo import crop_square, open_upright, to_pixel_values
 from gentra_lora.stages import run
 
 IN_DIR, OUT_DIR = Path("data/processed"), Path("data/latents")
@@ -32,29 +30,41 @@ IN_DIR, OUT_DIR = Path("data/processed"), Path("data/latents")
 
 def main():
     params = load_params()
-    source = BaseSource(**params.base.model_dump())
+    source, config = BaseSource(**params.base.model_dump()), params.cache_latents
     check_base(source)
-    device = choose_device()
-    vae = load_vae(source).to(device)
-    tokenizer, text_encoder = load_tokenizer(source), load_text_encoder(source).to(device)
-    base, resolution = base_identity(source), params.prepare.resolution
+    processes = PartialState(cpu=choose_device().type == "cpu")
+    cache = LatentCache(
+        OUT_DIR,
+        load_vae(source).to(processes.device),
+        load_tokenizer(source),
+        load_text_encoder(source).to(processes.device),
+        CropSettings(config.crop_variants, config.crop_min_scale, config.flip),
+        config.batch_size,
+    )
+    rows, started = read_manifest(IN_DIR / "manifest.jsonl"), time.monotonic()
+    mine = rows[processes.process_index :: processes.num_processes]
+    shown = tqdm(mine, desc="latents", unit="photo", leave=False, disable=None)
+    keys = [(row.file_name, cache.add_photo(row, IN_DIR / "images" / row.file_name)) for row in shown]
+    keys, done = dict(gather_object(keys)), gather_object([(cache.encoded, cache.embedded)])
+    if processes.is_main_process:
+        finish(cache, rows, keys, base_identity(source))
+        encoded, embedded = (sum(column) for column in zip(*done, strict=True))
+        print(
+            f"cached the latents of {listed(len(rows), 'photo')}: {encoded} encoded, {embedded} captions embedded, "
+            f"the rest was there; {processes.num_processes} x {processes.device}, {time.monotonic() - started:.1f} s"
+        )
+    processes.wait_for_everyone()
 
-    OUT_DIR.mkdir(parents=True, exist_ok=True)
-    index = []
-    for row in read_manifest(IN_DIR / "manifest.jsonl"):
-        image = open_upright(IN_DIR / "images" / row.file_name)
-        # A held-out photo is always seen whole: its loss must not depend on luck.
-        variants = params.cache_latents.crop_variants if row.split == "train" else 1
-        boxes = crop_boxes(row.sha256, image.size, variants, params.cache_latents.crop_min_scale, resolution)
-        crops = [to_pixel_values(crop_square(image, *box, resolution)) for box in boxes]
-        mean, std = encode_photo(vae, torch.cat(crops), row.file_name)
-        key = content_key(row.sha256, boxes, resolution, row.caption, base)
-        write_latents(OUT_DIR / f"{key}.safetensors", mean, std, encode_prompt(tokenizer, text_encoder, row.caption))
-        index.append({"file_name": row.file_name, "sha256": row.sha256, "split": row.split, "key": key})
-    write_empty_prompt(OUT_DIR, encode_prompt(tokenizer, text_encoder, ""))
-    write_index(OUT_DIR, index, vae.config.scaling_factor, base)
-    crops = sum(1 if row["split"] == "held_out" else params.cache_latents.crop_variants for row in index)
-    print(f"cached {crops} crops of {len(index)} photos as latents {tuple(mean.shape[1:])} on {device}")
+
+def finish(cache, rows, keys, base):
+    """Write the index, then remove what is stale; every photo's file is there by now, whichever process wrote it."""
+    listing = [
+        {"file_name": row.file_name, "sha256": row.sha256, "split": row.split, "key": keys[row.file_name]}
+        for row in rows
+    ]
+    empty_prompt = cache.add_prompt("")
+    cache.write_index(listing, empty_prompt, base)
+    cache.prune([*keys.values(), empty_prompt])
 
 
 if __name__ == "__main__":

@@ -1,52 +1,75 @@
-"""Photos and captions.txt -> data/processed: upright RGB pictures of one size class, and the manifest."""
+"""Photos and captions -> data/processed: checked, upright sRGB pictures, a manifest, a held-out split for ever."""
 
+import json
+import shutil
 from collections import Counter
 from pathlib import Path
 
 import yaml
+from tqdm import tqdm
 
 from gentra_lora.adapter import check_torchao
 from gentra_lora.base_model import BaseModelError, BaseSource, check_base, check_pinned, load_tokenizer
-from gentra_lora.captions import CaptionError, lost_words, read_captions, with_trigger
-from gentra_lora.manifest import Row, splits_by_content, write_manifest
+from gentra_lora.caption_files import natural_key, read_captions
+from gentra_lora.dataset import DatasetError, final_captions, keys_and_groups, prepare_photos
+from gentra_lora.duplicates import groups_of, near_pairs
+from gentra_lora.manifest import Row, write_manifest
 from gentra_lora.params import load_params
-from gentra_lora.photo import PhotoError, open_upright, photo_paths, sha256_of, shrink
+from gentra_lora.photo_folder import duplicate_stems, find_files
+from gentra_lora.report import dataset_sheet
+from gentra_lora.splits import splits_of
 from gentra_lora.stages import run
 
-DVC_FILE, OUT_DIR = Path("dvc.yaml"), Path("data/processed")
-HEADROOM = 1.5  # of the resolution: what the crop variants may cut from without being enlarged
+DVC_FILE, OUT_DIR, PARTIAL_DIR = Path("dvc.yaml"), Path("data/processed"), Path("data/processed.partial")
+NUMBERS, SHEET = Path("reports/dataset.json"), Path("reports/dataset.jpg")
 
 
 def main():
     params = load_params()
-    source = BaseSource(**params.base.model_dump())
+    source, config = BaseSource(**params.base.model_dump()), params.prepare
+    check_models(source, params)
+    raw_dir = Path(config.raw_dir)
+    photos, caption_files = find_files(raw_dir / "images")
+    captions = read_captions(raw_dir, photos, caption_files)
+    add_trigger, allow_long = config.missing_trigger_word == "add", config.allow_long_captions
+    texts = final_captions(captions.of, config.trigger_word, add_trigger, load_tokenizer(source), allow_long)
+    shutil.rmtree(PARTIAL_DIR, ignore_errors=True)
+    try:
+        ordered = sorted(photos.items(), key=lambda item: natural_key(item[0]))
+        shown = tqdm(ordered, desc="photos", unit="photo", leave=False, disable=None)
+        prepared, problems = prepare_photos(shown, PARTIAL_DIR / "images", config.resolution, config.aspect)
+        problems += duplicate_stems(photos) + captions.problems + texts.problems
+        if problems:
+            raise DatasetError(raw_dir, problems)
+        pairs = near_pairs([photo.looks for photo in prepared])
+        splits = splits_of(*keys_and_groups(prepared, pairs, config.split_by), config.held_out_share)
+        rows = [
+            Row(photo.file_name, photo.sha256, texts.of[photo.name], split, *photo.size)
+            for photo, split in zip(prepared, splits, strict=True)
+        ]
+        numbers = numbers_of(rows, prepared, pairs) | texts.counts | {"captions": captions.form}
+        numbers["notes"] = texts.notes + [note for photo in prepared for note in photo.notes]
+        save(rows, numbers)
+    finally:
+        shutil.rmtree(PARTIAL_DIR, ignore_errors=True)
+    print(
+        f"prepared {len(rows)} photos at {config.resolution} px: {numbers['train']} to train on, "
+        f"{numbers['held_out']} held out; captions: {captions.form}; see {SHEET}"
+    )
+    for line in told(numbers):
+        print(f"note: {line}")
+
+
+def check_models(source, params):
+    """Refuse, before any photo is opened, models that later stages could not use."""
     check_torchao()
     check_base(source)
     check_pinned("evaluate.likeness_model", params.evaluate.likeness_model, params.evaluate.likeness_revision)
     check_pinned("evaluate.prompt_model", params.evaluate.prompt_model, params.evaluate.prompt_revision)
-    check_tracked(source, [params.evaluate.likeness_model, params.evaluate.prompt_model])
-    raw_dir, resolution = Path(params.prepare.raw_dir), params.prepare.resolution
-    paths = photo_paths(raw_dir / "images")
-    captions = read_captions(raw_dir / "captions.txt", [path.name for path in paths])
-    captions = {name: with_trigger(caption, params.prepare.trigger_word) for name, caption in captions.items()}
-    check_length(captions, source)
-    images = [open_large_enough(path, resolution) for path in paths]
-
-    digests = [sha256_of(path) for path in paths]
-    refuse_duplicates(paths, digests)
-    splits = splits_by_content(digests, params.prepare.held_out_share)
-    (OUT_DIR / "images").mkdir(parents=True, exist_ok=True)
-    rows = []
-    for path, image, digest, split in zip(paths, images, digests, splits, strict=True):
-        file_name = f"{path.stem}.png"
-        image.save(OUT_DIR / "images" / file_name)
-        rows.append(Row(file_name, digest, captions[path.name], split))
-    write_manifest(OUT_DIR / "manifest.jsonl", rows)
-    count = Counter(splits)
-    print(f"prepared {len(rows)} photos at {resolution} px: {count['train']} to train on, {count['held_out']} held out")
+    check_watched(source, [params.evaluate.likeness_model, params.evaluate.prompt_model])
 
 
-def check_tracked(source, feature_models):
+def check_watched(source, feature_models):
     """Refuse local models that DVC does not watch: a changed file would change nothing downstream."""
     stages = yaml.safe_load(DVC_FILE.read_text(encoding="utf-8"))["stages"]
     needed = [(name, path) for name in stages for path in (source.model, source.vae) if path]
@@ -55,33 +78,37 @@ def check_tracked(source, feature_models):
             raise BaseModelError(f"{DVC_FILE}: add {path} to the deps of {name}, so that DVC sees when it changes")
 
 
-def check_length(captions, source):
-    """Refuse captions whose end the text encoder would never see."""
-    tokenizer = load_tokenizer(source)
-    lost = {name: words for name, caption in captions.items() if (words := lost_words(caption, tokenizer))}
-    if lost:
-        lines = [f"{name}: the text encoder would not see {words!r}" for name, words in lost.items()]
-        raise CaptionError("\n  ".join(["captions.txt: too long; shorten these:", *lines]))
+def numbers_of(rows, prepared, pairs):
+    """Return what a person wants to know of the set at one look."""
+    near = [sorted(prepared[n].name for n in group) for group in groups_of(len(prepared), pairs) if len(group) > 1]
+    return {
+        "photos": len(rows),
+        **Counter(row.split for row in rows),
+        "near_duplicates": sum(map(len, near)),
+        "near_duplicate_groups": near,
+        "sizes": dict(Counter(f"{row.width}x{row.height}" for row in rows)),
+    }
 
 
-def open_large_enough(path, resolution):
-    """Return the upright photo, scaled down to what crops are cut from; one that would be enlarged is refused."""
-    image = open_upright(path)
-    if min(image.size) < resolution:
-        raise PhotoError(
-            f"{path}: shorter side is {min(image.size)} px, need at least {resolution}; "
-            "remove the photo or lower prepare.resolution"
-        )
-    return shrink(image, round(resolution * HEADROOM))
+def save(rows, numbers):
+    """Finish the new folder and put it in the old one's place; write the numbers and the sheet."""
+    write_manifest(PARTIAL_DIR / "manifest.jsonl", rows)
+    lines = [f"{row.file_name}\t{row.caption}\n" for row in rows]
+    (PARTIAL_DIR / "captions.txt").write_text("".join(lines), encoding="utf-8")
+    NUMBERS.parent.mkdir(exist_ok=True)
+    dataset_sheet(rows, PARTIAL_DIR / "images").save(SHEET, quality=85)
+    NUMBERS.write_text(json.dumps(numbers, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    shutil.rmtree(OUT_DIR, ignore_errors=True)
+    PARTIAL_DIR.rename(OUT_DIR)
 
 
-def refuse_duplicates(paths, digests):
-    """Refuse a photo that is there twice (it could be trained on and held out), and two names with one stem."""
-    for kind, keys in (("the same photo", digests), ("the same name but for its ending", [p.stem for p in paths])):
-        for key, count in Counter(keys).items():
-            if count > 1:
-                names = ", ".join(p.name for p, k in zip(paths, keys, strict=True) if k == key)
-                raise PhotoError(f"{paths[0].parent}: {names} are {kind}; keep one of them")
+def told(numbers):
+    """Return the lines that a person should read, beside the counts."""
+    if numbers["trigger_words_added"]:
+        yield f"the trigger word was put in front of {numbers['trigger_words_added']} captions"
+    for group in numbers["near_duplicate_groups"]:
+        yield f"{', '.join(group)} show nearly the same, and are kept in one split"
+    yield from numbers["notes"]
 
 
 if __name__ == "__main__":

@@ -1,0 +1,64 @@
+"""A folder as people have it -> its photo files by name; what else lies in it is ignored or named."""
+
+import os
+import unicodedata
+from collections import defaultdict
+
+from gentra_lora.errors import InputError
+
+# What file managers and cloud drives leave behind; hidden files (".DS_Store", "._photo.jpg") are ignored as well.
+LITTER = {"thumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir"}
+CAPTION_SUFFIXES = (".txt", ".jsonl")
+
+
+class FolderError(InputError):
+    """There is nothing to prepare in a folder; the message names it and the way out."""
+
+
+def normal(name):
+    """Return a name in Unicode's composed form: macOS hands out decomposed ones, and both look the same."""
+    return unicodedata.normalize("NFC", name)
+
+
+def find_files(folder):
+    """Return {name: path} of the photo files of a folder and its subfolders, and the same of its caption files.
+
+    A name is the path within the folder, with forward slashes, in Unicode's composed form. Every file that is neither
+    litter nor a caption file counts as a photo: opening it shows whether it is one.
+
+    Raises:
+        FolderError: there is no such folder, or no photo in it.
+    """
+    if not folder.is_dir():
+        raise FolderError(f"{folder}: no such folder; put the photos there, or set prepare.raw_dir")
+    photos, captions = {}, {}
+    for path in sorted(folder.rglob("*")):
+        parts = path.relative_to(folder).parts
+        ignored = any(part.startswith(".") or part.casefold() in LITTER for part in parts)
+        if ignored or path.is_dir():
+            continue
+        found = captions if path.suffix.lower() in CAPTION_SUFFIXES else photos
+        found[normal("/".join(parts))] = path
+    if not photos:
+        raise FolderError(f"{folder}: holds no photo; put JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF or HEIC files there")
+    return photos, captions
+
+
+def stem_of(name):
+    """Return a name without its last ending."""
+    return os.path.splitext(name)[0]
+
+
+def duplicate_stems(names):
+    """Return a problem for each group of names that differ only in their endings or in upper and lower case.
+
+    Their pictures would be written to one file, on some systems.
+    """
+    groups = defaultdict(list)
+    for name in names:
+        groups[stem_of(name).casefold()].append(name)
+    return [
+        f"{', '.join(group)}: the same name but for ending and case; rename or remove all but one"
+        for group in groups.values()
+        if len(group) > 1
+    ]
