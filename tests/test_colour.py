@@ -31,6 +31,12 @@ def test_colours_are_converted_by_the_embedded_profile(mode, profile):
     assert to_srgb(image).getpixel((0, 0)) == pytest.approx((188, 188, 188), abs=1)
 
 
+def test_one_bit_picture_may_carry_a_grey_profile():
+    image = Image.new("1", (2, 2), 1)
+    image.info["icc_profile"] = LINEAR_GREY
+    assert to_srgb(image).getpixel((0, 0)) == (255, 255, 255)
+
+
 def test_colours_without_a_profile_are_srgb_already():
     assert to_srgb(Image.new("RGB", (2, 2), (1, 2, 3))).getpixel((0, 0)) == (1, 2, 3)
 

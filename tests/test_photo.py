@@ -4,7 +4,7 @@ import os
 import numpy as np
 import pytest
 import torch
-from photos.zoo import BAD, GOOD, cmyk, quarters, saved
+from photos.zoo import BAD, GOOD, SRGB, cmyk, cmyk_profile, quarters, saved
 from PIL import Image, ImageFile
 
 from gentra_lora.photo import PhotoError, open_photo, open_upright, sha256_of, to_pixel_values
@@ -41,7 +41,7 @@ def test_zoo_has_sixty_kinds():
 
 
 def test_sixteen_bit_ramp_is_scaled_not_clipped(tmp_path):
-    for name in ("grey16.png", "grey16.tif"):
+    for name in ("grey16.png", "grey16.tif", "grey16_big_endian.tif"):
         GOOD[name][0](tmp_path / name)
         levels = np.array(open_upright(tmp_path / name))
         assert levels.mean() == pytest.approx(127.5, abs=0.5)
@@ -49,14 +49,17 @@ def test_sixteen_bit_ramp_is_scaled_not_clipped(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
-def test_bomb_is_refused_by_its_header_before_anything_is_decoded(tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", [name for name in BAD if "bomb" in name])
+def test_bomb_is_refused_by_its_header_before_anything_is_decoded(tmp_path, monkeypatch, name):
     def decode(self):
         raise AssertionError("decoded")
 
-    monkeypatch.setattr(ImageFile.ImageFile, "load", decode)
-    BAD["bomb.png"][0](tmp_path / "bomb.png")
-    with pytest.raises(PhotoError, match="100 million pixels"):
-        open_upright(tmp_path / "bomb.png")
+    write, reason = BAD[name]
+    write(tmp_path / name)
+    for reader in (ImageFile.ImageFile, *ImageFile.ImageFile.__subclasses__()):  # HEIF and AVIF have their own
+        monkeypatch.setattr(reader, "load", decode)
+    with pytest.raises(PhotoError, match=reason):
+        open_upright(tmp_path / name)
 
 
 def test_open_file_is_read_as_well_and_called_by_the_given_name(tmp_path):
@@ -76,6 +79,23 @@ def test_format_is_told_by_the_content_not_by_the_name(tmp_path):
 def test_missing_profile_of_a_cmyk_photo_is_noted(tmp_path):
     saved(cmyk(), "JPEG")(tmp_path / "a.jpg")
     assert open_photo(tmp_path / "a.jpg").notes == ("CMYK without a colour profile",)
+    saved(cmyk(), "JPEG", icc_profile=cmyk_profile())(tmp_path / "b.jpg")
+    assert open_photo(tmp_path / "b.jpg").notes == ()
+
+
+def test_hidden_colour_of_see_through_pixels_becomes_white(tmp_path):
+    image = Image.new("RGBA", (4, 4), (255, 0, 0, 0))
+    image.save(tmp_path / "a.png")
+    assert open_upright(tmp_path / "a.png").getcolors() == [(16, (255, 255, 255))]
+
+
+def test_profile_and_exif_do_not_travel_with_the_picture(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "maker"
+    Image.new("RGB", (4, 2)).save(tmp_path / "a.jpg", exif=exif, icc_profile=SRGB)
+    open_upright(tmp_path / "a.jpg").save(tmp_path / "b.png")
+    with Image.open(tmp_path / "b.png") as written:
+        assert (written.info, dict(written.getexif())) == ({}, {})
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

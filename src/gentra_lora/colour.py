@@ -39,7 +39,7 @@ def to_srgb(image):
         ColourError: the profile is damaged, or of another kind of colours than the image's.
     """
     if image.mode not in ("RGB", "L", "CMYK"):
-        image = image.convert("RGB")
+        image = image.convert("L" if image.mode == "1" else "RGB")
     embedded = image.info.get("icc_profile")
     if not embedded:
         return image.convert("RGB")

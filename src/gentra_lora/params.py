@@ -88,6 +88,7 @@ class Train(Block):
     gradient_checkpointing: bool
     held_out_every: Count
     checkpoint_every: Count
+    checkpoint_minutes: Positive
     checkpoints_kept: Count
     seed: Seed
 

@@ -69,6 +69,7 @@ def open_photo(source, name=None):
     try:
         with Image.open(source, formats=FORMATS) as opened:
             _refuse_by_header(opened, name)
+            _shorten_key(opened)
             opened.load()
             return _upright(opened)
     except PhotoError:
@@ -100,12 +101,22 @@ def _too_many(name, value):
     return f"{name}: has {value} pixels, at most {MAX_PIXELS / 1e6:.0f} million are opened; scale it down"
 
 
+def _shorten_key(opened):
+    """Reduce the transparent colour of a 16-bit RGB PNG to the upper 8 bits, which is what PIL keeps of the pixels.
+
+    PIL itself would compare them with the lower 8 bits of the colour, and make others transparent.
+    """
+    if opened.format == "PNG" and opened.tile[0][3] == "RGB;16B" and "transparency" in opened.info:
+        opened.info["transparency"] = tuple(level >> 8 for level in opened.info["transparency"])
+
+
 def _upright(opened):
     notes = [] if opened.mode != "CMYK" or "icc_profile" in opened.info else ["CMYK without a colour profile"]
     image = ImageOps.exif_transpose(opened)
     image, alpha = eight_bits(image)
     if alpha is None and image.has_transparency_data:
-        image = image.convert("RGBA")
+        # Grey stays grey: a grey profile fits no RGB.
+        image = image.convert("LA" if image.mode in ("L", "LA") else "RGBA")
     if image.mode in ("RGBA", "LA"):
         alpha = image.getchannel("A")
         bands = [image.getchannel(band) for band in image.getbands()[:-1]]

@@ -114,6 +114,16 @@ LINEAR_RGB = rgb_profile((0.4361, 0.2225, 0.0139), (0.3851, 0.7169, 0.0971), (0.
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
+def cmyk_profile():
+    """A printer's profile: bare paper is white, black ink is black, any other ink alone or mixed is L* = 50."""
+    linear, identity = bytes(range(256)), struct.pack(">9i", 65536, 0, 0, 0, 65536, 0, 0, 0, 65536)
+    corners = [0 if n & 1 else 50 if n else 100 for n in range(16)]  # bits of n: cyan, magenta, yellow, black
+    table = b"".join(bytes([round(lightness * 2.55), 128, 128]) for lightness in corners)
+    lut = b"mft1\0\0\0\0" + bytes([4, 3, 2, 0]) + identity + linear * 4 + table + linear * 3
+    tags = [(b"desc", text("test")), (b"wtpt", xyz(0.9642, 1.0, 0.8249)), (b"A2B0", lut)]
+    return icc(b"CMYK", 4, tags, b"prtr", b"Lab ")
+
+
 def png(size, depth, colour_type, raw, chunks=()):
     """A PNG from its raw rows, with chunks between header and data."""
 
@@ -147,6 +157,26 @@ def tiff16(pixels):
 def grey16():
     """A ramp over all levels, (64, 64)."""
     return np.linspace(0, 65535, 4096).astype(np.uint16).reshape(64, 64)
+
+
+def big_endian(path):
+    """A TIFF of big-endian grey."""
+    Image.frombytes("I;16B", (64, 64), grey16().astype(">u2").tobytes()).save(path, "TIFF")
+
+
+def halves16(left, right):
+    """Two colours side by side, (48, 64, C)."""
+    pixels = flat16(*left)
+    pixels[:, 32:] = right
+    return pixels
+
+
+def key(*levels):
+    return b"tRNS", struct.pack(f">{len(levels)}H", *levels)
+
+
+def iccp(profile):
+    return b"iCCP", b"test\0\0" + zlib.compress(profile)
 
 
 def flat16(*levels, size=(48, 64)):
@@ -202,6 +232,7 @@ GOOD = {
     "phone.mpo": (mpo, (SIZE, CORNERS)),
     "mpo.jpg": (mpo, (SIZE, CORNERS)),
     "plain.png": (saved(quarters(), "PNG"), (SIZE, CORNERS)),
+    "lossless.webp": (saved(quarters(), "WEBP", lossless=True), (SIZE, CORNERS)),
     "lossy.webp": (saved(quarters(), "WEBP", quality=95), (SIZE, CORNERS)),
     "plain.tiff": (saved(quarters(), "TIFF"), (SIZE, CORNERS)),
     "lzw.tif": (saved(quarters(), "TIFF", compression="tiff_lzw"), (SIZE, CORNERS)),
@@ -250,6 +281,8 @@ GOOD = {
     ),
     "grey16.png": (png16(grey16()[..., None], 0), ((64, 64), {(32, 32): (128, 128, 128), (0, 0): BLACK})),
     "grey16.tif": (saved(Image.fromarray(grey16()), "TIFF"), ((64, 64), {(32, 32): (128, 128, 128), (63, 63): WHITE})),
+    "grey16_big_endian.tif": (big_endian, ((64, 64), {(32, 32): (130, 130, 130), (0, 0): BLACK, (63, 63): WHITE})),
+    "grey16_profile.png": (png16(flat16(32896), 0, [iccp(LINEAR_GREY)]), (SIZE, {MIDDLE: (188,) * 3})),
     "grey16_key.png": (png16(flat16(300), 0, [(b"tRNS", struct.pack(">H", 300))]), (SIZE, {MIDDLE: WHITE})),
     "grey16_other_key.png": (png16(flat16(32639), 0, [(b"tRNS", struct.pack(">H", 300))]), (SIZE, {MIDDLE: GREY})),
     "grey_alpha16.png": (png16(flat16(32639, 65535), 4), (SIZE, {MIDDLE: GREY})),
@@ -258,10 +291,21 @@ GOOD = {
         png16(flat16(65535, 32639, 0), 2, [(b"tRNS", struct.pack(">3H", 65535, 32639, 0))]),
         (SIZE, {MIDDLE: WHITE}),
     ),
+    # A key is the whole of 16 bits: neither its lower half nor a colour that looks like that half is transparent.
+    "rgb16_uneven_key.png": (
+        png16(halves16((0x7F10, 0x2000, 0x3001), (0x1010, 0, 0x0101)), 2, [key(0x7F10, 0x2000, 0x3001)]),
+        (SIZE, {LEFT: WHITE, RIGHT: (16, 0, 1)}),
+    ),
+    "rgb16_dark_key.png": (
+        png16(halves16((200, 0, 0), (0xC800, 0, 0)), 2, [key(200, 0, 0)]),
+        (SIZE, {LEFT: WHITE, RIGHT: (200, 0, 0)}),
+    ),
     "rgba16.png": (png16(flat16(65535, 0, 0, 0), 6), (SIZE, {MIDDLE: WHITE})),
     "rgb16.tif": (tiff16(flat16(65535, 32639, 0)), (SIZE, {MIDDLE: (255, 127, 0)})),
     "cmyk.jpg": (saved(cmyk(), "JPEG", quality=95), (SIZE, {MIDDLE: RED})),
     "cmyk.tif": (saved(cmyk((255, 0, 255, 0)), "TIFF"), (SIZE, {MIDDLE: GREEN})),
+    "cmyk_profile.jpg": (saved(cmyk(), "JPEG", quality=95, icc_profile=cmyk_profile()), (SIZE, {MIDDLE: (119,) * 3})),
+    "cmyk_profile.tif": (saved(cmyk(), "TIFF", icc_profile=cmyk_profile()), (SIZE, {MIDDLE: (119,) * 3})),
     "srgb.jpg": (saved(quarters(), "JPEG", quality=95, icc_profile=SRGB), (SIZE, CORNERS)),
     "p3.jpg": (
         saved(patch((200, 60, 60)), "JPEG", quality=98, icc_profile=DISPLAY_P3),
@@ -278,6 +322,14 @@ GOOD = {
     ),
     "adobe.tif": (saved(patch((100, 180, 100)), "TIFF", icc_profile=ADOBE_RGB), (SIZE, {MIDDLE: (0, 181, 96)})),
     "grey_profile.png": (saved(patch(128, "L"), "PNG", icc_profile=LINEAR_GREY), (SIZE, {MIDDLE: (188, 188, 188)})),
+    "grey_profile_and_alpha.png": (
+        saved(Image.new("LA", SIZE, (128, 255)), "PNG", icc_profile=LINEAR_GREY),
+        (SIZE, {MIDDLE: (188,) * 3}),
+    ),
+    "grey_profile_and_key.png": (
+        png(SIZE, 8, 0, b"".join(b"\0" + b"\x07" * 32 + b"\x80" * 32 for _ in range(48)), [iccp(LINEAR_GREY), key(7)]),
+        (SIZE, {LEFT: WHITE, RIGHT: (188,) * 3}),
+    ),
     "rgb_profile_on_grey.jpg": (saved(patch(128, "L"), "JPEG", icc_profile=LINEAR_RGB), (SIZE, {MIDDLE: (188,) * 3})),
     "profile_and_alpha.png": (
         saved(Image.new("RGBA", SIZE, (128, 128, 128, 255)), "PNG", icc_profile=LINEAR_RGB),
@@ -299,12 +351,30 @@ def bomb(width, height):
     return png((width, height), 1, 0, b"\0" * 100)
 
 
+def jpeg_bomb(width, height):
+    data = bytearray(bytes_of(quarters(), "JPEG"))
+    at = data.find(b"\xff\xc0") + 5  # start of frame: marker, length, depth, then height and width
+    data[at : at + 4] = struct.pack(">HH", height, width)
+    return written(bytes(data))
+
+
+def heif_bomb(kind, width, height):
+    data = bytearray(bytes_of(quarters((64, 64)), kind))  # 64: no crop box, which would hold the true size
+    at = data.find(b"ispe") + 8
+    data[at : at + 8] = struct.pack(">II", width, height)
+    return written(bytes(data))
+
+
 def noise(size=(200, 200)):
     return Image.fromarray(np.random.default_rng(1).integers(0, 255, (*size, 3), dtype=np.uint8))
 
 
 def written(data):
     return lambda path: path.write_bytes(data)
+
+
+def flipped(data, at):
+    return written(data[:at] + bytes([data[at] ^ 255]) + data[at + 1 :])
 
 
 NO_PICTURE, DAMAGED, SEVERAL = "is no picture, or a damaged one", "is damaged", "holds 2 pictures"
@@ -325,6 +395,9 @@ BAD = {
     "cut.webp": (cut(noise(), "WEBP", 0.6), EITHER),
     "cut.tif": (cut(noise(), "TIFF", 0.6), EITHER),
     "cut.bmp": (cut(noise(), "BMP", 0.6), DAMAGED),
+    "cut_progressive.jpg": (cut(noise(), "JPEG", 0.5, progressive=True), DAMAGED),
+    "cut_lossless.webp": (cut(noise(), "WEBP", 0.6, lossless=True), EITHER),
+    "flipped_bits.png": (flipped(bytes_of(noise(), "PNG"), 5000), DAMAGED),
     "cut.gif": (cut(noise(), "GIF", 0.6), DAMAGED),
     "cut.heic": (cut(noise(), "HEIF", 0.6), EITHER),
     "cut.avif": (cut(noise(), "AVIF", 0.6), EITHER),
@@ -337,10 +410,14 @@ BAD = {
     "float.tif": (saved(Image.new("F", SIZE, 0.5), "TIFF"), "has 32 bits a channel"),
     "integer.tif": (saved(Image.new("I", SIZE, 70000), "TIFF"), "has 32 bits a channel"),
     "bomb.png": (bomb(10_000, 10_000), "has 10000 x 10000 = 100 million pixels, at most 80 million are opened"),
+    "bomb.jpg": (jpeg_bomb(10_000, 9_000), "has 10000 x 9000 = 90 million pixels"),
+    "bomb.heic": (heif_bomb("HEIF", 12_000, 12_000), "has 12000 x 12000 = 144 million pixels"),
+    "bomb.avif": (heif_bomb("AVIF", 10_000, 10_000), "has 10000 x 10000 = 100 million pixels"),
     "great_bomb.png": (bomb(60_000, 60_000), "has far more pixels, at most 80 million are opened"),
     "broken_profile.jpg": (saved(quarters(), "JPEG", icc_profile=b"broken" * 30), "its embedded colour profile cannot"),
     "cut_profile.png": (saved(quarters(), "PNG", icc_profile=ADOBE_RGB[:140]), "its embedded colour profile cannot"),
     "grey_profile_on_colours.png": (saved(quarters(), "PNG", icc_profile=LINEAR_GREY), "its embedded colour profile"),
+    "rgb_profile_on_cmyk.jpg": (saved(cmyk(), "JPEG", icc_profile=LINEAR_RGB), "its embedded colour profile cannot"),
     "dangling.jpg": (lambda path: path.symlink_to("nowhere.jpg"), "cannot be read"),
     "folder.jpg": (lambda path: path.mkdir(), "cannot be read"),
 }

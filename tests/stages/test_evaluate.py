@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from conftest import change
 
 from gentra_lora.errors import InputError
 from gentra_lora.manifest import read_manifest
@@ -58,3 +59,14 @@ def test_missing_adapter_is_an_error_with_the_way_out(workspace):
     prepare.main()
     with pytest.raises(InputError, match=r"sport_gentra_lora\.safetensors: no such file"):
         evaluate.main()
+
+
+@pytest.mark.slow
+def test_photos_of_several_shapes_with_mirrored_crops_go_through_all_stages(workspace):
+    change(workspace, "prepare", aspect="buckets", resolution=128)
+    change(workspace, "cache_latents", flip=True)
+    for n, path in enumerate(sorted((workspace / "data/raw/images").iterdir())):
+        open_upright(path).resize((700, 200) if n % 2 else (200, 200)).save(path)
+    for stage in (prepare, cache_latents, train, evaluate):
+        stage.main()
+    assert json.loads((workspace / "reports/metrics.json").read_text())["val_loss"] > 0

@@ -1,6 +1,7 @@
 import json
 import shutil
 import sys
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -237,3 +238,30 @@ def test_stage_ends_with_the_message_alone_and_notes_no_time(workspace):
     assert not (workspace / "reports").exists()
     assert "Traceback" not in str(caught.value)
     assert sys.exc_info() == (None, None, None)
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_photo_names_of_any_script_go_through_to_the_manifest(workspace, form):
+    names = ["моя Ўзбек ғилдирак 50%.png", "o‘zbek g‘ildirak (é) 'x'.png"]
+    images, lines = workspace / "data/raw/images", (workspace / "data/raw/captions.txt").read_text()
+    for number, name in enumerate(names, 1):
+        (images / f"car{number}.png").rename(images / unicodedata.normalize(form, name))
+        lines = lines.replace(f"car{number}.png\t", f"{unicodedata.normalize('NFC', name)}\t")
+    (workspace / "data/raw/captions.txt").write_text(lines)
+    main()
+    captions = {row.file_name: row.caption for row in read_manifest(workspace / MANIFEST)}
+    for number, name in enumerate(names, 1):
+        assert captions[unicodedata.normalize("NFC", name)] == f"a gentra, view car{number}.png"
+
+
+def test_photo_from_an_iphone_and_sidecar_captions_are_taken(workspace):
+    raw = workspace / "data/raw"
+    (raw / "captions.txt").unlink()
+    for path in sorted((raw / "images").iterdir()):
+        open_upright(path).save(path.with_suffix(".heic"), "HEIF", quality=90)
+        path.with_suffix(".txt").write_text(f"a gentra, {path.stem}\n")
+        path.unlink()
+    main()
+    rows = read_manifest(workspace / MANIFEST)
+    assert [row.caption for row in rows] == [f"a gentra, car{n}" for n in range(1, 9)]
+    assert numbers()["captions"] == "a .txt file beside each photo"

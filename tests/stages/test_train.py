@@ -1,5 +1,7 @@
 import csv
 import json
+import os
+import signal
 
 import pytest
 from accelerate.state import AcceleratorState
@@ -98,3 +100,41 @@ def test_unwritable_checkpoint_folder_is_told_before_training(cached, monkeypatc
     monkeypatch.setenv("GENTRA_CHECKPOINTS", str(cached / "file"))
     with pytest.raises(InputError, match=r"cannot be written .*free it or name another place"):
         train.main()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signal_ends_the_run_after_its_step_and_the_next_one_goes_on_to_the_same_bytes(
+    cached, monkeypatch, capsys, number
+):
+    change(cached, "train", checkpoint_every=100)
+    monkeypatch.setenv("GENTRA_CHECKPOINTS", str(cached / "whole"))
+    train.main()
+    whole = (cached / OUT).read_bytes()
+    monkeypatch.setenv("GENTRA_CHECKPOINTS", str(cached / "stopped"))
+    original = train.Training.run_step
+
+    def signalled_in_the_third_step(self):
+        if self.step == 2:
+            os.kill(os.getpid(), number)
+        return original(self)
+
+    monkeypatch.setattr(train.Training, "run_step", signalled_in_the_third_step)
+    with pytest.raises(SystemExit) as caught:
+        train.main()
+    assert caught.value.code == 128 + number
+    assert f"{number.name}: saved step 3 of 6; `dvc repro` goes on from it" in capsys.readouterr().out
+    monkeypatch.setattr(train.Training, "run_step", original)
+    train.main()
+    assert "going on from step 3 of 6" in capsys.readouterr().out
+    assert (cached / OUT).read_bytes() == whole
+
+
+def test_checkpoint_is_saved_when_the_minutes_are_over(cached, monkeypatch):
+    change(cached, "train", checkpoint_every=100, checkpoint_minutes=1e-9, checkpoints_kept=50)
+    kept = []
+    save = train.save_checkpoint
+    monkeypatch.setattr(
+        train, "save_checkpoint", lambda folder, step, *rest: (kept.append(step), save(folder, step, *rest))
+    )
+    train.main()
+    assert kept == [1, 2, 3, 4, 5, 6]

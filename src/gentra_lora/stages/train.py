@@ -21,6 +21,7 @@ from gentra_lora.base_model import (
 )
 from gentra_lora.checkpoint import check_writable, checkpoint_folder, newest_checkpoint, save_checkpoint
 from gentra_lora.held_out import held_out_errors
+from gentra_lora.interruption import Interruption
 from gentra_lora.latents import load_split, read_empty_prompt, read_index
 from gentra_lora.params import load_params
 from gentra_lora.provenance import adapter_metadata, versions
@@ -28,7 +29,7 @@ from gentra_lora.stages import run
 from gentra_lora.training import Training, TrainingData
 
 LATENTS_DIR, OUT, LOG_DIR = Path("data/latents"), Path("models/sport_gentra_lora.safetensors"), Path("reports/train")
-SAVING_ONLY = {"checkpoint_every", "checkpoints_kept"}  # parameters that cannot change the result
+SAVING_ONLY = {"checkpoint_every", "checkpoint_minutes", "checkpoints_kept"}  # parameters that cannot change the result
 
 
 def main():
@@ -90,9 +91,13 @@ def resume(training, checkpoints):
 
 
 def train(training, held_out, checkpoints):
-    """Run the steps that are left, logging each and measuring the held-out loss now and then."""
+    """Run the steps that are left, logging each and measuring the held-out loss now and then.
+
+    Checkpoints are saved every so many steps and minutes, at the end, and when SIGTERM or Ctrl-C asks to stop.
+    """
     config, started, first = training.config, time.monotonic(), training.step
-    with Live(str(LOG_DIR), dvcyaml=None, save_dvc_exp=False, report=None, monitor_system=False) as live:
+    saved, live = started, Live(str(LOG_DIR), dvcyaml=None, save_dvc_exp=False, report=None, monitor_system=False)
+    with live, Interruption() as interruption:
         for step, entry in enumerate(training.history):
             log(live, step, entry)
         while training.step < config.steps:
@@ -107,8 +112,13 @@ def train(training, held_out, checkpoints):
                 pace = (time.monotonic() - started) / (training.step - first)
                 print(progress(training, entry["held_out"], pace), flush=True)
             log(live, training.step - 1, entry)
-            if training.step % config.checkpoint_every == 0 or training.step == config.steps:
+            due = time.monotonic() - saved > 60 * config.checkpoint_minutes or interruption.number
+            if due or training.step % config.checkpoint_every == 0 or training.step == config.steps:
                 save_checkpoint(checkpoints, training.step, training.state(), config.checkpoints_kept)
+                saved = time.monotonic()
+            if interruption.number and training.step < config.steps:
+                print(f"{interruption.name}: saved step {training.step} of {config.steps}; `dvc repro` goes on from it")
+                sys.exit(128 + interruption.number)
 
 
 def measure(training, held_out):
