@@ -43,7 +43,7 @@ def test_every_bad_photo_is_told_and_the_good_ones_are_kept(photos, tmp_path):
     shutil.copy(photos["car3.png"], photos["car4.png"])
     found, problems = prepared(photos, tmp_path)
     assert [photo.name for photo in found] == ["car1.png", "car3.png", "car4.png"]
-    assert problems[0].startswith("car2.png: is no picture")
+    assert problems[0].startswith("car2.png: is empty")
     assert problems[1] == "car3.png, car4.png: the same photo 2 times; remove all but one"
 
 

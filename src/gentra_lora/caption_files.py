@@ -10,8 +10,9 @@ from gentra_lora.photo_folder import normal, stem_of
 
 
 def natural_key(name):
-    """Sort key that puts img2 before img10."""
-    return [int(part) if part.isdecimal() else part.casefold() for part in re.split(r"(\d+)", name)]
+    """Sort key that puts img before img2 before img10, as file managers do: folder by folder, the ending last."""
+    parts = [re.split(r"(\d+)", part) for part in stem_of(name).split("/")]
+    return [[int(run) if run.isdecimal() else run.casefold() for run in part] for part in parts], name
 
 
 def read_captions(raw_dir, photo_names, files):
@@ -25,15 +26,16 @@ def read_captions(raw_dir, photo_names, files):
         files: {name: path} of the .txt and .jsonl files within raw_dir/images.
     """
     names, stems = sorted(photo_names, key=natural_key), {stem_of(name) for name in photo_names}
-    sidecars = {name: path for name, path in files.items() if name.endswith(".txt") and stem_of(name) in stems}
+    sidecars = {name: path for name, path in files.items() if name.lower().endswith(".txt") and stem_of(name) in stems}
     readers = {"captions.txt": read_lines, "metadata.jsonl": read_metadata}
     places = [folder / name for folder in (raw_dir, raw_dir / "images") for name in readers]
-    found = [path for path in places if path.exists()]
+    found = [path for path in places if path.is_file()]
     sources = [str(path) for path in found] + (["the .txt files beside the photos"] if sidecars else [])
-    if len(sources) != 1:
-        some = f"captions come from {' and from '.join(sources)}; keep one of them"
-        return Captions("none", problems=[some if sources else f"{raw_dir}: holds no captions; {WRITE_ONE}"])
-    if sidecars:
+    if len(sources) > 1:
+        captions = Captions("none", problems=[f"captions come from {' and from '.join(sources)}; keep one of them"])
+    elif not sources:
+        captions = Captions("none", problems=[f"{raw_dir}: holds no captions; {WRITE_ONE}"])
+    elif sidecars:
         captions = read_sidecars(names, sidecars)
     else:
         captions = readers[found[0].name](found[0].read_bytes(), str(found[0]), names)
@@ -60,18 +62,21 @@ def read_metadata(data, source, names):
             continue
         try:
             values = json.loads(line)
-            name, texts = normal(values["file_name"]), [values[key] for key in ("text", "caption") if key in values]
-            (caption,) = texts
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            captions.problems.append(f"{place} is no object with file_name and text ({first_line(error)}); correct it")
+        except ValueError as error:
+            captions.problems.append(f"{place} is no JSON ({first_line(error)}): {line!r}; correct it")
             continue
-        name = name if name in names else name.removeprefix("images/")
+        values = values if isinstance(values, dict) else {}
+        name, texts = values.get("file_name"), [values[key] for key in ("text", "caption") if key in values]
+        if not isinstance(name, str) or len(texts) != 1:
+            captions.problems.append(f"{place} needs file_name, and either text or caption: {line!r}; correct it")
+            continue
+        name = normal(name) if normal(name) in names else normal(name).removeprefix("images/")
         if name not in names:
             captions.problems.append(f"{place}: no photo is called {name!r}{nearest(name, names)}; correct it")
-        elif not isinstance(caption, str):
-            captions.problems.append(f"{place}: the text is {caption!r}, no string; correct it")
+        elif not isinstance(texts[0], str):
+            captions.problems.append(f"{place}: the text is {texts[0]!r}, no string; correct it")
         else:
-            captions.add(name, caption.strip(" "), place)
+            captions.add(name, texts[0].strip(" "), place)
     return captions
 
 

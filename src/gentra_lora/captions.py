@@ -18,6 +18,7 @@ class Captions:
 
     def add(self, name, caption, place):
         """Take a caption for a photo, or note what is wrong with it."""
+        caption = unicodedata.normalize("NFC", caption)  # as trigger words are typed; both forms look the same
         problem = problem_of(caption)
         if name in self.of:
             self.problems.append(f"{place}: a second caption for {name}; keep one")

@@ -92,6 +92,8 @@ def final_captions(captions, trigger_word, add_trigger, tokenizer, allow_long):
     final = FinalCaptions({}, [], [], {"trigger_words_added": 0, "captions_cut": 0})
     for name, caption in captions.items():
         final.of[name] = with_trigger(caption, trigger_word)
+        if not caption.strip():
+            continue  # a problem already; a trigger word would not mend it
         if not has_trigger(caption, trigger_word):
             final.counts["trigger_words_added"] += 1
             if not add_trigger:

@@ -77,8 +77,9 @@ def open_photo(source, name=None):
     except ColourError as error:
         raise PhotoError(f"{name}: {error}") from error
     except UnidentifiedImageError as error:
-        kinds = ", ".join(kind for kind in SUFFIXES if kind != "MPO")
-        raise PhotoError(f"{name}: is no picture, or a damaged one ({kinds} are read); replace or remove it") from error
+        empty = isinstance(source, str | Path) and Path(source).stat().st_size == 0
+        what = "is empty" if empty else f"is no picture, or a damaged one ({', '.join(FORMATS)} are read)"
+        raise PhotoError(f"{name}: {what}; replace or remove it") from error
     except Image.DecompressionBombError as error:
         raise PhotoError(_too_many(name, "far more")) from error
     except (FileNotFoundError, PermissionError, IsADirectoryError) as error:

@@ -38,7 +38,9 @@ def find_files(folder):
         if ignored or path.is_dir():
             continue
         found = captions if path.suffix.lower() in CAPTION_SUFFIXES else photos
-        found[normal("/".join(parts))] = path
+        name = normal("/".join(parts))
+        # Linux can hold both forms of one name: the second file keeps a name, so that duplicate_stems reports it.
+        found[unicodedata.normalize("NFD", name) if name in found else name] = path
     if not photos:
         raise FolderError(f"{folder}: holds no photo; put JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF or HEIC files there")
     return photos, captions
@@ -50,15 +52,15 @@ def stem_of(name):
 
 
 def duplicate_stems(names):
-    """Return a problem for each group of names that differ only in their endings or in upper and lower case.
+    """Return a problem for each group of names that differ only in their endings, in case or in Unicode form.
 
     Their pictures would be written to one file, on some systems.
     """
     groups = defaultdict(list)
     for name in names:
-        groups[stem_of(name).casefold()].append(name)
+        groups[normal(stem_of(name).casefold())].append(name)
     return [
-        f"{', '.join(group)}: the same name but for ending and case; rename or remove all but one"
+        f"{', '.join(group)}: the same name but for ending and case (or Unicode form); rename or remove all but one"
         for group in groups.values()
         if len(group) > 1
     ]

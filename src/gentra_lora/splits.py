@@ -29,14 +29,31 @@ def splits_of(keys, groups, held_out_share):
         digest = hashlib.sha256(f"split/{min(keys[n] for n in members)}".encode()).digest()
         drawn.update(dict.fromkeys(members, int.from_bytes(digest[:8], "big") / 2**64))
     shares = [drawn[n] for n in range(len(keys))]
+    if len(groups) == 1:
+        raise SplitError(
+            f"all {len(keys)} photos belong together (as one shoot, or near-duplicates), and no prepare.held_out_share "
+            "can divide them; add photos that show something else"
+        )
+    at = f"prepare.held_out_share: at {held_out_share:g}"
     if not any(share < held_out_share for share in shares):
         raise SplitError(
-            f"prepare.held_out_share: at {held_out_share:g} none of {len(keys)} photos is held out, and nothing could "
-            f"be measured; add photos: the lowest share that holds one of these out is {min(shares) + 0.0005:.3f}"
+            f"{at} none of {len(keys)} photos is held out, and nothing could be measured; "
+            f"add photos, or raise it to {_share_near(held_out_share, shares)}"
         )
     if all(share < held_out_share for share in shares):
         raise SplitError(
-            f"prepare.held_out_share: at {held_out_share:g} all of {len(keys)} photos are held out, and none is left "
-            f"to train on; lower it below {max(shares):.3f}, or add photos"
+            f"{at} all of {len(keys)} photos are held out, and none is left to train on; "
+            f"add photos, or lower it to {_share_near(held_out_share, shares)}"
         )
     return ["held_out" if share < held_out_share else "train" for share in shares]
+
+
+def _share_near(asked, shares):
+    """Return the share near the asked one that leaves photos on both sides, in as few digits as tell them apart."""
+    low, high = min(shares), max(shares)
+    for digits in range(3, 17):
+        half = 0.5 * 10**-digits
+        share = round(low + half if asked <= low else high - half, digits)
+        if low < share <= high:
+            return share
+    return high

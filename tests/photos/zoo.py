@@ -381,7 +381,7 @@ NO_PICTURE, DAMAGED, SEVERAL = "is no picture, or a damaged one", "is damaged", 
 EITHER = "is damaged|is no picture, or a damaged one"
 
 BAD = {
-    "empty.jpg": (written(b""), NO_PICTURE),
+    "empty.jpg": (written(b""), "is empty; replace or remove it"),
     "words.jpg": (written(b"not a picture"), NO_PICTURE),
     "page.png": (written(b"<!doctype html><html><body>404</body></html>"), NO_PICTURE),
     "drawing.svg": (written(b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'), NO_PICTURE),

@@ -61,6 +61,7 @@ def main():
     metrics["gap_closed"] = gap_closed(
         metrics["subject_similarity"], metrics["subject_similarity_base"], metrics["subject_similarity_real"]
     )
+    metrics = {key: value if value is None else round(value, 5) for key, value in metrics.items()}  # the rest is noise
     write(metrics, scores)
 
     IMAGES_DIR.mkdir(parents=True, exist_ok=True)
@@ -148,9 +149,8 @@ def means(scores):
 
 
 def write(metrics, scores):
-    """Write metrics.json, rounded to what is not noise, and one line of scores a picture."""
-    rounded = {key: value if value is None else round(value, 5) for key, value in metrics.items()}
-    METRICS.write_text(json.dumps(rounded, indent=2) + "\n", encoding="utf-8")
+    """Write metrics.json, and one line of scores a picture."""
+    METRICS.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
     lines = [json.dumps(row, ensure_ascii=False) for row in scores]
     SCORES.write_text("\n".join(lines) + "\n", encoding="utf-8")
 

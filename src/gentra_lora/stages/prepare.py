@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import warnings
 from collections import Counter
 from pathlib import Path
 
@@ -34,6 +35,7 @@ def main():
     add_trigger, allow_long = config.missing_trigger_word == "add", config.allow_long_captions
     texts = final_captions(captions.of, config.trigger_word, add_trigger, load_tokenizer(source), allow_long)
     shutil.rmtree(PARTIAL_DIR, ignore_errors=True)
+    warnings.filterwarnings("ignore", module="PIL")  # what it warns of is refused, or of no matter to the picture
     try:
         ordered = sorted(photos.items(), key=lambda item: natural_key(item[0]))
         shown = tqdm(ordered, desc="photos", unit="photo", leave=False, disable=None)
