@@ -13,16 +13,38 @@ def write(folder, *names):
 
 
 def test_photos_and_caption_files_are_told_apart(tmp_path):
-    write(tmp_path, "b.JPG", "a.png", "a.txt", "metadata.jsonl", "no_ending")
+    write(tmp_path, "b.JPG", "a.png", "a.txt", "B.TXT", "metadata.jsonl", "no_ending")
     photos, captions = find_files(tmp_path)
     assert set(photos) == {"b.JPG", "a.png", "no_ending"}
-    assert set(captions) == {"a.txt", "metadata.jsonl"}
+    assert set(captions) == {"a.txt", "B.TXT", "metadata.jsonl"}
 
 
-def test_litter_of_file_managers_is_ignored(tmp_path):
-    write(tmp_path, "a.png", ".DS_Store", "Thumbs.db", "._a.png", "desktop.ini", ".hidden/b.png", "__MACOSX/a.png")
-    write(tmp_path, "@eaDir/a.png", "shoot/.DS_Store")
-    assert set(find_files(tmp_path)[0]) == {"a.png"}
+@pytest.mark.parametrize(
+    "litter",
+    [
+        ".DS_Store",
+        "Thumbs.db",
+        "thumbs.db",
+        "desktop.ini",
+        "Desktop.ini",
+        "._a.png",
+        "._a.txt",
+        "Icon\r",
+        ".hidden/b.png",
+        "__MACOSX/a.png",
+        "@eaDir/a.png",
+        "shoot/.DS_Store",
+        "shoot/.cache/c.png",
+    ],
+)
+def test_litter_of_file_managers_is_ignored(tmp_path, litter):
+    write(tmp_path, "a.png", litter)
+    assert find_files(tmp_path) == ({"a.png": tmp_path / "a.png"}, {})
+
+
+def test_hidden_folder_above_the_photos_does_not_hide_them(tmp_path):
+    write(tmp_path / ".data", "a.png")
+    assert set(find_files(tmp_path / ".data")[0]) == {"a.png"}
 
 
 def test_any_other_file_counts_as_a_photo_so_that_it_is_opened_and_named(tmp_path):
@@ -35,11 +57,18 @@ def test_name_is_the_path_within_the_folder(tmp_path):
     assert set(find_files(tmp_path)[0]) == {"shoot 1/a.png", "shoot 2/a.png"}
 
 
-def test_decomposed_names_come_out_composed(tmp_path):
-    name = "йў oʻ é.png"
-    write(tmp_path, unicodedata.normalize("NFD", name))
-    (found,) = find_files(tmp_path)[0]
-    assert found == unicodedata.normalize("NFC", name)
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+@pytest.mark.parametrize("name", ["Ёлка й.png", "oʻzbek gʻildirak é.png", "ўзбек/ғилдирак.png", 'a "b" %20.png'])
+def test_names_come_out_composed_with_the_path_on_disk(tmp_path, form, name):
+    on_disk = unicodedata.normalize(form, name)
+    write(tmp_path, on_disk)
+    assert find_files(tmp_path)[0] == {unicodedata.normalize("NFC", name): tmp_path / on_disk}
+
+
+def test_two_files_whose_names_only_look_the_same_are_both_found(tmp_path):
+    both = [unicodedata.normalize(form, "й.png") for form in ("NFC", "NFD")]
+    write(tmp_path, *both)
+    assert sorted(find_files(tmp_path)[0].values()) == sorted(tmp_path / name for name in both)
 
 
 def test_missing_folder_is_an_error_with_the_way_out(tmp_path):
@@ -53,9 +82,33 @@ def test_folder_without_a_photo_is_an_error(tmp_path):
         find_files(tmp_path)
 
 
-def test_names_that_differ_only_in_ending_or_case_are_problems():
-    (problem,) = duplicate_stems(["a.jpg", "A.png", "b.jpg", "c/a.jpg"])
-    assert problem == "a.jpg, A.png: the same name but for ending and case; rename or remove all but one"
+@pytest.mark.parametrize(
+    "same",
+    [
+        ["a.jpg", "a.png"],
+        ["a.jpg", "A.jpg"],
+        ["a.jpg", "A.PNG", "a.webp"],
+        ["Ёлка.jpg", "ёлка.png"],
+        ["\u0439.jpg", "\u0438\u0306.jpg"],
+        ["shoot/a.jpg", "Shoot/A.jpg"],
+    ],
+)
+def test_names_that_differ_only_in_ending_case_or_unicode_form_are_a_problem(same):
+    (problem,) = duplicate_stems([*same, "b.jpg", "other/a.jpg"])
+    assert problem.startswith(", ".join(same) + ": the same name but for ending and case (or Unicode form); rename or")
+
+
+def test_both_unicode_forms_of_a_name_on_disk_are_a_problem(tmp_path):
+    write(tmp_path, "\u0439.jpg", "\u0438\u0306.jpg", "\u0438.jpg")
+    assert len(duplicate_stems(find_files(tmp_path)[0])) == 1
+
+
+def test_every_group_of_same_names_is_told():
+    assert len(duplicate_stems(["a.jpg", "a.png", "b.jpg", "B.jpg", "c.jpg"])) == 2
+
+
+def test_photos_of_one_name_in_two_folders_are_no_problem():
+    assert duplicate_stems(["a/1.jpg", "b/1.jpg"]) == []
 
 
 def test_stem_keeps_dots_that_are_no_ending():

@@ -40,7 +40,7 @@ def read_manifest(path):
         ManifestError: a line is no row, a split is unknown, or there is no row of one of the splits.
     """
     rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(path.read_text(encoding="utf-8").removesuffix("\n").split("\n"), 1):
         values = json.loads(line)
         if not isinstance(values, dict) or set(values) != {field.name for field in fields(Row)}:
             raise ManifestError(f"{path}: line {number} is not a row; run prepare again")
