@@ -36,8 +36,8 @@ def test_unreadable_one_is_named_and_the_one_before_is_taken(tmp_path, capsys, s
 def test_kill_during_a_save_leaves_the_previous_one(tmp_path, monkeypatch):
     save_checkpoint(tmp_path, 1, {"value": torch.ones(3)}, kept=1)
 
-    def killed(state, file):
-        file.write(b"half")
+    def killed(state, path):
+        path.write_bytes(b"half")
         raise KeyboardInterrupt
 
     monkeypatch.setattr(checkpoint.torch, "save", killed)

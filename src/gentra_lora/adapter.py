@@ -4,7 +4,6 @@ Hu et al. 2021, arXiv 2106.09685. A module's weight delta is lora_up @ lora_down
 """
 
 import json
-import os
 import re
 import struct
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from gentra_lora.errors import InputError
+from gentra_lora.whole_file import write_whole
 
 NAME = "subject"
 # Attention, feed-forward and the projections around them: on SD 1.5 this reaches a full fine-tune's held-out gain.
@@ -105,12 +105,7 @@ def write_adapter(path, tensors, metadata):
     """Write an adapter file atomically; equal tensors and metadata give equal bytes."""
     content = _sorted_header(save(tensors, metadata))
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+    write_whole(path, lambda partial: partial.write_bytes(content))
 
 
 def _sorted_header(content):

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from gentra_lora.errors import InputError, first_line
+from gentra_lora.whole_file import write_whole
 
 
 def checkpoint_folder(values):
@@ -39,12 +40,7 @@ def save_checkpoint(folder, step, state, kept):
     """Write state as of `step` finished steps; a kill at any moment leaves the previous checkpoint valid."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"step-{step:07d}.pt"
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
-        torch.save({"step": step, **state}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+    write_whole(path, lambda partial: torch.save({"step": step, **state}, partial))
     for old in sorted(folder.glob("step-*.pt"))[:-kept]:
         old.unlink()
 

@@ -7,7 +7,6 @@ that a kill at any moment leaves no half of one.
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass, field
 
 import torch
@@ -18,9 +17,9 @@ from safetensors.torch import load_file, save_file
 from gentra_lora.crops import crop, crop_boxes
 from gentra_lora.latents import encode_photo, encode_prompt, token_ids
 from gentra_lora.photo import open_upright, sha256_of, to_pixel_values
+from gentra_lora.whole_file import write_whole
 
 LAYOUT_VERSION = 2  # raised when what a file holds, or how crops are cut, changes
-PARTIAL = ".partial"
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,7 @@ class LatentCache:
         factor = self.vae.config.scaling_factor
         index = {"base": base, "scaling_factor": factor, "empty_prompt": empty_prompt, "photos": rows}
         text = json.dumps(index, indent=1, ensure_ascii=False) + "\n"
-        self._replace("index.json", lambda path: path.write_text(text, encoding="utf-8"))
+        write_whole(self.folder / "index.json", lambda path: path.write_text(text, encoding="utf-8"))
 
     def prune(self, keys):
         """Remove all that is not index.json or the file of one of the keys."""
@@ -140,12 +139,4 @@ class LatentCache:
         return None
 
     def _write(self, key, tensors):
-        self._replace(f"{key}.safetensors", lambda path: save_file(tensors, path))
-
-    def _replace(self, name, write):
-        """Write a file beside its place, see it on the disk, then move it there."""
-        partial = self.folder / f"{name}{PARTIAL}"
-        write(partial)
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(partial, self.folder / name)
+        write_whole(self.folder / f"{key}.safetensors", lambda path: save_file(tensors, path))

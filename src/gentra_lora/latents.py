@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from safetensors.torch import load_file
@@ -55,7 +56,7 @@ class CachedPhotos:
     def __len__(self):
         return len(self.file_names)
 
-    @property
+    @cached_property  # every step asks
     def shapes(self):
         """The shape (4, H/f, W/f) of each photo's latents: its bucket."""
         return [tuple(mean.shape[1:]) for mean in self.mean]

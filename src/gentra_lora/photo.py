@@ -119,10 +119,7 @@ def _upright(opened):
         # Grey stays grey: a grey profile fits no RGB.
         image = image.convert("LA" if image.mode in ("L", "LA") else "RGBA")
     if image.mode in ("RGBA", "LA"):
-        alpha = image.getchannel("A")
-        bands = [image.getchannel(band) for band in image.getbands()[:-1]]
-        image, profile = Image.merge({"RGBA": "RGB", "LA": "L"}[image.mode], bands), image.info.get("icc_profile")
-        image.info["icc_profile"] = profile
+        alpha, image = image.getchannel("A"), image.convert(image.mode.removesuffix("A"))
     image = to_srgb(image)
     if alpha is not None:
         image = Image.composite(image, Image.new("RGB", image.size, "white"), alpha)

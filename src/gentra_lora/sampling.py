@@ -21,11 +21,10 @@ def photos_of_step(seed, step, batch_size, shapes):
     Args:
         shapes: of each photo's latents; those of one shape are a bucket.
     """
-    place, shape = divmod(step, len(shapes))[1], shapes[0]
-    earlier = step  # batches of this bucket before this one
+    shape, earlier = shapes[0], step  # the bucket, and how many batches of it came before
     members = [n for n, other in enumerate(shapes) if other == shape]
     if len(members) < len(shapes):
-        epoch = step // len(shapes)
+        epoch, place = divmod(step, len(shapes))
         order = torch.randperm(len(shapes), generator=generator_for(seed, "bucket", epoch)).tolist()
         shape = shapes[order[place]]
         members = [n for n, other in enumerate(shapes) if other == shape]

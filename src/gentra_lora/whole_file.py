@@ -1,0 +1,12 @@
+"""Files that are whole or not there, whatever kills the process that writes them."""
+
+import os
+
+
+def write_whole(path, write):
+    """Call write(path of a new file beside `path`), see that file on the disk, then move it to `path`."""
+    partial = path.with_name(f"{path.name}.partial")
+    write(partial)
+    with partial.open("rb+") as file:
+        os.fsync(file.fileno())
+    os.replace(partial, path)
