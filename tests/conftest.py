@@ -2,6 +2,7 @@
 
 import json
 import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,11 @@ import torch
 import yaml
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from PIL import Image
+from safetensors.torch import save_file
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import CLIPConfig, CLIPModel, CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+from gentra_lora.latents import CachedPhotos
 from gentra_lora.stages import cache_latents, hush_libraries, prepare
 
 ROOT = Path(__file__).parent.parent
@@ -114,6 +117,27 @@ def tiny_clip(tmp_path_factory, tokenizer, text_config):
     return folder
 
 
+CACHES = []  # folders that live as long as the process
+
+
+def cached_photos(count=5, crops=2, change=lambda n, tensors: None):
+    """Return CachedPhotos of random latents (4, 16, 16); `change` may change the tensors of photo n before they lie."""
+    CACHES.append(tempfile.TemporaryDirectory())
+    folder, generator, shapes = Path(CACHES[-1].name), torch.Generator().manual_seed(4), []
+    for n in range(count):
+        tensors = {
+            "mean": torch.randn(crops, 4, 16, 16, generator=generator),
+            "std": torch.rand(crops, 4, 16, 16, generator=generator) * 0.1,
+            "prompt_embeds": torch.randn(40, 32, generator=generator),
+        }
+        change(n, tensors)
+        save_file(tensors, folder / f"{n}.safetensors")
+        shapes.append(tuple(tensors["mean"].shape[1:]))
+    names = [f"{n}.png" for n in range(count)]
+    files = [folder / f"{n}.safetensors" for n in range(count)]
+    return CachedPhotos(names, [f"digest{n}" for n in range(count)], files, shapes, crops)
+
+
 def demo_values():
     """Return the values of profiles/demo.yaml."""
     return yaml.safe_load((ROOT / "profiles/demo.yaml").read_text(encoding="utf-8"))
@@ -126,7 +150,7 @@ def tiny_values(base, clip):
     values["prepare"] |= {"raw_dir": "data/raw", "resolution": 64, "trigger_word": "gentra", "held_out_share": 0.3}
     values["cache_latents"]["crop_variants"] = 2
     values["train"] |= {"rank": 4, "lora_alpha": 2, "steps": 6, "lr_warmup_steps": 1, "batch_size": 2}
-    values["train"] |= {"held_out_every": 3, "checkpoint_every": 2}
+    values["train"] |= {"held_out_every": 3, "checkpoint_every": 2, "sample_prompts": ["a gentra, snow"]}
     values["evaluate"] |= {"likeness_model": str(clip), "prompt_model": str(clip), "seeds": [1]}
     values["evaluate"] |= {"prompts": ["gentra, snow"], "drift_prompts": ["a van"], "num_inference_steps": 2}
     return values

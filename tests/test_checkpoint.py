@@ -1,9 +1,28 @@
+import resource
+import signal
+
 import pytest
 import torch
 
 from gentra_lora import checkpoint
-from gentra_lora.checkpoint import check_writable, checkpoint_folder, newest_checkpoint, save_checkpoint
+from gentra_lora.adapter_file import read_adapter
+from gentra_lora.checkpoint import (
+    CheckpointError,
+    check_writable,
+    checkpoint_folder,
+    newest_checkpoint,
+    remove_old,
+    save_checkpoint,
+)
 from gentra_lora.errors import InputError
+
+NAME = "lora_unet_mid_block_attentions_0_proj_in"
+TENSORS = {f"{NAME}.lora_down.weight": torch.ones(2, 3), f"{NAME}.lora_up.weight": torch.ones(3, 2)}
+TENSORS |= {f"{NAME}.alpha": torch.tensor(2.0)}
+
+
+def save(folder, step, value, kept):
+    save_checkpoint(folder, step, {"value": value}, TENSORS, {"format": "pt", "gentra.steps": str(step)}, kept)
 
 
 def test_changed_value_gives_another_folder():
@@ -18,15 +37,17 @@ def test_environment_moves_the_folder(monkeypatch, tmp_path):
 
 def test_last_ones_are_kept_and_the_newest_is_found(tmp_path):
     for step in (5, 10, 100):
-        save_checkpoint(tmp_path, step, {"value": torch.tensor(step)}, kept=2)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-0000010.pt", "step-0000100.pt"]
+        save(tmp_path, step, torch.tensor(step), kept=2)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        f"step-{step}.{suffix}" for step in ("0000010", "0000100") for suffix in ("pt", "safetensors")
+    ]
     assert newest_checkpoint(tmp_path)["step"] == 100
 
 
 @pytest.mark.parametrize("size", [0, 10, 200])
 def test_unreadable_one_is_named_and_the_one_before_is_taken(tmp_path, capsys, size):
     for step in (1, 2):
-        save_checkpoint(tmp_path, step, {"value": torch.ones(100)}, kept=2)
+        save(tmp_path, step, torch.ones(100), kept=2)
     newest = tmp_path / "step-0000002.pt"
     newest.write_bytes(newest.read_bytes()[:size])
     assert newest_checkpoint(tmp_path)["step"] == 1
@@ -34,7 +55,7 @@ def test_unreadable_one_is_named_and_the_one_before_is_taken(tmp_path, capsys, s
 
 
 def test_kill_during_a_save_leaves_the_previous_one(tmp_path, monkeypatch):
-    save_checkpoint(tmp_path, 1, {"value": torch.ones(3)}, kept=1)
+    save(tmp_path, 1, torch.ones(3), kept=1)
 
     def killed(state, path):
         path.write_bytes(b"half")
@@ -42,7 +63,43 @@ def test_kill_during_a_save_leaves_the_previous_one(tmp_path, monkeypatch):
 
     monkeypatch.setattr(checkpoint.torch, "save", killed)
     with pytest.raises(KeyboardInterrupt):
-        save_checkpoint(tmp_path, 2, {"value": torch.ones(3)}, kept=1)
+        save(tmp_path, 2, torch.ones(3), kept=1)
+    assert newest_checkpoint(tmp_path)["step"] == 1
+
+
+def test_adapter_beside_the_state_is_a_file_that_any_program_can_load(tmp_path):
+    save(tmp_path, 7, torch.ones(3), kept=1)
+    tensors, metadata = read_adapter(tmp_path / "step-0000007.safetensors")
+    assert tensors.keys() == TENSORS.keys()
+    assert metadata["gentra.steps"] == "7"
+
+
+def test_only_the_newest_can_be_left(tmp_path):
+    for step in (1, 2, 3):
+        save(tmp_path, step, torch.ones(3), kept=5)
+    remove_old(tmp_path, 1)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-0000003.pt", "step-0000003.safetensors"]
+
+
+@pytest.fixture
+def full_disk():
+    """Files of more than 20 kB cannot be written, as when that much is left on a disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_full_disk_is_told_with_the_way_out_and_the_previous_one_stays(tmp_path, full_disk):
+    save(tmp_path, 1, torch.ones(3), kept=1)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    full_disk()
+    with pytest.raises(
+        CheckpointError, match=r"step-0000002\.pt: cannot be saved .*free space there or set GENTRA_CHECK"
+    ):
+        save(tmp_path, 2, torch.ones(100_000), kept=1)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
     assert newest_checkpoint(tmp_path)["step"] == 1
 
 

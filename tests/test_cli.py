@@ -7,7 +7,7 @@ from conftest import ROOT, change
 from PIL import Image
 from test_adapter import trained
 
-from gentra_lora.adapter import kohya_tensors, write_adapter
+from gentra_lora.adapter_file import kohya_tensors, write_adapter
 from gentra_lora.cli import main
 
 

@@ -2,7 +2,15 @@ import pytest
 import torch
 from diffusers import DDPMScheduler
 
-from gentra_lora.denoising import denoising_loss, loss_weights, min_snr_weights, snr, squared_errors, target_of
+from gentra_lora.denoising import (
+    debiased_weights,
+    denoising_loss,
+    loss_weights,
+    min_snr_weights,
+    snr,
+    squared_errors,
+    target_of,
+)
 
 
 def test_snr_is_alpha_bar_over_one_minus_alpha_bar():
@@ -19,8 +27,6 @@ def test_min_snr_weights_follow_the_paper(prediction_type, wanted):
 
 
 def test_unknown_prediction_type_is_refused():
-    with pytest.raises(ValueError, match="'sample'"):
-        min_snr_weights(torch.ones(1), 5, "sample")
     scheduler = DDPMScheduler(prediction_type="sample")
     with pytest.raises(ValueError, match="'sample'"):
         target_of(scheduler, torch.ones(1), torch.ones(1), torch.zeros(1, dtype=torch.long))
@@ -42,5 +48,18 @@ def test_loss_is_the_weighted_mean_of_the_samples_errors():
     assert denoising_loss(noise_pred, target, torch.tensor([1.0, 0.5])).item() == pytest.approx((1 + 4.5) / 2)
 
 
-def test_no_gamma_weighs_all_timesteps_the_same():
-    assert loss_weights(DDPMScheduler(), torch.tensor([0, 999]), None).tolist() == [1, 1]
+@pytest.mark.parametrize(
+    ("prediction_type", "wanted"),
+    [("epsilon", [0.1**-0.5, 0.1, 1000**-0.5]), ("v_prediction", [0.1**0.5 / 1.1, 10 / 101, 1000**-0.5 * 0.9998])],
+)
+def test_debiased_weights_follow_the_paper_and_snr_is_at_most_1000(prediction_type, wanted):
+    weights = debiased_weights(torch.tensor([0.1, 100.0, 5000.0]), prediction_type)
+    assert weights.tolist() == pytest.approx(wanted, rel=1e-4)
+
+
+def test_weighting_is_chosen_by_name():
+    scheduler, timesteps = DDPMScheduler(), torch.tensor([0, 999])
+    ratio = snr(scheduler.alphas_cumprod, timesteps)
+    assert loss_weights(scheduler, timesteps, "none", 5).tolist() == [1, 1]
+    assert torch.equal(loss_weights(scheduler, timesteps, "min_snr", 5), min_snr_weights(ratio, 5, "epsilon"))
+    assert torch.equal(loss_weights(scheduler, timesteps, "debiased", 5), debiased_weights(ratio, "epsilon"))

@@ -1,27 +1,16 @@
+import dataclasses
 import io
 
 import pytest
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from conftest import demo_values, make_unet
+from conftest import cached_photos, demo_values, make_unet
 from diffusers import DDPMScheduler
 
 from gentra_lora.held_out import held_out_errors
-from gentra_lora.latents import CachedPhotos
 from gentra_lora.params import Train
-from gentra_lora.training import Training, TrainingData, TrainingError
-
-
-def photos(count=5, crops=2):
-    generator = torch.Generator().manual_seed(4)
-    return CachedPhotos(
-        [f"{n}.png" for n in range(count)],
-        [f"digest{n}" for n in range(count)],
-        list(torch.randn(count, crops, 4, 16, 16, generator=generator)),
-        list(torch.rand(count, crops, 4, 16, 16, generator=generator) * 0.1),
-        torch.randn(count, 40, 32, generator=generator),
-    )
+from gentra_lora.training import MOST_SKIPPED, Training, TrainingData, TrainingError
 
 
 def config(**changed):
@@ -29,10 +18,14 @@ def config(**changed):
     return Train.model_validate(values | changed)
 
 
-def training(**changed):
+def training(photos=None, class_photos=None, **changed):
     unet = make_unet().requires_grad_(False)
-    data = TrainingData(photos(), torch.zeros(40, 32), 0.5)
+    data = TrainingData(photos or cached_photos(), torch.zeros(40, 32), 0.5, class_photos)
     return Training(unet, DDPMScheduler(beta_schedule="scaled_linear"), data, config(**changed), Accelerator())
+
+
+def steps(run, count):
+    return [run.run_step() for _ in range(count)]
 
 
 def weights(run):
@@ -54,11 +47,14 @@ def test_steps_lower_the_loss_on_the_photos():
 
 
 def test_photos_of_several_buckets_are_trained_on_in_turn():
-    run = training(steps=10)
-    for n, shape in ((1, (2, 4, 8, 24)), (3, (2, 4, 8, 24)), (4, (2, 4, 24, 8))):
-        run.data.photos.mean[n], run.data.photos.std[n] = torch.zeros(shape), torch.ones(shape)
-    for _ in range(5):
-        run.run_step()
+    shapes = {1: (2, 4, 8, 24), 3: (2, 4, 8, 24), 4: (2, 4, 24, 8)}
+
+    def change(n, tensors):
+        if n in shapes:
+            tensors |= {"mean": torch.zeros(shapes[n]), "std": torch.ones(shapes[n])}
+
+    run = training(cached_photos(change=change), steps=10)
+    steps(run, 5)
     assert all(entry["grad_norm"] > 0 for entry in run.history)
 
 
@@ -71,21 +67,36 @@ def test_base_weights_never_change():
     assert all(torch.equal(after[name], value) for name, value in before.items())
 
 
-def test_resumed_run_has_the_very_weights_of_an_uninterrupted_one():
-    whole = training()
-    for _ in range(8):
-        whole.run_step()
-    first = training()
-    for _ in range(5):
-        first.run_step()
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"optimizer": "prodigy", "learning_rate": 1.0},
+        {"ema_decay": 0.9},
+        {"lora_dropout": 0.3},
+        {"lora_plus_ratio": 4.0, "noise_offset": 0.1, "timesteps": "uniform"},
+        {"keep": "best"},
+    ],
+    ids=str,
+)
+def test_resumed_run_has_the_very_weights_of_an_uninterrupted_one(changed):
+    def trained(run, count):
+        for _ in range(count):
+            run.run_step()
+            run.note_held_out(1.0 / (1 + run.step % 5))
+        return run
+
+    whole, first, second = (training(**changed) for _ in range(3))
+    trained(whole, 8)
     file = io.BytesIO()
-    torch.save({"step": first.step, **first.state()}, file)
+    torch.save({"step": 5, **trained(first, 5).state()}, file)
+    torch.manual_seed(77)
     file.seek(0)
-    second = training()
     second.restore(torch.load(file, weights_only=True))
-    for _ in range(3):
-        second.run_step()
+    trained(second, 3)
     same(weights(second), weights(whole), rtol=0, atol=0)
+    finals = [{name: (m.down, m.up) for name, m in run.final_modules().items()} for run in (second, whole)]
+    same(*finals, rtol=0, atol=0)
     assert second.history == whole.history
 
 
@@ -135,27 +146,60 @@ def test_gradient_checkpointing_changes_no_weight():
     same(weights(saving), weights(plain))
 
 
-def test_loss_that_is_not_finite_stops_the_run_with_step_and_photos():
-    run = training()
-    for mean in run.data.photos.mean:
-        mean[:] = float("nan")
-    with pytest.raises(TrainingError, match=r"step 0: the loss is nan \(photos \d\.png"):
-        run.run_step()
+def with_nan_in(photo):
+    def change(n, tensors):
+        if n == photo:
+            tensors["mean"][:] = float("nan")
+
+    return cached_photos(change=change)
+
+
+def test_step_with_a_loss_that_is_not_finite_is_left_out_and_the_others_go_on():
+    run = training(with_nan_in(2), batch_size=1)
+    before, left_out = None, []
+    for _ in range(10):
+        before = weights(run)
+        entry = run.run_step()
+        if entry["loss"] is None:
+            left_out.append(run.step)
+            same(weights(run), before, rtol=0, atol=0)
+    assert len(left_out) == run.skipped == 2  # each epoch of five photos shows it once
+    assert entry["learning_rate"] < run.history[3]["learning_rate"]  # the schedule goes on
+    assert all(tensor.isfinite().all() for pair in weights(run).values() for tensor in pair)
 
 
 def test_gradient_that_is_not_finite_reaches_no_weight():
     run = training()
     before = weights(run)
     run.trainable[0].register_hook(lambda grad: grad * float("inf"))
-    with pytest.raises(TrainingError, match=r"step 0: the gradient's norm is (nan|inf)"):
-        run.run_step()
+    assert run.run_step()["grad_norm"] is None
     same(weights(run), before, rtol=0, atol=0)
+
+
+def test_ten_such_steps_in_a_row_stop_the_run_with_step_loss_timesteps_and_photos():
+    def change(_, tensors):
+        tensors["mean"][:] = float("nan")
+
+    run = training(cached_photos(change=change))
+    steps(run, MOST_SKIPPED - 1)
+    with pytest.raises(
+        TrainingError, match=r"step 9: the loss is nan .*10 steps in a row \(photos \d\.png, .*timesteps"
+    ):
+        run.run_step()
+
+
+def test_nine_of_them_do_not_when_a_good_one_comes_between():
+    run = training()
+    run.history = [{"loss": None, "grad_norm": None, "learning_rate": 0.1}] * 9
+    run.run_step()
+    run.trainable[0].register_hook(lambda grad: grad * float("nan"))
+    assert run.run_step()["loss"] is None
 
 
 def test_bfloat16_base_trains_a_float32_adapter():
     AcceleratorState._reset_state()
     unet = make_unet().requires_grad_(False).to(torch.bfloat16)
-    data = TrainingData(photos(), torch.zeros(40, 32), 0.5)
+    data = TrainingData(cached_photos(), torch.zeros(40, 32), 0.5)
     accelerator = Accelerator(cpu=True, mixed_precision="bf16")
     run = Training(unet, DDPMScheduler(beta_schedule="scaled_linear"), data, config(), accelerator)
     before = weights(run)
@@ -177,7 +221,67 @@ def test_held_out_loss_leaves_weights_mode_and_random_state():
 
 
 def test_dropped_caption_trains_on_the_empty_prompt():
-    always, never = training(caption_dropout=1.0), training(caption_dropout=0.0)
-    always.data.photos.prompt_embeds[:] = 7.0
-    never.data.photos.prompt_embeds[:] = 0.0
-    same({"x": [torch.tensor(always.run_step()["loss"])]}, {"x": [torch.tensor(never.run_step()["loss"])]})
+    def embeds(value):
+        return cached_photos(change=lambda _, tensors: tensors["prompt_embeds"].fill_(value))
+
+    always, never = training(embeds(7.0), caption_dropout=1.0), training(embeds(0.0), caption_dropout=0.0)
+    assert always.run_step()["loss"] == pytest.approx(never.run_step()["loss"])
+
+
+def test_lora_dropout_changes_the_step_and_reads_no_random_state():
+    plain, one, two = training(), training(lora_dropout=0.5), training(lora_dropout=0.5)
+    torch.manual_seed(1)
+    steps(one, 3)
+    torch.manual_seed(2)
+    steps(two, 3)
+    steps(plain, 3)
+    same(weights(one), weights(two), rtol=0, atol=0)
+    assert one.history[2]["loss"] != plain.history[2]["loss"]
+
+
+def test_averaged_weights_are_the_running_mean_and_the_live_ones_come_back():
+    run = training(ema_decay=0.5, learning_rate=0.01)
+    seen, mean = [], None
+    for step in range(6):
+        run.run_step()
+        seen.append(run.trainable[1].detach().clone())
+        decay = 0.0 if step == 0 else min(0.5, (1 + step) / (10 + step))  # diffusers' EMA starts quickly
+        mean = seen[-1] if mean is None else decay * mean + (1 - decay) * seen[-1]
+    with run.averaged():
+        torch.testing.assert_close(run.trainable[1].detach(), mean)
+    assert torch.equal(run.trainable[1], seen[-1])
+    assert not torch.allclose(mean, seen[-1])
+    final = next(iter(run.final_modules().values()))
+    torch.testing.assert_close(final.up, mean)
+
+
+@pytest.mark.parametrize(("keep", "wanted"), [("best", 2), ("last", 5)])
+def test_kept_weights_are_those_of_the_named_step(keep, wanted):
+    run, at = training(keep=keep), {}
+    for loss in (0.5, 0.3, 0.4, 0.35, 0.6):
+        run.run_step()
+        run.note_held_out(loss)
+        at[run.step] = weights(run)
+    assert (run.best["step"], run.best["held_out"]) == (2, 0.3)
+    same({name: (m.down, m.up) for name, m in run.final_modules().items()}, at[wanted], rtol=0, atol=0)
+
+
+def test_class_pictures_add_their_weighted_loss_and_gradients():
+    class_photos = dataclasses.replace(cached_photos(3, crops=1), file_names=["c1", "c2", "c3"])
+    plain, both = training(lr_warmup_steps=0), training(None, class_photos, prior_weight=0.5, lr_warmup_steps=0)
+    alone = training(class_photos, lr_warmup_steps=0)
+    alone.config = alone.config.model_copy(update={"seed": f"class {alone.config.seed}"})
+    losses = [run.run_step()["loss"] for run in (plain, both, alone)]
+    assert losses[1] == pytest.approx(losses[0] + 0.5 * losses[2], rel=1e-5)
+    assert not torch.equal(both.trainable[1], plain.trainable[1])
+
+
+def test_loss_weighting_reaches_the_step():
+    runs = [steps(training(loss_weighting=name), 4) for name in ("none", "min_snr", "debiased")]
+    assert len({tuple(entry["loss"] for entry in entries) for entries in runs}) == 3
+
+
+def test_more_processes_than_a_batch_has_samples_are_refused(monkeypatch):
+    monkeypatch.setattr(Accelerator, "num_processes", 4)
+    with pytest.raises(TrainingError, match=r"train\.batch_size: 2 is too few for 4 processes"):
+        training()

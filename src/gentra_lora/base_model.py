@@ -157,13 +157,16 @@ def load_noise_scheduler(source):
     return _load(DDPMScheduler, "scheduler", source)
 
 
-def load_pipeline(source, dtype, device):
-    """Return the whole pipeline for generation: denoiser and text encoder in `dtype`, the VAE in float32."""
+def load_pipeline(source, dtype, device, unet=None):
+    """Return the whole pipeline for generation: denoiser and text encoder in `dtype`, the VAE in float32.
+
+    `unet` takes the place of the base's own.
+    """
     pipeline = StableDiffusionPipeline(
         vae=load_vae(source),
         text_encoder=load_text_encoder(source).to(dtype),
         tokenizer=load_tokenizer(source),
-        unet=load_unet(source, dtype),
+        unet=load_unet(source, dtype) if unet is None else unet,
         scheduler=load_noise_scheduler(source),
         safety_checker=None,
         feature_extractor=None,

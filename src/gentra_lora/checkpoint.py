@@ -8,8 +8,13 @@ from pathlib import Path
 
 import torch
 
+from gentra_lora.adapter_file import write_adapter
 from gentra_lora.errors import InputError, first_line
 from gentra_lora.whole_file import write_whole
+
+
+class CheckpointError(InputError):
+    """A checkpoint that cannot be written; the message names the file and the way out."""
 
 
 def checkpoint_folder(values):
@@ -36,13 +41,35 @@ def check_writable(folder):
         raise InputError(f"{folder}: cannot be written ({error.strerror}); free it or name another place") from error
 
 
-def save_checkpoint(folder, step, state, kept):
-    """Write state as of `step` finished steps; a kill at any moment leaves the previous checkpoint valid."""
-    folder.mkdir(parents=True, exist_ok=True)
+def save_checkpoint(folder, step, state, tensors, metadata, kept):
+    """Write the state as of `step` finished steps, and beside it the adapter as of then, a file for any program.
+
+    A kill or an error at any moment leaves the previous checkpoint valid; the state is written last and counts.
+
+    Args:
+        tensors: of the adapter, with its `metadata`; see adapter_file.py.
+
+    Raises:
+        CheckpointError: it cannot be written, as on a full disk.
+    """
     path = folder / f"step-{step:07d}.pt"
-    write_whole(path, lambda partial: torch.save({"step": step, **state}, partial))
+    try:
+        write_adapter(path.with_suffix(".safetensors"), tensors, metadata)
+        write_whole(path, lambda partial: torch.save({"step": step, **state}, partial))
+    except (OSError, RuntimeError) as error:  # torch.save tells a full disk by a RuntimeError
+        path.with_suffix(".safetensors").unlink(missing_ok=True)
+        raise CheckpointError(
+            f"{path}: cannot be saved ({first_line(error)}); free space there or set GENTRA_CHECKPOINTS to another "
+            "folder with a copy of this one; `dvc repro` then goes on from the last one saved"
+        ) from error
+    remove_old(folder, kept)
+
+
+def remove_old(folder, kept):
+    """Keep the newest `kept` checkpoints alone."""
     for old in sorted(folder.glob("step-*.pt"))[:-kept]:
         old.unlink()
+        old.with_suffix(".safetensors").unlink(missing_ok=True)
 
 
 def newest_checkpoint(folder):

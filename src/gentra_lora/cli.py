@@ -8,9 +8,10 @@ from pathlib import Path
 
 from gentra_lora.base_model import DTYPES, BaseSource, base_identity, check_base, choose_device, choose_precision
 from gentra_lora.errors import InputError
-from gentra_lora.generation import Settings, generate, img2img, load_generator, save_png, set_adapter_scale
+from gentra_lora.generation import img2img, load_generator, save_png, set_adapter_scale
 from gentra_lora.params import PARAMS_FILE, ParamsError, load_params
 from gentra_lora.photo import open_upright
+from gentra_lora.pictures import Settings, generate
 from gentra_lora.report import metrics_table
 from gentra_lora.stages import SECONDS_FILE, hush_libraries
 from gentra_lora.stages.evaluate import ADAPTER, IMAGES_DIR, METRICS

@@ -17,17 +17,18 @@ def snr(alphas_cumprod, timesteps):
 
 
 def min_snr_weights(snr_values, gamma, prediction_type):
-    """Return the loss weights (B,) of min-SNR-gamma: min(snr, gamma) over snr, or over snr + 1 for v_prediction.
+    """Return the loss weights (B,) of min-SNR-gamma: min(snr, gamma) over snr, or over snr + 1 for v_prediction."""
+    return snr_values.clamp(max=gamma) / (snr_values + (prediction_type == "v_prediction"))
 
-    Raises:
-        ValueError: another prediction type.
+
+def debiased_weights(snr_values, prediction_type):
+    """Return the loss weights (B,) of debiased estimation, Yu et al. 2023, arXiv 2310.08442.
+
+    1 over the square root of snr, which is at most 1000, for epsilon; a v_prediction's error is that of epsilon times
+    (snr + 1) over snr.
     """
-    clipped = snr_values.clamp(max=gamma)
-    if prediction_type == "epsilon":
-        return clipped / snr_values
-    if prediction_type == "v_prediction":
-        return clipped / (snr_values + 1)
-    raise ValueError(f"prediction type {prediction_type!r} has no min-SNR weights; use epsilon or v_prediction")
+    weights = snr_values.clamp(max=1000).rsqrt()
+    return weights * snr_values / (snr_values + 1) if prediction_type == "v_prediction" else weights
 
 
 def target_of(noise_scheduler, latents, noise, timesteps):
@@ -54,9 +55,15 @@ def denoising_loss(noise_pred, target, weights):
     return (squared_errors(noise_pred, target) * weights).mean()
 
 
-def loss_weights(noise_scheduler, timesteps, gamma):
-    """Return (B,) weights: all 1 where gamma is None."""
-    if gamma is None:
+def loss_weights(noise_scheduler, timesteps, weighting, gamma):
+    """Return (B,) weights of the samples' errors.
+
+    Args:
+        weighting: "none" (all 1), "min_snr" with `gamma`, or "debiased".
+    """
+    if weighting == "none":
         return torch.ones(len(timesteps), device=timesteps.device)
-    ratio = snr(noise_scheduler.alphas_cumprod, timesteps)
-    return min_snr_weights(ratio, gamma, noise_scheduler.config.prediction_type)
+    ratio, prediction_type = snr(noise_scheduler.alphas_cumprod, timesteps), noise_scheduler.config.prediction_type
+    if weighting == "debiased":
+        return debiased_weights(ratio, prediction_type)
+    return min_snr_weights(ratio, gamma, prediction_type)

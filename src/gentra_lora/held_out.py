@@ -5,7 +5,8 @@ import torch
 from gentra_lora.denoising import squared_errors, target_of
 from gentra_lora.sampling import generator_for
 
-TIMESTEPS = 10  # a photo; one in the middle of each tenth of the schedule
+TIMESTEPS = 9  # a photo; one in the middle of each ninth of the schedule
+BANDS = ("low_noise", "mid_noise", "high_noise")  # thirds of the timesteps: detail, parts, layout
 BATCH = 8
 
 
@@ -28,7 +29,9 @@ def held_out_errors(unet, noise_scheduler, photos, scaling_factor):
     for chunk in _batches(photos.shapes):
         index, column = torch.tensor(chunk).unbind(1)
         timesteps = steps[column].long().to(parameter.device)
-        latents = torch.stack([photos.mean[n][0] for n, _ in chunk]) * scaling_factor
+        read = [photos.read(n, 0) for n, _ in chunk]
+        mean, _, prompt_embeds = (torch.stack(parts) for parts in zip(*read, strict=True))
+        latents = mean * scaling_factor
         noise = torch.stack(
             [
                 torch.randn(latents.shape[1:], generator=generator_for(photos.digests[n], t))
@@ -37,11 +40,17 @@ def held_out_errors(unet, noise_scheduler, photos, scaling_factor):
         )
         latents, noise = latents.to(parameter.device), noise.to(parameter.device)
         noisy_latents = noise_scheduler.add_noise(latents, noise, timesteps)
-        prompt_embeds = photos.prompt_embeds[index].to(parameter.device, unet.dtype)
+        prompt_embeds = prompt_embeds.to(parameter.device, unet.dtype)
         noise_pred = unet(noisy_latents.to(unet.dtype), timesteps, prompt_embeds).sample
         errors[index, column] = squared_errors(noise_pred, target_of(noise_scheduler, latents, noise, timesteps)).cpu()
     unet.train(was_training)
     return errors
+
+
+def banded(errors):
+    """Return {"whole": mean, and the mean of each of BANDS} of held-out errors (N, TIMESTEPS)."""
+    thirds = errors.mean(dim=0).reshape(len(BANDS), -1).mean(dim=1).tolist()
+    return {"whole": float(errors.mean())} | dict(zip(BANDS, thirds, strict=True))
 
 
 def _batches(shapes):

@@ -80,7 +80,7 @@ class LatentCache:
         photo_key = key_of("photo", sha256_of(path), boxes, size, flip, self.vae_content, "float32")
         ids = token_ids(self.tokenizer, row.caption)
         key = f"{photo_key}-{self._prompt_key(ids)}"
-        if self._keep(key):
+        if self.holds(key):
             return key
         latents = self._with_another_caption(photo_key)
         if latents is None:
@@ -90,16 +90,30 @@ class LatentCache:
             mean, std = encode_photo(self.vae, crops, row.file_name, self.batch_size)
             latents = {"mean": mean, "std": std}
             self.encoded += 1
-        self._write(key, latents | {"prompt_embeds": self._embed(ids)})
+        self.write(key, latents, ids)
         return key
 
     def add_prompt(self, prompt):
         """Make sure that a file with a prompt's `prompt_embeds` (L, D) is there; return its key."""
         ids = token_ids(self.tokenizer, prompt)
         key = f"prompt-{self._prompt_key(ids)}"
-        if not self._keep(key):
-            self._write(key, {"prompt_embeds": self._embed(ids)})
+        if not self.holds(key):
+            self.write(key, {}, ids)
         return key
+
+    def write(self, key, latents, ids):
+        """Write a file of `latents`, {name: tensor}, with the prompt_embeds of the token `ids`."""
+        tensors = latents | {"prompt_embeds": encode_prompt(self.text_encoder, ids)}
+        self.embedded += 1
+        write_whole(self.folder / f"{key}.safetensors", lambda path: save_file(tensors, path))
+
+    def holds(self, key):
+        """Return whether the file of a key is there and whole."""
+        try:
+            with safe_open(self.folder / f"{key}.safetensors", "pt"):
+                return True
+        except (OSError, SafetensorError):
+            return False
 
     def write_index(self, rows, empty_prompt, base):
         """Write index.json: which file belongs to which photo, and what all share."""
@@ -118,25 +132,10 @@ class LatentCache:
     def _prompt_key(self, ids):
         return key_of("prompt", ids, self.text_content)
 
-    def _embed(self, ids):
-        self.embedded += 1
-        return encode_prompt(self.text_encoder, ids)
-
-    def _keep(self, key):
-        """Return whether the file of a key is there and whole."""
-        try:
-            with safe_open(self.folder / f"{key}.safetensors", "pt"):
-                return True
-        except (OSError, SafetensorError):
-            return False
-
     def _with_another_caption(self, photo_key):
         """Return the mean and std of a file that differs in its caption alone, or None."""
         for path in sorted(self.folder.glob(f"{photo_key}-*.safetensors")):
-            if self._keep(path.stem):
+            if self.holds(path.stem):
                 tensors = load_file(path)
                 return {name: tensors[name] for name in ("mean", "std")}
         return None
-
-    def _write(self, key, tensors):
-        write_whole(self.folder / f"{key}.safetensors", lambda path: save_file(tensors, path))

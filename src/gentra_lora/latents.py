@@ -2,12 +2,13 @@
 
 import json
 from dataclasses import dataclass
-from functools import cached_property
+from pathlib import Path
 
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
-from gentra_lora.errors import InputError
+from gentra_lora.errors import InputError, first_line
 
 
 class LatentsError(InputError):
@@ -45,21 +46,25 @@ def token_ids(tokenizer, prompt):
 
 @dataclass(frozen=True)
 class CachedPhotos:
-    """Photos of one split in memory; entry n of every field is the same photo. Photos may differ in H and W."""
+    """Photos of one split; entry n of every field is the same photo. Photos may differ in H and W.
+
+    What a step needs is read from the files in that step: memory does not grow with the number of photos.
+    """
 
     file_names: list[str]
     digests: list[str]  # sha256 of the photos
-    mean: list[torch.Tensor]  # N of (V, 4, H/f, W/f)
-    std: list[torch.Tensor]
-    prompt_embeds: torch.Tensor  # (N, L, D)
+    files: list[Path]
+    shapes: list[tuple[int, int, int]]  # (4, H/f, W/f) of each photo's latents: its bucket
+    crops: int  # crop variants of each
 
     def __len__(self):
-        return len(self.file_names)
+        return len(self.files)
 
-    @cached_property  # every step asks
-    def shapes(self):
-        """The shape (4, H/f, W/f) of each photo's latents: its bucket."""
-        return [tuple(mean.shape[1:]) for mean in self.mean]
+    def read(self, n, crop):
+        """Return a crop's posterior mean and std, (4, H/f, W/f) each, and the caption's prompt_embeds (L, D)."""
+        with safe_open(self.files[n], "pt") as file:
+            mean, std = (file.get_slice(name)[crop] for name in ("mean", "std"))
+            return mean, std, file.get_tensor("prompt_embeds")
 
 
 def read_index(folder):
@@ -71,19 +76,24 @@ def load_split(folder, split):
     """Return the CachedPhotos of a split, in the index's order.
 
     Raises:
-        LatentsError: the index lists no photo of that split.
+        LatentsError: the index lists no photo of that split, or a file that it lists cannot be read.
     """
     rows = [row for row in read_index(folder)["photos"] if row["split"] == split]
     if not rows:
         raise LatentsError(f"{folder}: holds no photo of the split {split}; run `dvc repro cache_latents`")
-    files = [load_file(folder / f"{row['key']}.safetensors") for row in rows]
-    return CachedPhotos(
-        [row["file_name"] for row in rows],
-        [row["sha256"] for row in rows],
-        [file["mean"] for file in files],
-        [file["std"] for file in files],
-        torch.stack([file["prompt_embeds"] for file in files]),
-    )
+    names, digests = ([row[key] for row in rows] for key in ("file_name", "sha256"))
+    files = [folder / f"{row['key']}.safetensors" for row in rows]
+    shapes = [_shape(file) for file in files]  # (V, 4, H/f, W/f)
+    return CachedPhotos(names, digests, files, [shape[1:] for shape in shapes], shapes[0][0])
+
+
+def _shape(path):
+    try:
+        with safe_open(path, "pt") as file:
+            return tuple(file.get_slice("mean").get_shape())
+    except (OSError, SafetensorError) as error:
+        reason = first_line(error)
+        raise LatentsError(f"{path}: cannot be read ({reason}); run `dvc repro -f cache_latents`") from error
 
 
 def draw_latents(mean, std, eps, scaling_factor):

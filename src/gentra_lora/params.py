@@ -29,6 +29,7 @@ Float = Annotated[float, BeforeValidator(_float_of_yaml), Field(allow_inf_nan=Fa
 Fraction = Annotated[Float, Field(ge=0, le=1)]
 Positive = Annotated[Float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+NotNegative = Annotated[int, Field(ge=0)]
 Text = Annotated[str, Field(min_length=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
@@ -69,24 +70,38 @@ class CacheLatents(Block):
     crop_min_scale: Annotated[Float, Field(gt=0, le=1)]
     flip: bool
     batch_size: Count
+    class_pictures: NotNegative
 
 
 class Train(Block):
     rank: Count
     lora_alpha: Positive
-    target_modules: Literal["attention+ff", "attention+ff+conv"]
+    lora_dropout: Annotated[Float, Field(ge=0, lt=1)]
+    target_modules: Literal["attention", "attention+ff", "attention+ff+conv"]
     steps: Count
     batch_size: Count
     gradient_accumulation_steps: Count
+    optimizer: Literal["adamw", "adamw8bit", "prodigy"]
     learning_rate: Positive
-    lr_scheduler: Literal["constant", "cosine"]
-    lr_warmup_steps: Annotated[int, Field(ge=0)]
+    lora_plus_ratio: Annotated[Float, Field(ge=1)]
+    lr_scheduler: Literal["constant", "linear", "cosine", "cosine_with_restarts"]
+    lr_restarts: Count
+    lr_warmup_steps: NotNegative
     weight_decay: Annotated[Float, Field(ge=0)]
     max_grad_norm: Positive
-    min_snr_gamma: Positive | None
+    timesteps: Literal["uniform", "stratified"]
+    loss_weighting: Literal["none", "min_snr", "debiased"]
+    min_snr_gamma: Positive
+    noise_offset: Annotated[Float, Field(ge=0, le=1)]
     caption_dropout: Fraction
+    prior_weight: Annotated[Float, Field(ge=0)]
+    ema_decay: Annotated[Float, Field(gt=0, lt=1)] | None
     gradient_checkpointing: bool
+    keep: Literal["last", "best"]
     held_out_every: Count
+    sample_every: Count | None
+    sample_prompts: Annotated[list[Text], Field(min_length=1)]
+    sample_guidance_scale: Annotated[Float, Field(ge=1)]
     checkpoint_every: Count
     checkpoint_minutes: Positive
     checkpoints_kept: Count
@@ -96,6 +111,14 @@ class Train(Block):
     def _warmup_ends(self):
         if self.lr_warmup_steps >= self.steps:
             raise ValueError(f"lr_warmup_steps is {self.lr_warmup_steps}, but steps is {self.steps}; lower the warmup")
+        return self
+
+    @model_validator(mode="after")
+    def _prodigy_has_one_rate(self):
+        if self.optimizer == "prodigy" and self.lora_plus_ratio != 1:
+            raise ValueError(
+                f"lora_plus_ratio is {self.lora_plus_ratio:g}, but prodigy has one rate for all; set it to 1"
+            )
         return self
 
 
@@ -119,6 +142,15 @@ class Params(Block):
     cache_latents: CacheLatents
     train: Train
     evaluate: Evaluate
+
+    @model_validator(mode="after")
+    def _class_pictures_are_there(self):
+        if self.train.prior_weight and not self.cache_latents.class_pictures:
+            weight = self.train.prior_weight
+            raise ValueError(
+                f"train.prior_weight is {weight:g}, but cache_latents.class_pictures is 0; set it to 50, say"
+            )
+        return self
 
     @model_validator(mode="after")
     def _prompts_name_the_subject(self):

@@ -2,11 +2,15 @@
 
 import hashlib
 import json
+import subprocess
 from importlib.metadata import version
+from pathlib import Path
 
 import torch
+import yaml
 
-PACKAGES = ("diffusers", "transformers", "peft", "accelerate")
+PACKAGES = ("diffusers", "transformers", "peft", "accelerate", "prodigyopt")
+TRAINED_FROM = ("src", "params.yaml", "dvc.yaml", "data")  # what of a repository can change an adapter
 
 
 def versions():
@@ -19,21 +23,54 @@ def photos_digest(digests):
     return hashlib.sha256("\n".join(sorted(digests)).encode()).hexdigest()
 
 
-def adapter_metadata(*, train_params, base, trigger_word, resolution, prediction_type, photos, steps):
+def git_state():
+    """Return (revision, "yes" or "no" to uncommitted changes) of the sources in the current folder's repository.
+
+    Only TRAINED_FROM counts: the revision is the last commit that changed any of it, so that a commit which changes a
+    text or dvc.lock alone gives the same header. ("unknown", "unknown") outside of git.
+    """
+    revision = _git("rev-list", "-1", "HEAD", "--", *TRAINED_FROM)
+    if not revision:
+        return "unknown", "unknown"
+    return revision, "yes" if _git("status", "--porcelain", "--", *TRAINED_FROM) else "no"
+
+
+def _git(*words):
+    try:
+        return subprocess.run(["git", *words], capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def dataset_md5(raw_dir, lock=Path("dvc.lock")):
+    """Return DVC's md5 of the photos' folder, as the prepare stage in dvc.lock has it; "unknown" without one."""
+    stages = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"] if lock.exists() else {}
+    deps = stages.get("prepare", {}).get("deps", [])
+    return next((dep["md5"] for dep in deps if dep["path"] == raw_dir), "unknown")
+
+
+def adapter_metadata(*, train_params, base, trigger_word, resolution, prediction_type, photos, raw_dir):
     """Return the header of an adapter file: the fields that user interfaces read, then our own under gentra.*.
 
-    Holds no date and no git revision, so that equal runs write equal bytes: the revision is the one whose dvc.lock
-    lists the file's hash.
+    Holds no date, so that equal runs write equal bytes. What is known only at the end is added by `with_result`.
     """
     alpha = f"{train_params['lora_alpha']:g}"
+    revision, dirty = git_state()
     return {
         "format": "pt",
         "ss_base_model_version": "sd_v1",
+        "ss_sd_model_name": base,
         "ss_network_module": "networks.lora",
         "ss_network_dim": str(train_params["rank"]),
         "ss_network_alpha": alpha,
+        "ss_network_dropout": f"{train_params['lora_dropout']:g}",
         "ss_resolution": f"({resolution}, {resolution})",
         "ss_num_train_images": str(len(photos)),
+        "ss_max_train_steps": str(train_params["steps"]),
+        "ss_learning_rate": f"{train_params['learning_rate']:g}",
+        "ss_lr_scheduler": train_params["lr_scheduler"],
+        "ss_optimizer": train_params["optimizer"],
+        "ss_seed": str(train_params["seed"]),
         "ss_output_name": "sport_gentra_lora",
         "ss_tag_frequency": json.dumps({"images": {trigger_word: len(photos)}}),
         "modelspec.sai_model_spec": "1.0.0",
@@ -44,8 +81,17 @@ def adapter_metadata(*, train_params, base, trigger_word, resolution, prediction
         "modelspec.resolution": f"{resolution}x{resolution}",
         "modelspec.prediction_type": prediction_type,
         "gentra.base": base,
-        "gentra.steps": str(steps),
+        "gentra.git_revision": revision,
+        "gentra.git_dirty": dirty,
+        "gentra.dataset_md5": dataset_md5(raw_dir),
         "gentra.photos_sha256": photos_digest(photos),
         "gentra.train_params": json.dumps(train_params, sort_keys=True),
         "gentra.versions": json.dumps(versions(), sort_keys=True),
     }
+
+
+def with_result(metadata, steps, held_out, held_out_base):
+    """Return the header with how far training came, and its held-out loss beside the base's; None where unmeasured."""
+    losses = {"gentra.held_out_loss": held_out, "gentra.held_out_loss_base": held_out_base}
+    losses = {key: "unknown" if value is None else f"{value:.6f}" for key, value in losses.items()}
+    return metadata | losses | {"ss_steps": str(steps), "gentra.steps": str(steps)}

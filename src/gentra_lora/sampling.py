@@ -6,10 +6,15 @@ from dataclasses import dataclass
 import torch
 
 
-def generator_for(*parts):
-    """Return a CPU generator seeded by all `parts`, the same on every machine."""
+def seed_of(*parts):
+    """Return a seed made of all `parts`, the same on every machine."""
     digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def generator_for(*parts):
+    """Return a CPU generator seeded by all `parts`."""
+    return torch.Generator().manual_seed(seed_of(*parts))
 
 
 def photos_of_step(seed, step, batch_size, shapes):
@@ -37,12 +42,16 @@ def photos_of_step(seed, step, batch_size, shapes):
     return torch.tensor([members[orders[place // len(members)][place % len(members)]] for place in places])
 
 
-def stratified_timesteps(seed, step, batch_size, num_train_timesteps):
-    """Return int64 (batch_size,) timesteps, one from each of batch_size equal bands, in random order.
+def draw_timesteps(kind, seed, step, batch_size, num_train_timesteps):
+    """Return int64 (batch_size,) timesteps, each as likely as any other.
 
-    The loss of a batch then varies less than with independent draws; each timestep is as likely.
+    Args:
+        kind: "uniform" draws them independently; "stratified" takes one from each of batch_size equal bands, in random
+            order, so that the loss of a batch varies less.
     """
     generator = generator_for(seed, "timesteps", step)
+    if kind == "uniform":
+        return torch.randint(num_train_timesteps, (batch_size,), generator=generator)
     band = torch.randperm(batch_size, generator=generator)
     within = torch.rand(batch_size, generator=generator)
     return ((band + within) / batch_size * num_train_timesteps).long().clamp(max=num_train_timesteps - 1)
@@ -50,7 +59,7 @@ def stratified_timesteps(seed, step, batch_size, num_train_timesteps):
 
 @dataclass(frozen=True)
 class Draw:
-    """Everything random of one step, on the CPU."""
+    """The random choices of one step."""
 
     photos: torch.Tensor  # int64 (B,)
     crops: torch.Tensor  # int64 (B,)
@@ -60,15 +69,25 @@ class Draw:
     caption_dropped: torch.Tensor  # bool (B,)
 
 
-def draw_step(seed, step, batch_size, shapes, crops, caption_dropout, num_train_timesteps):
-    """Return the Draw of a step over photos whose latents have `shapes` (4, h, w), with `crops` crop variants each."""
-    photos = photos_of_step(seed, step, batch_size, shapes)
-    shape = (batch_size, *shapes[photos[0]])
+def draw_step(seed, step, batch_size, photos, config, num_train_timesteps):
+    """Return the Draw of a step over CachedPhotos.
+
+    Args:
+        config: has `timesteps`, `noise_offset` and `caption_dropout` of params.yaml's train block. The noise offset
+            shifts each channel of the noise as a whole, so that pictures may be darker or brighter than the mean.
+    """
+    chosen = photos_of_step(seed, step, batch_size, photos.shapes)
+    shape = (batch_size, *photos.shapes[chosen[0]])
+    noise = torch.randn(shape, generator=generator_for(seed, "noise", step))
+    if config.noise_offset:
+        offset = torch.randn(*shape[:2], 1, 1, generator=generator_for(seed, "noise offset", step))
+        noise = noise + config.noise_offset * offset
+    dropped = torch.rand(batch_size, generator=generator_for(seed, "dropout", step)) < config.caption_dropout
     return Draw(
-        photos=photos,
-        crops=torch.randint(crops, (batch_size,), generator=generator_for(seed, "crop", step)),
+        photos=chosen,
+        crops=torch.randint(photos.crops, (batch_size,), generator=generator_for(seed, "crop", step)),
         eps=torch.randn(shape, generator=generator_for(seed, "posterior", step)),
-        noise=torch.randn(shape, generator=generator_for(seed, "noise", step)),
-        timesteps=stratified_timesteps(seed, step, batch_size, num_train_timesteps),
-        caption_dropped=torch.rand(batch_size, generator=generator_for(seed, "dropout", step)) < caption_dropout,
+        noise=noise,
+        timesteps=draw_timesteps(config.timesteps, seed, step, batch_size, num_train_timesteps),
+        caption_dropped=dropped,
     )

@@ -1,19 +1,23 @@
 """One training run in memory: what a step does, and the state that a checkpoint keeps."""
 
+import contextlib
 import math
+import warnings
 from dataclasses import dataclass, field
 
 import torch
 from accelerate import Accelerator
-from diffusers.optimization import get_scheduler
+from diffusers.training_utils import EMAModel
 
-from gentra_lora.adapter import attach_adapter, lora_modules
+from gentra_lora.adapter import LoraModule, attach_adapter, lora_modules
+from gentra_lora.batches import micro_batch
 from gentra_lora.denoising import denoising_loss, loss_weights, target_of
 from gentra_lora.errors import InputError
-from gentra_lora.latents import draw_latents
-from gentra_lora.sampling import draw_step
+from gentra_lora.fused_lora import fuse
+from gentra_lora.optimizers import make_lr_scheduler, make_optimizer
+from gentra_lora.sampling import draw_step, seed_of
 
-MOST_SKIPPED = 20
+MOST_SKIPPED = 10  # updates in a row; loss scaling leaves out a few at its start
 
 
 class TrainingError(InputError):
@@ -22,11 +26,15 @@ class TrainingError(InputError):
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What training sees: CachedPhotos, the empty prompt's embeddings (L, D) and the VAE's scaling factor."""
+    """What training sees: CachedPhotos, the empty prompt's embeddings (L, D) and the VAE's scaling factor.
+
+    `class_photos` are CachedPhotos of what the base draws for the class noun, for prior preservation, or None.
+    """
 
     photos: object
     empty_prompt: torch.Tensor
     scaling_factor: float
+    class_photos: object = None
 
 
 @dataclass
@@ -34,7 +42,7 @@ class Training:
     """The adapter in the making.
 
     `config` holds the fields of params.yaml's train block. The denoiser is frozen in the compute dtype; the adapter's
-    weights are float32.
+    weights are float32. With several processes each takes its share of every batch, and all hold the same weights.
     """
 
     unet: torch.nn.Module
@@ -43,94 +51,154 @@ class Training:
     config: object
     accelerator: Accelerator
     step: int = 0
-    skipped: int = 0  # updates in a row that loss scaling left out
     history: list = field(default_factory=list)  # one dict a step
+    best: dict = None  # step, held_out and, for train.keep, the adapter of the lowest held-out loss
+    stop_asked: object = bool  # a function: whether this process was asked to stop
+    stop: bool = False  # whether, at the end of the last step, any process was
 
     def __post_init__(self):
-        config = self.config
-        self.trainable = attach_adapter(self.unet, config.rank, config.lora_alpha, config.target_modules, config.seed)
-        optimizer = torch.optim.AdamW(self.trainable, lr=config.learning_rate, weight_decay=config.weight_decay)
-        lr_scheduler = get_scheduler(
-            {"constant": "constant_with_warmup"}.get(config.lr_scheduler, config.lr_scheduler),
-            optimizer,
-            num_warmup_steps=config.lr_warmup_steps,
-            num_training_steps=config.steps,
-        )
-        self.unet, self.optimizer = self.accelerator.prepare(self.unet, optimizer)
-        self.lr_scheduler = lr_scheduler
-        self.unet.train()
+        config, self.device = self.config, self.accelerator.device
+        if config.batch_size < self.accelerator.num_processes:
+            processes = self.accelerator.num_processes
+            raise TrainingError(f"train.batch_size: {config.batch_size} is too few for {processes} processes")
+        shape = config.rank, config.lora_alpha, config.target_modules, config.seed
+        self.trainable = attach_adapter(self.unet, *shape, config.lora_dropout)
+        if not config.lora_dropout:
+            fuse(self.unet)
+        self.unet.to(self.device, memory_format=torch.channels_last).train()
+        rate, decay = config.learning_rate, config.weight_decay
+        optimizer = make_optimizer(config.optimizer, self.trainable, rate, decay, config.lora_plus_ratio)
+        schedule = config.lr_warmup_steps, config.steps, config.lr_restarts
+        self.lr_scheduler = make_lr_scheduler(config.lr_scheduler, optimizer, *schedule)
+        self.optimizer = self.accelerator.prepare_optimizer(optimizer)
+        self.ema = EMAModel(self.trainable, config.ema_decay, foreach=True) if config.ema_decay else None
 
     def run_step(self):
         """One optimizer update; appends to the history and returns the new entry.
 
+        A loss or gradient that is not finite reaches no weight: the update is left out, and its values are None.
+
         Raises:
-            TrainingError: the loss or the gradient is not finite.
+            TrainingError: that happened MOST_SKIPPED times in a row.
         """
-        config, photos = self.config, self.data.photos
-        batch = config.batch_size * config.gradient_accumulation_steps
-        total = self.noise_scheduler.config.num_train_timesteps
-        crops = len(photos.mean[0])
-        draw = draw_step(config.seed, self.step, batch, photos.shapes, crops, config.caption_dropout, total)
-        loss = sum(self._backward(draw, chunk) for chunk in torch.arange(batch).split(config.batch_size))
-        self._refuse("loss", loss, draw)
-        grad_norm = float(self.accelerator.clip_grad_norm_(self.trainable, config.max_grad_norm))
-        if self.accelerator.scaler is None:
-            self._refuse("gradient's norm", grad_norm, draw)
-        self.optimizer.step()
-        # With loss scaling, an overflow lowers the scale and the update is left out: usual at first, not for ever.
-        self.skipped = self.skipped + 1 if self.optimizer.step_was_skipped else 0
-        if self.skipped == MOST_SKIPPED:
-            self._refuse(f"gradient's norm, {MOST_SKIPPED} times in a row,", math.inf, draw)
+        draw = self._draw(self.data.photos, self.config.seed)
+        loss = self._add_gradients(draw, 1.0)
+        if self.config.prior_weight:
+            class_draw = self._draw(self.data.class_photos, f"class {self.config.seed}")
+            loss = loss + self._add_gradients(class_draw, self.config.prior_weight, self.data.class_photos)
+        loss = self._sum_over_processes(loss)
+        grad_norm = float(self.accelerator.clip_grad_norm_(self.trainable, self.config.max_grad_norm))
+        finite = math.isfinite(loss) and math.isfinite(grad_norm)
+        if finite or self.accelerator.scaler:  # the scaler leaves the update out by itself, and lowers its scale
+            self.optimizer.step()
+        if finite and self.ema:
+            self.ema.step(self.trainable)
         self.optimizer.zero_grad()
-        learning_rate = self.lr_scheduler.get_last_lr()[0]
-        self.lr_scheduler.step()
+        entry = {"loss": loss, "grad_norm": grad_norm} if finite else {"loss": None, "grad_norm": None}
+        self.history.append(entry | {"learning_rate": self.lr_scheduler.get_last_lr()[0]})
+        self._refuse_if_hopeless(loss, grad_norm, draw)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # torch takes a first update left out for a wrong order
+            self.lr_scheduler.step()
         self.step += 1
-        self.history.append({"loss": loss, "grad_norm": grad_norm, "learning_rate": learning_rate})
         return self.history[-1]
 
-    def _refuse(self, what, value, draw):
-        """Stop on a value that is not finite, before it reaches a weight."""
-        if not math.isfinite(value):
+    @property
+    def skipped(self):
+        """How many updates were left out."""
+        return sum(entry["loss"] is None for entry in self.history)
+
+    def _refuse_if_hopeless(self, loss, grad_norm, draw):
+        recent = self.history[-MOST_SKIPPED:]
+        if len(recent) == MOST_SKIPPED and all(entry["loss"] is None for entry in recent):
             names = ", ".join(self.data.photos.file_names[n] for n in draw.photos.tolist())
             raise TrainingError(
-                f"step {self.step}: the {what} is {value} (photos {names}; timesteps {draw.timesteps.tolist()}); "
+                f"step {self.step}: the loss is {loss} and the gradient's norm {grad_norm}, not finite for "
+                f"{MOST_SKIPPED} steps in a row (photos {names}; timesteps {draw.timesteps.tolist()}); "
                 "lower train.learning_rate, or set base.mixed_precision to no"
             )
 
-    def _backward(self, draw, chunk):
-        """Add the gradients of some of a step's samples, weighted by their share; return their share of the loss."""
-        device, data = self.accelerator.device, self.data
-        photos, crops = draw.photos[chunk], draw.crops[chunk]
-        chosen = list(zip(photos.tolist(), crops.tolist(), strict=True))
-        mean, std = (torch.stack([of[n][c] for n, c in chosen]) for of in (data.photos.mean, data.photos.std))
-        latents = draw_latents(mean, std, draw.eps[chunk], data.scaling_factor).to(device)  # (B, 4, H/f, W/f)
-        dropped = draw.caption_dropped[chunk, None, None]
-        prompt_embeds = torch.where(dropped, data.empty_prompt, data.photos.prompt_embeds[photos]).to(device)
-        noise, timesteps = draw.noise[chunk].to(device), draw.timesteps[chunk].to(device)
-        noisy_latents = self.noise_scheduler.add_noise(latents, noise, timesteps)
-        with self.accelerator.autocast():
-            noise_pred = self.unet(noisy_latents, timesteps, prompt_embeds).sample
-        target = target_of(self.noise_scheduler, latents, noise, timesteps)
-        weights = loss_weights(self.noise_scheduler, timesteps, self.config.min_snr_gamma)
-        # A share of the whole step's batch: accumulated gradients then equal those of one large batch.
-        loss = denoising_loss(noise_pred, target, weights) * (len(chunk) / len(draw.photos))
-        self.accelerator.backward(loss)
-        return float(loss.detach())
+    def _draw(self, photos, seed):
+        batch = self.config.batch_size * self.config.gradient_accumulation_steps
+        total = self.noise_scheduler.config.num_train_timesteps
+        return draw_step(seed, self.step, batch, photos, self.config, total)
+
+    def _add_gradients(self, draw, weight, photos=None):
+        """Add the gradients of this process's share of a step's samples; return its share of the loss."""
+        config, loss = self.config, 0.0
+        for chunk in torch.arange(len(draw.photos)).split(config.batch_size):
+            mine = chunk[self.accelerator.process_index :: self.accelerator.num_processes]
+            batch = micro_batch(self.data, photos or self.data.photos, draw, mine).to(self.device)
+            noisy_latents = self.noise_scheduler.add_noise(batch.latents, batch.noise, batch.timesteps)
+            if config.lora_dropout:  # the only use of the global random state: the same after a resume
+                torch.manual_seed(seed_of(config.seed, "lora dropout", self.step, *mine.tolist()))
+            with self.accelerator.autocast():
+                noise_pred = self.unet(noisy_latents, batch.timesteps, batch.prompt_embeds).sample
+            target = target_of(self.noise_scheduler, batch.latents, batch.noise, batch.timesteps)
+            weighting = config.loss_weighting, config.min_snr_gamma
+            weights = loss_weights(self.noise_scheduler, batch.timesteps, *weighting)
+            # A share of the whole step's batch: accumulated gradients then equal those of one large batch.
+            share = denoising_loss(noise_pred, target, weights) * (weight * len(mine) / len(draw.photos))
+            self.accelerator.backward(share)
+            loss = loss + share.detach()
+        return loss
+
+    def _sum_over_processes(self, loss):
+        """Sum gradients and loss over the processes, in one message; return the loss as a float."""
+        if self.accelerator.num_processes == 1:
+            self.stop = bool(self.stop_asked())
+            return float(loss)
+        gradients = [parameter.grad for parameter in self.trainable]
+        extra = torch.stack([loss.float(), torch.tensor(float(bool(self.stop_asked())), device=self.device)])
+        message = self.accelerator.reduce(torch.cat([extra, *(g.flatten() for g in gradients)]), "sum")
+        for gradient, summed in zip(gradients, message[2:].split([g.numel() for g in gradients]), strict=True):
+            gradient.copy_(summed.view_as(gradient))
+        self.stop = bool(message[1])
+        return float(message[0])
 
     def modules(self):
         """Return {module path: LoraModule}, the live weights."""
-        return lora_modules(self.accelerator.unwrap_model(self.unet))
+        return lora_modules(self.unet)
+
+    @contextlib.contextmanager
+    def averaged(self):
+        """A context in which the weights are those that are measured, shown and exported: the EMA, if there is one."""
+        if self.ema:
+            self.ema.store(self.trainable)
+            self.ema.copy_to(self.trainable)
+        try:
+            yield
+        finally:
+            if self.ema:
+                self.ema.restore(self.trainable)
+
+    def note_held_out(self, held_out):
+        """Remember the weights of the lowest held-out loss."""
+        if self.best is None or held_out < self.best["held_out"]:
+            adapter = self._adapter(copied=True) if self.config.keep == "best" else None
+            self.best = {"step": self.step, "held_out": held_out, "adapter": adapter}
+
+    def final_modules(self):
+        """Return {module path: LoraModule} of the weights that train.keep names."""
+        with self.averaged():
+            adapter = self.best["adapter"] if self.config.keep == "best" else self._adapter(copied=True)
+        return {name: LoraModule(*factors) for name, factors in adapter.items()}
+
+    def _adapter(self, copied=False):
+        factors = {name: [module.down.detach(), module.up.detach()] for name, module in self.modules().items()}
+        return {name: [factor.clone() for factor in pair] for name, pair in factors.items()} if copied else factors
 
     def state(self):
         """Return what a checkpoint keeps; the random state is not part of it, see sampling.py."""
-        adapter = {name: [module.down.detach(), module.up.detach()] for name, module in self.modules().items()}
         scaler = self.accelerator.scaler
         return {
-            "adapter": adapter,
+            "adapter": self._adapter(),
+            "ema": self.ema.state_dict() if self.ema else None,
             "optimizer": self.optimizer.state_dict(),
             "lr_scheduler": self.lr_scheduler.state_dict(),
             "scaler": scaler.state_dict() if scaler else None,
             "history": self.history,
+            "best": self.best,
         }
 
     @torch.no_grad()
@@ -144,4 +212,7 @@ class Training:
         self.lr_scheduler.load_state_dict(saved["lr_scheduler"])
         if saved["scaler"]:
             self.accelerator.scaler.load_state_dict(saved["scaler"])
-        self.history, self.step = saved["history"], saved["step"]
+        if self.ema:
+            self.ema.load_state_dict(saved["ema"])
+            self.ema.to(self.device)
+        self.history, self.step, self.best = saved["history"], saved["step"], saved["best"]

@@ -4,9 +4,16 @@ import os
 
 
 def write_whole(path, write):
-    """Call write(path of a new file beside `path`), see that file on the disk, then move it to `path`."""
+    """Call write(path of a new file beside `path`), see that file on the disk, then move it to `path`.
+
+    Where that fails, on a full disk for instance, `path` stays as it was and nothing is left beside it.
+    """
     partial = path.with_name(f"{path.name}.partial")
-    write(partial)
-    with partial.open("rb+") as file:
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+    try:
+        write(partial)
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise

@@ -31,8 +31,10 @@ def test_each_photo_is_cached_under_its_own_caption_and_split(cached):
 
 
 def test_training_photos_have_all_crop_variants_and_held_out_ones_only_the_centre(cached):
-    assert {tuple(mean.shape) for mean in load_split(cached / FOLDER, "train").mean} == {(2, 4, 16, 16)}
-    assert {tuple(mean.shape) for mean in load_split(cached / FOLDER, "held_out").mean} == {(1, 4, 16, 16)}
+    for split, crops in (("train", 2), ("held_out", 1)):
+        photos = load_split(cached / FOLDER, split)
+        assert photos.crops == crops
+        assert set(photos.shapes) == {(4, 16, 16)}
 
 
 def test_empty_prompt_is_cached_for_dropped_captions(cached):
@@ -141,3 +143,23 @@ def test_two_processes_write_the_bytes_of_one(cached):
 def test_progress_is_quiet_where_there_is_no_terminal(cached, capfd):
     cache_latents.main()
     assert capfd.readouterr().err == ""
+
+
+def test_class_pictures_are_drawn_once_and_kept_while_nothing_of_theirs_changes(cached, capsys):
+    change(cached, "cache_latents", class_pictures=3)
+    cache_latents.main()
+    assert "3 class pictures drawn" in capsys.readouterr().out
+    photos = load_split(cached / FOLDER, "class")
+    assert len(photos) == 3
+    assert photos.shapes == [(4, 16, 16)] * 3
+    assert photos.read(0, 0)[1].abs().max() == 0
+    before = content()
+    cache_latents.main()
+    assert "0 class pictures drawn" in capsys.readouterr().out
+    assert content() == before
+    change(cached, "evaluate", guidance_scale=4.0)
+    cache_latents.main()
+    assert "3 class pictures drawn" in capsys.readouterr().out
+    change(cached, "cache_latents", class_pictures=0)
+    cache_latents.main()
+    assert not list((cached / FOLDER).glob("class-*"))

@@ -1,15 +1,24 @@
 import csv
+import hashlib
 import json
 import os
+import resource
 import signal
+import subprocess
+import sys
 
 import pytest
+import torch
 from accelerate.state import AcceleratorState
 from conftest import change
+from diffusers import StableDiffusionPipeline
 
-from gentra_lora.adapter import read_adapter
+from gentra_lora import between_steps, samples, training
+from gentra_lora.adapter_file import module_deltas, read_adapter
+from gentra_lora.checkpoint import CheckpointError
 from gentra_lora.errors import InputError
-from gentra_lora.stages import train
+from gentra_lora.held_out import BANDS
+from gentra_lora.stages import cache_latents, prepare, train
 
 OUT = "models/sport_gentra_lora.safetensors"
 
@@ -132,9 +141,183 @@ def test_signal_ends_the_run_after_its_step_and_the_next_one_goes_on_to_the_same
 def test_checkpoint_is_saved_when_the_minutes_are_over(cached, monkeypatch):
     change(cached, "train", checkpoint_every=100, checkpoint_minutes=1e-9, checkpoints_kept=50)
     kept = []
-    save = train.save_checkpoint
+    save = between_steps.save_checkpoint
     monkeypatch.setattr(
-        train, "save_checkpoint", lambda folder, step, *rest: (kept.append(step), save(folder, step, *rest))
+        between_steps, "save_checkpoint", lambda folder, step, *rest: (kept.append(step), save(folder, step, *rest))
     )
     train.main()
     assert kept == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("killed_at", [1, 7], ids=["in the first epoch", "in a later epoch"])
+@pytest.mark.parametrize("accumulation", [1, 3])
+@pytest.mark.parametrize("optimizer", [{"optimizer": "adamw"}, {"optimizer": "prodigy", "learning_rate": 1.0}], ids=str)
+def test_ten_steps_with_a_kill_are_ten_steps_without(cached, monkeypatch, optimizer, accumulation, killed_at):
+    change(cached, "prepare", held_out_share=0.1)
+    prepare.main()
+    cache_latents.main()
+    values = {"steps": 10, "batch_size": 1, "gradient_accumulation_steps": accumulation, "checkpoint_every": 1}
+    change(cached, "train", **values, **optimizer)
+    photos, original = [], training.draw_step
+
+    def noted(seed, step, *rest):
+        draw = original(seed, step, *rest)
+        photos.append((step, draw.photos.tolist()))
+        return draw
+
+    monkeypatch.setattr(training, "draw_step", noted)
+
+    def outcome(place, kill=False):
+        photos.clear()
+        monkeypatch.setenv("GENTRA_CHECKPOINTS", str(cached / place))
+        if kill:
+            run_step = train.Training.run_step
+
+            def killed(self):
+                if self.step == killed_at:
+                    raise KeyboardInterrupt
+                return run_step(self)
+
+            monkeypatch.setattr(train.Training, "run_step", killed)
+            with pytest.raises(KeyboardInterrupt):
+                train.main()
+            monkeypatch.setattr(train.Training, "run_step", run_step)
+        train.main()
+        rates = [row["learning_rate"] for row in column(cached, "learning_rate")]
+        return hashlib.sha256((cached / OUT).read_bytes()).hexdigest(), rates, list(photos)
+
+    straight = outcome("straight")
+    epoch = len({n for _, shown in straight[2] for n in shown}) / accumulation  # steps
+    assert (killed_at < epoch) == (killed_at == 1)
+    assert outcome("killed", kill=True) == straight
+
+
+def test_checkpoint_is_an_adapter_in_the_final_layout_that_diffusers_loads(cached, tiny_base):
+    train.main()
+    (file,) = (cached / "checkpoints").glob("*/step-0000006.safetensors")
+    assert read_adapter(file)[0].keys() == read_adapter(cached / OUT)[0].keys()
+    assert read_adapter(file)[1]["gentra.steps"] == "6"
+    pipeline = StableDiffusionPipeline.from_pretrained(tiny_base)
+    pipeline.load_lora_weights(str(file.parent), weight_name=file.name)
+    loaded = sum(hasattr(module, "lora_A") for module in pipeline.unet.modules())
+    assert loaded == len(module_deltas(read_adapter(file)[0]))
+
+
+def test_header_says_how_far_it_came_from_what(cached):
+    train.main()
+    _, metadata = read_adapter(cached / OUT)
+    curve = column(cached, "held_out")
+    assert float(metadata["gentra.held_out_loss"]) == pytest.approx(float(curve[-1]["held_out"]), abs=1e-6)
+    assert metadata["gentra.steps"] == "6"
+    assert metadata["gentra.git_revision"]
+    assert "checkpoint_every" not in json.loads(metadata["gentra.train_params"])
+
+
+def test_best_weights_are_exported_where_they_are_asked_for(cached, monkeypatch, capsys):
+    change(cached, "train", keep="best", held_out_every=2, checkpoint_every=2, checkpoints_kept=9)
+    losses = iter([0.9, 0.5, 0.3, 0.4])  # the base's, then after steps 2, 4 and 6
+    monkeypatch.setattr(between_steps, "banded", lambda _: dict.fromkeys(("whole", *BANDS), next(losses)))
+    kept = {}
+    monkeypatch.setattr(between_steps, "save_checkpoint", lambda *args: kept.update({args[1]: args[3]}))
+    train.main()
+    tensors, metadata = read_adapter(cached / OUT)
+    assert all(torch.equal(tensors[key], kept[4][key]) for key in tensors)
+    assert any(not torch.equal(tensors[key], kept[6][key]) for key in tensors)
+    assert (metadata["gentra.steps"], metadata["gentra.held_out_loss"]) == ("4", "0.300000")
+    assert "weights of the best step; the lowest held-out loss was 0.3000 at step 4" in capsys.readouterr().out
+
+
+def outcome_with_samples(cached, monkeypatch, place, **changed):
+    monkeypatch.setenv("GENTRA_CHECKPOINTS", str(cached / place))
+    change(cached, "train", **changed)
+    train.main()
+    return read_adapter(cached / OUT)
+
+
+def test_samples_change_no_byte_and_lie_in_the_report_and_with_the_checkpoints(cached, monkeypatch):
+    without = outcome_with_samples(cached, monkeypatch, "without", sample_every=None)
+    assert not (cached / "reports/train/samples").exists()
+    bytes_without = (cached / OUT).read_bytes()
+    outcome_with_samples(cached, monkeypatch, "with", sample_every=2)
+    assert (cached / OUT).read_bytes() == bytes_without
+    assert without[1]["gentra.steps"] == "6"
+    for folder in (cached / "reports/train/samples", next((cached / "with").glob("*/samples"))):
+        assert sorted(path.name for path in folder.iterdir()) == [f"step-000000{n}.png" for n in (2, 4, 6)]
+
+
+def test_samples_that_fail_are_told_and_training_ends_in_the_same_bytes(cached, monkeypatch, capsys):
+    outcome_with_samples(cached, monkeypatch, "well", sample_every=2)
+    well = (cached / OUT).read_bytes()
+
+    def out_of_memory(*_):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    monkeypatch.setattr(samples, "generate", out_of_memory)
+    outcome_with_samples(cached, monkeypatch, "badly", sample_every=2)
+    told = (
+        "step 2: no sample pictures (OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB); training goes on"
+    )
+    assert told in capsys.readouterr().out
+    assert (cached / OUT).read_bytes() == well
+
+
+def test_sample_prompt_that_would_be_cut_is_refused_before_training(cached):
+    change(cached, "train", sample_prompts=["a" * 50])
+    with pytest.raises(InputError, match="the text encoder would not see"):
+        train.main()
+    assert not list((cached / "checkpoints").glob("*/step-*"))
+
+
+def test_class_pictures_are_trained_on_where_they_have_a_weight(cached):
+    change(cached, "cache_latents", class_pictures=2)
+    cache_latents.main()
+    train.main()
+    plain = (cached / OUT).read_bytes()
+    change(cached, "train", prior_weight=0.5)
+    train.main()
+    assert (cached / OUT).read_bytes() != plain
+
+
+def test_full_disk_ends_the_run_loudly_and_the_next_one_goes_on_from_the_checkpoint_before(cached, capsys):
+    change(cached, "train", steps=4, checkpoint_every=4, sample_every=None)
+    change(cached, "train", checkpoint_minutes=1e-9)
+    original = train.Training.run_step
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+    def disk_full_from_the_third_step(self):
+        entry = original(self)
+        if self.step == 3:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+        return entry
+
+    train.Training.run_step = disk_full_from_the_third_step
+    try:
+        with pytest.raises(CheckpointError, match=r"step-0000003\.pt: cannot be saved"):
+            train.main()
+    finally:
+        train.Training.run_step = original
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    train.main()
+    assert "going on from step 2 of 4" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("accumulation", [1, 2])
+def test_two_processes_train_the_weights_of_one(cached, accumulation):
+    change(cached, "train", batch_size=3, gradient_accumulation_steps=accumulation, learning_rate=0.001)
+    results = []
+    for processes in (1, 2):
+        words = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
+        values = os.environ | {"GENTRA_CHECKPOINTS": str(cached / str(processes)), "OMP_NUM_THREADS": "1"}
+        command = [sys.executable, *words, "-m", "gentra_lora.stages.train"]
+        done = subprocess.run(command, env=values, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("starting fresh") == 1
+        results.append((module_deltas(read_adapter(cached / OUT)[0]), column(cached, "loss")))
+    (one, losses), (two, others) = results
+    for name, delta in one.items():
+        torch.testing.assert_close(two[name], delta, rtol=2e-3, atol=1e-5 + 2e-3 * delta.abs().max().item())
+    assert [float(row["loss"]) for row in others] == pytest.approx([float(row["loss"]) for row in losses], rel=1e-4)

@@ -11,18 +11,22 @@ from accelerate.utils import gather_object
 from tqdm import tqdm
 
 from gentra_lora.base_model import (
+    DTYPES,
     BaseSource,
     base_identity,
     check_base,
     choose_device,
+    choose_precision,
     load_text_encoder,
     load_tokenizer,
     load_vae,
 )
+from gentra_lora.class_pictures import ClassPictures, class_captions
 from gentra_lora.errors import listed
 from gentra_lora.latent_cache import CropSettings, LatentCache
 from gentra_lora.manifest import read_manifest
 from gentra_lora.params import load_params
+from gentra_lora.pictures import Settings
 from gentra_lora.stages import run
 
 IN_DIR, OUT_DIR = Path("data/processed"), Path("data/latents")
@@ -45,26 +49,44 @@ def main():
     mine = rows[processes.process_index :: processes.num_processes]
     shown = tqdm(mine, desc="latents", unit="photo", leave=False, disable=None)
     keys = [(row.file_name, cache.add_photo(row, IN_DIR / "images" / row.file_name)) for row in shown]
-    keys, done = dict(gather_object(keys)), gather_object([(cache.encoded, cache.embedded)])
+    class_keys, drawn = add_class_pictures(cache, source, rows, params, config.class_pictures, processes)
+    keys = dict(gather_object(keys))
+    counts = gather_object([(cache.encoded, cache.embedded, drawn)])
     if processes.is_main_process:
-        finish(cache, rows, keys, base_identity(source))
-        encoded, embedded = (sum(column) for column in zip(*done, strict=True))
+        finish(cache, rows, keys, class_keys, base_identity(source))
+        encoded, embedded, drawn = (sum(column) for column in zip(*counts, strict=True))
         print(
             f"cached the latents of {listed(len(rows), 'photo')}: {encoded} encoded, {embedded} captions embedded, "
-            f"the rest was there; {processes.num_processes} x {processes.device}, {time.monotonic() - started:.1f} s"
+            + f"{listed(drawn, 'class picture')} drawn, " * bool(class_keys)
+            + f"the rest was there; {processes.num_processes} x {processes.device}, {time.monotonic() - started:.1f} s"
         )
     processes.wait_for_everyone()
 
 
-def finish(cache, rows, keys, base):
-    """Write the index, then remove what is stale; every photo's file is there by now, whichever process wrote it."""
+def add_class_pictures(cache, source, rows, params, count, processes):
+    """Return the keys of all `count` class pictures, and how many of them this process has drawn."""
+    nouns = params.prepare.trigger_word, params.evaluate.class_noun
+    captions = [row.caption for row in rows if row.split == "train"]
+    wanted = list(enumerate(class_captions(captions, *nouns, count)))
+    settings = Settings(params.prepare.resolution, params.evaluate.num_inference_steps, params.evaluate.guidance_scale)
+    precision, _ = choose_precision(source.mixed_precision, processes.device)
+    pictures = ClassPictures(cache, source, DTYPES[precision], processes.device, settings)
+    mine = wanted[processes.process_index :: processes.num_processes]
+    shown = tqdm(mine, desc="class pictures", leave=False, disable=None if wanted else True)
+    keys = gather_object([pictures.add(caption, seed) for seed, caption in shown])
+    return keys, pictures.drawn
+
+
+def finish(cache, rows, keys, class_keys, base):
+    """Write the index, then remove what is stale; every file is there by now, whichever process wrote it."""
     listing = [
         {"file_name": row.file_name, "sha256": row.sha256, "split": row.split, "key": keys[row.file_name]}
         for row in rows
     ]
+    listing += [{"file_name": key, "sha256": key, "split": "class", "key": key} for key in sorted(class_keys)]
     empty_prompt = cache.add_prompt("")
     cache.write_index(listing, empty_prompt, base)
-    cache.prune([*keys.values(), empty_prompt])
+    cache.prune([*keys.values(), *class_keys, empty_prompt])
 
 
 if __name__ == "__main__":
