@@ -21,6 +21,7 @@ check: .venv/installed
 # Ratios and memory, not for CI: writes bench/*.json.
 bench: .venv/installed
 	python bench/cache.py
+	python bench/train.py sd15
 
 format: .venv/installed
 	ruff check --fix .

@@ -5,7 +5,7 @@ import torch
 from conftest import make_unet
 
 from gentra_lora import adapter
-from gentra_lora.adapter import AdapterError, attach_adapter, check_torchao, lora_modules
+from gentra_lora.adapter import AdapterError, attach_adapter, check_torchao, flatten, lora_modules
 
 
 def trained(unet, rank=4, lora_alpha=2, target_modules="attention+ff"):
@@ -91,3 +91,17 @@ def test_torchao_that_peft_refuses_is_told_with_the_way_out(monkeypatch, found, 
             check_torchao()
     else:
         check_torchao()
+
+
+def test_flat_parameter_holds_the_values_and_gathers_the_gradients(tiny_unet):
+    plain, joined = make_unet().requires_grad_(False), tiny_unet
+    trainable, others = (attach_adapter(unet, 4, 4, "attention+ff", seed=1) for unet in (plain, joined))
+    flat = flatten(others)
+    assert torch.equal(flat, torch.cat([parameter.flatten() for parameter in trainable]))
+    for unet in (plain, joined):
+        for _ in range(2):
+            unet(*inputs()).sample.square().mean().backward()
+    torch.testing.assert_close(flat.grad, torch.cat([parameter.grad.flatten() for parameter in trainable]))
+    with torch.no_grad():
+        flat.fill_(3.0)
+    assert all(bool((module.down == 3).all()) for module in lora_modules(joined).values())

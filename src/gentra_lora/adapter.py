@@ -80,3 +80,18 @@ def lora_modules(unet):
         for name, module in unet.named_modules()
         if hasattr(module, "lora_A") and NAME in module.lora_A
     }
+
+
+def flatten(parameters):
+    """Return one parameter, flat, of which the values and gradients of `parameters` become parts.
+
+    Clipping, optimizer and sums over processes then take a few large operations instead of a few for each of hundreds.
+    Move the model before, not after: that would take its weights out again. Gradients must be set to zero, not to None.
+    """
+    flat = torch.nn.Parameter(torch.cat([parameter.detach().flatten() for parameter in parameters]))
+    flat.grad, start = torch.zeros_like(flat), 0
+    for parameter in parameters:
+        place = slice(start, start + parameter.numel())
+        parameter.data, parameter.grad = (of[place].view(parameter.shape) for of in (flat.data, flat.grad))
+        start = place.stop
+    return flat

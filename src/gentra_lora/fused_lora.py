@@ -33,10 +33,11 @@ def _forward_of(module):
 
     def forward(x):
         dtype = base.weight.dtype
+        given = x.to(dtype), base.weight, base.bias, down.weight.to(dtype), up.weight.to(dtype), scale, *place
+        if not torch.is_autocast_enabled(x.device.type):
+            return function.apply(*given)
         with torch.autocast(x.device.type, enabled=False):
-            return function.apply(
-                x.to(dtype), base.weight, base.bias, down.weight.to(dtype), up.weight.to(dtype), scale, *place
-            )
+            return function.apply(*given)
 
     return forward
 
@@ -46,26 +47,26 @@ class _Linear(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x, weight, bias, down, up, scale):
-        rows = _rows(x) if weight.ndim == 4 else x.reshape(-1, x.shape[-1])  # (N, in)
-        inner = rows @ down.flatten(1).T  # (N, rank)
-        frozen = weight.flatten(1).T
-        y = rows @ frozen if bias is None else torch.addmm(bias, rows, frozen)
-        y.addmm_(inner, up.flatten(1).T, alpha=scale)
+        ctx.shape, ctx.scale, ctx.pictures = x.shape, scale, weight.ndim == 4
+        rows = _rows(x) if ctx.pictures else x.reshape(-1, x.shape[-1])  # (N, in)
+        if ctx.pictures:
+            weight, down, up = weight.flatten(1), down.flatten(1), up.flatten(1)
+        inner = functional.linear(rows, down)  # (N, rank)
+        y = functional.linear(rows, weight, bias).addmm_(inner, up.T, alpha=scale)
         ctx.save_for_backward(rows, inner, weight, down, up)
-        ctx.scale, ctx.shape = scale, x.shape
-        return _pictures(y, x.shape) if weight.ndim == 4 else y.view(*x.shape[:-1], -1)
+        return _pictures(y, x.shape) if ctx.pictures else y.view(*x.shape[:-1], -1)
 
     @staticmethod
     def backward(ctx, dy):
         rows, inner, weight, down, up = ctx.saved_tensors
-        dy = _rows(dy) if weight.ndim == 4 else dy.reshape(-1, dy.shape[-1])  # (N, out)
-        dinner = (dy @ up.flatten(1)).mul_(ctx.scale)  # (N, rank)
-        ddown = (dinner.T @ rows).view_as(down)
-        dup = (dy.T @ inner).mul_(ctx.scale).view_as(up)
-        dx = None
+        dy = _rows(dy) if ctx.pictures else dy.reshape(-1, dy.shape[-1])  # (N, out)
+        dinner = (dy @ up).mul_(ctx.scale)  # (N, rank)
+        ddown, dup, dx = dinner.T @ rows, (dy.T @ inner).mul_(ctx.scale), None
         if ctx.needs_input_grad[0]:
-            dx = (dy @ weight.flatten(1)).addmm_(dinner, down.flatten(1))
-            dx = _pictures(dx, ctx.shape) if weight.ndim == 4 else dx.view(ctx.shape)
+            dx = (dy @ weight).addmm_(dinner, down)
+            dx = _pictures(dx, ctx.shape) if ctx.pictures else dx.view(ctx.shape)
+        if ctx.pictures:
+            ddown, dup = ddown[:, :, None, None], dup[:, :, None, None]
         return dx, None, None, ddown, dup, None
 
 

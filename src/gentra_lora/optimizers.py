@@ -14,26 +14,27 @@ class OptimizerError(InputError):
     """An optimizer that cannot be used here; the message names the key of params.yaml and the way out."""
 
 
-def make_optimizer(name, parameters, learning_rate, weight_decay, up_ratio=1.0):
+def make_optimizer(name, down, up, learning_rate, weight_decay, up_ratio=1.0):
     """Return a torch optimizer.
 
     Args:
         name: "adamw", "adamw8bit" (bitsandbytes) or "prodigy", which finds its step size by itself (Mishchenko and
             Defazio 2023, arXiv 2306.06101); its learning rate is a factor, usually 1.
-        parameters: of the adapter; lora_down and lora_up in turn.
+        down: the parameters of all lora_down.
+        up: those of all lora_up.
         up_ratio: LoRA+ (Hayou et al. 2024, arXiv 2402.12354): lora_up learns at this multiple of the learning rate.
 
     Raises:
         OptimizerError: bitsandbytes is not there, or sees no GPU.
     """
-    groups = [{"params": parameters[0::2]}, {"params": parameters[1::2], "lr": learning_rate * up_ratio}]
+    groups = [{"params": down}, {"params": up, "lr": learning_rate * up_ratio}]
     options = {"lr": learning_rate, "weight_decay": weight_decay}
     if name == "adamw":
         return torch.optim.AdamW(groups, **options, fused=True)
     if name == "adamw8bit":
         return _adamw_8bit()(groups, **options)
     with contextlib.redirect_stdout(io.StringIO()):  # it tells its way of weight decay
-        return Prodigy(parameters, **options, use_bias_correction=True, safeguard_warmup=True)
+        return Prodigy([*down, *up], **options, use_bias_correction=True, safeguard_warmup=True)
 
 
 def _adamw_8bit():

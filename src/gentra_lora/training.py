@@ -9,7 +9,7 @@ import torch
 from accelerate import Accelerator
 from diffusers.training_utils import EMAModel
 
-from gentra_lora.adapter import LoraModule, attach_adapter, lora_modules
+from gentra_lora.adapter import LoraModule, attach_adapter, flatten, lora_modules
 from gentra_lora.batches import micro_batch
 from gentra_lora.denoising import denoising_loss, loss_weights, target_of
 from gentra_lora.errors import InputError
@@ -62,12 +62,13 @@ class Training:
             processes = self.accelerator.num_processes
             raise TrainingError(f"train.batch_size: {config.batch_size} is too few for {processes} processes")
         shape = config.rank, config.lora_alpha, config.target_modules, config.seed
-        self.trainable = attach_adapter(self.unet, *shape, config.lora_dropout)
+        trainable = attach_adapter(self.unet, *shape, config.lora_dropout)
         if not config.lora_dropout:
             fuse(self.unet)
         self.unet.to(self.device, memory_format=torch.channels_last).train()
-        rate, decay = config.learning_rate, config.weight_decay
-        optimizer = make_optimizer(config.optimizer, self.trainable, rate, decay, config.lora_plus_ratio)
+        self.trainable = [flatten(trainable[0::2]), flatten(trainable[1::2])]  # all lora_down, all lora_up
+        rates = config.learning_rate, config.weight_decay, config.lora_plus_ratio
+        optimizer = make_optimizer(config.optimizer, self.trainable[:1], self.trainable[1:], *rates)
         schedule = config.lr_warmup_steps, config.steps, config.lr_restarts
         self.lr_scheduler = make_lr_scheduler(config.lr_scheduler, optimizer, *schedule)
         self.optimizer = self.accelerator.prepare_optimizer(optimizer)
@@ -93,7 +94,7 @@ class Training:
             self.optimizer.step()
         if finite and self.ema:
             self.ema.step(self.trainable)
-        self.optimizer.zero_grad()
+        self.optimizer.zero_grad(set_to_none=False)
         entry = {"loss": loss, "grad_norm": grad_norm} if finite else {"loss": None, "grad_norm": None}
         self.history.append(entry | {"learning_rate": self.lr_scheduler.get_last_lr()[0]})
         self._refuse_if_hopeless(loss, grad_norm, draw)
@@ -148,13 +149,13 @@ class Training:
         if self.accelerator.num_processes == 1:
             self.stop = bool(self.stop_asked())
             return float(loss)
-        gradients = [parameter.grad for parameter in self.trainable]
+        down, up = (parameter.grad for parameter in self.trainable)
         extra = torch.stack([loss.float(), torch.tensor(float(bool(self.stop_asked())), device=self.device)])
-        message = self.accelerator.reduce(torch.cat([extra, *(g.flatten() for g in gradients)]), "sum")
-        for gradient, summed in zip(gradients, message[2:].split([g.numel() for g in gradients]), strict=True):
-            gradient.copy_(summed.view_as(gradient))
-        self.stop = bool(message[1])
-        return float(message[0])
+        extra, *summed = self.accelerator.reduce(torch.cat([extra, down, up]), "sum").split([2, len(down), len(up)])
+        down.copy_(summed[0])
+        up.copy_(summed[1])
+        self.stop = bool(extra[1])
+        return float(extra[0])
 
     def modules(self):
         """Return {module path: LoraModule}, the live weights."""

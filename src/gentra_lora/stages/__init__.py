@@ -6,8 +6,10 @@ import time
 from pathlib import Path
 
 import diffusers
+import torch
 import transformers
 
+from gentra_lora.allocator import keep_freed_memory
 from gentra_lora.errors import InputError
 
 SECONDS_FILE = Path("reports/stage_seconds.json")
@@ -23,6 +25,8 @@ def hush_libraries():
 def run(name, main):
     """Run a stage's main; an InputError ends the process with its message alone."""
     hush_libraries()
+    if not torch.cuda.is_available():
+        keep_freed_memory()
     started = time.monotonic()
     try:
         main()

@@ -1,0 +1,28 @@
+import platform
+import subprocess
+import sys
+
+import pytest
+
+CODE = """
+import resource, sys, torch
+from gentra_lora.allocator import keep_freed_memory
+if sys.argv[1] == "kept":
+    keep_freed_memory()
+def work():
+    kept = [torch.ones(100_000) for _ in range(100)]
+work()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(10):
+    work()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told anything")
+def test_memory_of_freed_tensors_is_not_asked_for_again():
+    faults = {
+        way: int(subprocess.run([sys.executable, "-c", CODE, way], capture_output=True, text=True, check=True).stdout)
+        for way in ("kept", "default")
+    }
+    assert faults["kept"] < faults["default"] / 10
