@@ -23,8 +23,7 @@ UNET_RESNET = {
     "conv2": "out_layers.3",
     "conv_shortcut": "skip_connection",
 }
-# Upsamplers stand third, after an attention: tiny_base has no upsampler without one.
-UNET_PLACE = {"resnets": "0", "attentions": "1", "downsamplers": "0.op", "upsamplers": "2.conv"}
+UNET_PLACE = {"resnets": "0", "attentions": "1", "downsamplers": "0.op"}
 VAE = {
     "mid_block.resnets.0": "mid.block_1",
     "mid_block.resnets.1": "mid.block_2",
@@ -49,10 +48,11 @@ def replaced(key, names):
     return key
 
 
-def unet_key(key, layers_per_block):
+def unet_key(key, layers_per_block, up_block_types):
     """Return the original's key, which counts the layers through all blocks.
 
-    A downsampler counts as one more layer of its block; an upsampler belongs to the block's last layer.
+    A downsampler counts as one more layer of its block; an upsampler belongs to the block's last layer, where it stands
+    after the attention, if there is one.
     """
 
     def place(found):
@@ -61,7 +61,8 @@ def unet_key(key, layers_per_block):
         number = int(block) * (layers_per_block + 1) + within
         # input_blocks.0 is conv_in.
         blocks = f"input_blocks.{number + 1}" if side == "down" else f"output_blocks.{number}"
-        return f"{blocks}.{UNET_PLACE[kind]}."
+        attention = side == "up" and "Attn" in up_block_types[int(block)]
+        return f"{blocks}.{UNET_PLACE.get(kind, f'{1 + attention}.conv')}."
 
     if ".resnets." in key:
         key = replaced(key, UNET_RESNET)
@@ -78,7 +79,7 @@ def ldm_state_dict(folder):
     unet, vae = (json.loads((folder / part / "config.json").read_text()) for part in ("unet", "vae"))
     weights = {}
     for key, tensor in load_file(folder / "unet/diffusion_pytorch_model.safetensors").items():
-        weights["model.diffusion_model." + unet_key(key, unet["layers_per_block"])] = tensor
+        weights["model.diffusion_model." + unet_key(key, unet["layers_per_block"], unet["up_block_types"])] = tensor
     for key, tensor in load_file(folder / "vae/diffusion_pytorch_model.safetensors").items():
         if "attentions" in key and tensor.ndim == 2:
             tensor = tensor[:, :, None, None]

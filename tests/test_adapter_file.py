@@ -10,7 +10,6 @@ from test_adapter import inputs, trained
 from gentra_lora.adapter import TARGET_MODULES, AdapterError, attach_adapter, lora_modules
 from gentra_lora.adapter_file import (
     check_effect,
-    check_written,
     kohya_tensors,
     module_deltas,
     read_adapter,
@@ -93,14 +92,6 @@ def test_adapter_that_would_change_nothing_is_refused(tiny_unet):
     attach_adapter(tiny_unet, 4, 2, "attention+ff", seed=1)
     with pytest.raises(AdapterError, match="changes nothing"):
         check_effect(kohya_tensors(lora_modules(tiny_unet), 2))
-
-
-def test_file_that_does_not_read_back_as_trained_is_refused(tiny_unet, tmp_path):
-    modules = trained(tiny_unet)
-    write_adapter(tmp_path / "a.safetensors", kohya_tensors(modules, 2), METADATA)
-    check_written(tmp_path / "a.safetensors", modules, 2)
-    with pytest.raises(AdapterError, match="does not read back as it was trained"):
-        check_written(tmp_path / "a.safetensors", modules, 4)
 
 
 def test_missing_file_is_an_error_with_the_way_out(tmp_path):

@@ -3,11 +3,14 @@
 import hashlib
 import json
 import os
+import random
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -123,26 +126,50 @@ def test_wrong_parameter_of_an_experiment_ends_at_once_with_its_key(experiment):
     assert "Traceback" not in shown
 
 
-def test_repro_after_sigkill_goes_on_from_the_last_checkpoint_and_says_so(experiment, tmp_path):
-    repo, _ = experiment
-    params = yaml.safe_load((repo / "params.yaml").read_text())
-    params["train"] |= {"steps": 150, "checkpoint_every": 5, "learning_rate": 0.001}
-    (repo / "params.yaml").write_text(yaml.safe_dump(params))
+@dataclass
+class Killed:
+    """What `dvc repro` printed before it was killed, and whether a checkpoint was being written in that moment."""
+
+    shown: str
+    during_a_save: bool
+
+
+def repro_killed(repo, checkpoints, seconds):
+    """Run `dvc repro` and SIGKILL the whole process group that long after its first new checkpoint."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    values = os.environ | {"PATH": path, "PYTHONPATH": str(repo / "src"), "GENTRA_CHECKPOINTS": str(tmp_path)}
-    with (tmp_path / "shown.txt").open("w") as shown:
-        running = subprocess.Popen(["dvc", "repro"], cwd=repo, env=values, stdout=shown, start_new_session=True)
-        deadline = time.monotonic() + 120
-        while not list(tmp_path.glob("*/step-*.pt")) and time.monotonic() < deadline:
-            time.sleep(0.05)
+    values = os.environ | {"PATH": path, "PYTHONPATH": str(repo / "src"), "GENTRA_CHECKPOINTS": str(checkpoints)}
+    output, before = checkpoints / "shown.txt", set(checkpoints.glob("*/step-*.pt"))
+    with output.open("w") as shown:
+        running = subprocess.Popen(
+            ["dvc", "repro"], cwd=repo, env=values, stdout=shown, stderr=shown, start_new_session=True
+        )
+        while running.poll() is None and set(checkpoints.glob("*/step-*.pt")) == before:
+            time.sleep(0.01)
+        time.sleep(seconds)
         os.killpg(running.pid, signal.SIGKILL)
         running.wait()
-    assert not (repo / "models/sport_gentra_lora.safetensors").exists()
+    return Killed(output.read_text(), bool(list(checkpoints.rglob("*.partial"))))
+
+
+def test_twenty_sigkills_at_random_moments_change_no_byte(experiment, tmp_path):
+    repo, _ = experiment
+    params = yaml.safe_load((repo / "params.yaml").read_text())
+    params["train"] |= {"steps": 400, "checkpoint_every": 1, "held_out_every": 50, "learning_rate": 0.001}
+    (repo / "params.yaml").write_text(yaml.safe_dump(params))
+    adapter, moments = repo / "models/sport_gentra_lora.safetensors", random.Random(1)
+    kills = [repro_killed(repo, tmp_path, moments.uniform(0, 0.6)) for _ in range(20)]
+    resumed = [int(found[1]) for kill in kills if (found := re.search(r"going on from step (\d+)", kill.shown))]
+    assert len(resumed) == 19, [kill.shown for kill in kills]
+    assert resumed == sorted(set(resumed))
+    assert resumed[-1] < 400
+    assert any(kill.during_a_save for kill in kills)
+    assert not adapter.exists()
     shown = command(repo, "dvc", "repro", GENTRA_CHECKPOINTS=str(tmp_path))
-    resumed = [line for line in shown.splitlines() if line.startswith("going on from step")]
-    assert len(resumed) == 1, shown
-    assert 5 <= int(resumed[0].split()[4]) < 150
-    assert "after 150 steps" in shown
+    assert "after 400 steps" in shown
+    killed = hashlib.sha256(adapter.read_bytes()).hexdigest()
+    shown = command(repo, "dvc", "repro", "-f", "-s", "train", GENTRA_CHECKPOINTS=str(tmp_path / "undisturbed"))
+    assert "starting fresh" in shown
+    assert hashlib.sha256(adapter.read_bytes()).hexdigest() == killed
 
 
 def files_of(folder):

@@ -97,20 +97,6 @@ def _names(tensors):
     return dict.fromkeys(KEY.fullmatch(key)[1] for key in tensors)
 
 
-def check_written(path, modules, lora_alpha):
-    """Read a file back and compare every module's weight delta with the trained one.
-
-    Raises:
-        AdapterError: one is missing, or differs by more than float16's rounding.
-    """
-    deltas = module_deltas(read_adapter(path)[0])
-    for name, module in modules.items():
-        trained = module.up.detach().flatten(1) @ module.down.detach().flatten(1) * (lora_alpha / module.down.shape[0])
-        written = deltas.get(f"lora_unet_{name.replace('.', '_')}")
-        if written is None or (written.flatten(1) - trained.float().cpu()).norm() > 0.01 * trained.norm() + 1e-6:
-            raise AdapterError(f"{path}: {name} does not read back as it was trained; train again")
-
-
 def module_deltas(tensors):
     """Return {kohya module name: weight delta in float32} of an adapter file's tensors."""
     deltas = {}

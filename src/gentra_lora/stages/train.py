@@ -12,7 +12,7 @@ from pathlib import Path
 from accelerate import Accelerator
 
 import gentra_lora
-from gentra_lora.adapter_file import check_effect, check_written, kohya_tensors, write_adapter
+from gentra_lora.adapter_file import check_effect, kohya_tensors, write_adapter
 from gentra_lora.base_model import (
     DTYPES,
     BaseSource,
@@ -32,6 +32,7 @@ from gentra_lora.params import load_params
 from gentra_lora.pictures import Settings, check_prompts, load_sampler
 from gentra_lora.progress import Progress
 from gentra_lora.provenance import adapter_metadata, versions
+from gentra_lora.reload_check import check_written
 from gentra_lora.samples import NUM_INFERENCE_STEPS, Samples
 from gentra_lora.stages import run
 from gentra_lora.training import Training, TrainingData
@@ -154,7 +155,7 @@ def export(training, metadata):
     check_effect(tensors)
     check_keys(tensors, training.unet)
     write_adapter(OUT, tensors, result_of(training, metadata))
-    check_written(OUT, modules, lora_alpha)
+    check_written(OUT, modules, lora_alpha, training.unet.config)
     best, left_out = training.best, training.skipped
     print(
         f"wrote {OUT}: {OUT.stat().st_size / 1e6:.1f} MB after {training.step} steps, weights of the "
