@@ -75,7 +75,7 @@ def train(source, config, data, held_out):
     training = Training(unet, noise_scheduler, data, config, Accelerator(cpu=True))
 
     def measure():
-        with training.averaged():
+        with training.kept.in_place():
             return banded(held_out_errors(training.unet, noise_scheduler, held_out, data.scaling_factor))
 
     base, lowest = measure(), (float("inf"), 0)

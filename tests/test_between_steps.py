@@ -87,7 +87,7 @@ def test_held_out_loss_is_measured_on_the_averaged_weights(tmp_path, saved):
     run = training(steps=9, held_out_every=4, learning_rate=0.05, ema_decay=0.9)
     between = duties(tmp_path, run)
     go(between, 4)
-    with run.averaged():
+    with run.kept.in_place():
         wanted = banded(held_out_errors(run.unet, run.noise_scheduler, between.held_out, 0.5))
     live = banded(held_out_errors(run.unet, run.noise_scheduler, between.held_out, 0.5))
     assert run.history[3]["held_out"] == wanted != live
@@ -97,7 +97,9 @@ def test_result_is_that_of_the_weights_that_are_exported():
     history = [{"held_out_base": {"whole": 0.9}}, {"held_out": {"whole": 0.3}}, {"held_out": {"whole": 0.4}}]
     best = {"step": 2, "held_out": 0.3}
     for keep, steps, loss in (("last", "3", "0.400000"), ("best", "2", "0.300000")):
-        run = SimpleNamespace(history=history, step=3, best=best, config=SimpleNamespace(keep=keep, steps=3))
+        run = SimpleNamespace(
+            history=history, step=3, kept=SimpleNamespace(best=best), config=SimpleNamespace(keep=keep, steps=3)
+        )
         header = result_of(run, {})
         assert (header["gentra.steps"], header["gentra.held_out_loss"]) == (steps, loss)
         assert header["gentra.held_out_loss_base"] == "0.900000"

@@ -132,3 +132,8 @@ def test_summary_shows_times_metrics_and_pictures(workspace, capsys):
     assert "train               12.5" in shown
     assert "0.0300" in shown
     assert "reports/images/grid.png" in shown
+
+
+def test_adapter_of_a_checkpoint_can_be_named(workspace):
+    with pytest.raises(SystemExit, match=r"error: other\.safetensors: no such file"):
+        main(["generate", "a gentra", "--adapter", "other.safetensors"])

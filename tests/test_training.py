@@ -8,6 +8,7 @@ from accelerate.state import AcceleratorState
 from conftest import cached_photos, demo_values, make_unet
 from diffusers import DDPMScheduler
 
+from gentra_lora.adapter import lora_modules
 from gentra_lora.held_out import held_out_errors
 from gentra_lora.params import Train
 from gentra_lora.training import MOST_SKIPPED, Training, TrainingData, TrainingError
@@ -29,7 +30,10 @@ def steps(run, count):
 
 
 def weights(run):
-    return {name: (module.down.detach().clone(), module.up.detach().clone()) for name, module in run.modules().items()}
+    return {
+        name: (module.down.detach().clone(), module.up.detach().clone())
+        for name, module in lora_modules(run.unet).items()
+    }
 
 
 def same(a, b, **tolerance):
@@ -83,7 +87,7 @@ def test_resumed_run_has_the_very_weights_of_an_uninterrupted_one(changed):
     def trained(run, count):
         for _ in range(count):
             run.run_step()
-            run.note_held_out(1.0 / (1 + run.step % 5))
+            run.kept.note(run.step, 1.0 / (1 + run.step % 5))
         return run
 
     whole, first, second = (training(**changed) for _ in range(3))
@@ -95,7 +99,7 @@ def test_resumed_run_has_the_very_weights_of_an_uninterrupted_one(changed):
     second.restore(torch.load(file, weights_only=True))
     trained(second, 3)
     same(weights(second), weights(whole), rtol=0, atol=0)
-    finals = [{name: (m.down, m.up) for name, m in run.final_modules().items()} for run in (second, whole)]
+    finals = [{name: (m.down, m.up) for name, m in run.kept.final().items()} for run in (second, whole)]
     same(*finals, rtol=0, atol=0)
     assert second.history == whole.history
 
@@ -170,7 +174,7 @@ def test_step_with_a_loss_that_is_not_finite_is_left_out_and_the_others_go_on():
 
 def spoil(run, value):
     """Let one weight's gradient be a value that is not finite, from now on."""
-    next(iter(run.modules().values())).down.register_hook(lambda grad: grad * float(value))
+    next(iter(lora_modules(run.unet).values())).down.register_hook(lambda grad: grad * float(value))
 
 
 def test_gradient_that_is_not_finite_reaches_no_weight():
@@ -211,7 +215,7 @@ def test_bfloat16_base_trains_a_float32_adapter():
     run.run_step()
     run.run_step()
     assert {p.dtype for p in run.trainable} == {torch.float32}
-    assert any(not torch.equal(before[name][0], module.down) for name, module in run.modules().items())
+    assert any(not torch.equal(before[name][0], module.down) for name, module in lora_modules(run.unet).items())
     assert held_out_errors(run.unet, run.noise_scheduler, run.data.photos, 0.5).isfinite().all()
     AcceleratorState._reset_state()
 
@@ -242,33 +246,6 @@ def test_lora_dropout_changes_the_step_and_reads_no_random_state():
     steps(plain, 3)
     same(weights(one), weights(two), rtol=0, atol=0)
     assert one.history[2]["loss"] != plain.history[2]["loss"]
-
-
-def test_averaged_weights_are_the_running_mean_and_the_live_ones_come_back():
-    run = training(ema_decay=0.5, learning_rate=0.01)
-    seen, mean = [], None
-    for step in range(6):
-        run.run_step()
-        seen.append(run.trainable[1].detach().clone())
-        decay = 0.0 if step == 0 else min(0.5, (1 + step) / (10 + step))  # diffusers' EMA starts quickly
-        mean = seen[-1] if mean is None else decay * mean + (1 - decay) * seen[-1]
-    with run.averaged():
-        torch.testing.assert_close(run.trainable[1].detach(), mean)
-    assert torch.equal(run.trainable[1], seen[-1])
-    assert not torch.allclose(mean, seen[-1])
-    final = torch.cat([module.up.flatten() for module in run.final_modules().values()])
-    torch.testing.assert_close(final, mean)
-
-
-@pytest.mark.parametrize(("keep", "wanted"), [("best", 2), ("last", 5)])
-def test_kept_weights_are_those_of_the_named_step(keep, wanted):
-    run, at = training(keep=keep), {}
-    for loss in (0.5, 0.3, 0.4, 0.35, 0.6):
-        run.run_step()
-        run.note_held_out(loss)
-        at[run.step] = weights(run)
-    assert (run.best["step"], run.best["held_out"]) == (2, 0.3)
-    same({name: (m.down, m.up) for name, m in run.final_modules().items()}, at[wanted], rtol=0, atol=0)
 
 
 def test_class_pictures_add_their_weighted_loss_and_gradients():

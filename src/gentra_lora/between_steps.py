@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gentra_lora.adapter import lora_modules
 from gentra_lora.adapter_file import kohya_tensors
 from gentra_lora.checkpoint import save_checkpoint
 from gentra_lora.errors import first_line
@@ -40,7 +41,7 @@ class BetweenSteps:
             entry["held_out_base"] = self.base
         if last or training.step % config.held_out_every == 0:
             entry["held_out"] = self._measure()
-            training.note_held_out(entry["held_out"]["whole"])
+            training.kept.note(training.step, entry["held_out"]["whole"])
         self.progress.step_done(entry)
         if self.samples and (last or training.step % self.samples.every == 0):
             failure = self.samples.draw(training)
@@ -54,14 +55,14 @@ class BetweenSteps:
     def _measure(self):
         """Return {"whole": the mean held-out loss, and those of its bands}."""
         training = self.training
-        with training.averaged():
+        with training.kept.in_place():
             factor = training.data.scaling_factor
             return banded(held_out_errors(training.unet, training.noise_scheduler, self.held_out, factor))
 
     def _save(self):
         training, config = self.training, self.training.config
-        with training.averaged():
-            tensors = kohya_tensors(training.modules(), config.lora_alpha)
+        with training.kept.in_place():
+            tensors = kohya_tensors(lora_modules(training.unet), config.lora_alpha)
         metadata = result_of(training, self.metadata)
         save_checkpoint(self.checkpoints, training.step, training.state(), tensors, metadata, config.checkpoints_kept)
         self.saved = time.monotonic()
@@ -72,7 +73,7 @@ def result_of(training, metadata):
     history, steps = training.history, training.step
     held_out = [entry["held_out"]["whole"] for entry in history if "held_out" in entry]
     measured = held_out[-1] if held_out else None
-    if training.config.keep == "best" and training.best and steps == training.config.steps:
-        steps, measured = training.best["step"], training.best["held_out"]
+    if training.config.keep == "best" and training.kept.best and steps == training.config.steps:
+        steps, measured = training.kept.best["step"], training.kept.best["held_out"]
     base = history[0]["held_out_base"]["whole"] if history else None
     return with_result(metadata, steps, measured, base)

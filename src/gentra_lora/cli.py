@@ -48,6 +48,7 @@ def parser():
             sub.add_argument("--strength", type=_share, default=0.5, help="0.3 keeps the photo, 1 forgets it (0.5)")
         sub.add_argument("prompt")
         sub.add_argument("--out", type=Path, default=Path(f"generated/{name}.png"), help="PNG to write (%(default)s)")
+        sub.add_argument("--adapter", type=Path, default=ADAPTER, help="or one beside a checkpoint (%(default)s)")
         sub.add_argument("--seed", type=int, default=1)
         sub.add_argument("--scale", type=float, default=1.0, help="the adapter's strength; 0 is the base itself (1)")
         sub.add_argument("--steps", type=_count, help="denoising steps (evaluate.num_inference_steps)")
@@ -132,13 +133,13 @@ def write_picture(args, make, **more):
     check_base(source)
     device = choose_device()
     precision, _ = choose_precision(source.mixed_precision, device)
-    pipeline = load_generator(source, ADAPTER, DTYPES[precision], device)
+    pipeline = load_generator(source, args.adapter, DTYPES[precision], device)
     set_adapter_scale(pipeline, args.scale)
     steps = args.steps or params.evaluate.num_inference_steps
     settings = Settings(params.prepare.resolution, steps, params.evaluate.guidance_scale)
     picture = make(pipeline, settings)
     record = {"prompt": args.prompt, "seed": args.seed, "scale": args.scale, "settings": settings, **more}
-    save_png(args.out, picture, adapter_path=ADAPTER, base=base_identity(source), **record)
+    save_png(args.out, picture, adapter_path=args.adapter, base=base_identity(source), **record)
     print(f"{args.out}: seed {args.seed}, scale {args.scale:g}")
 
 

@@ -37,7 +37,7 @@ class Samples:
         """
         unet, path = training.unet.eval(), self.kept / f"step-{training.step:07d}.png"
         try:
-            with training.averaged(), training.accelerator.autocast():
+            with training.kept.in_place(), training.accelerator.autocast():
                 pictures = generate(self.pipeline, self.prompts, [self.seed] * len(self.prompts), self.settings)
             path.parent.mkdir(parents=True, exist_ok=True)
             grid(self.prompts, [(f"step {training.step}", pictures)], f"seed {self.seed}").save(path)

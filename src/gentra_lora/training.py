@@ -1,19 +1,18 @@
 """One training run in memory: what a step does, and the state that a checkpoint keeps."""
 
-import contextlib
 import math
 import warnings
 from dataclasses import dataclass, field
 
 import torch
 from accelerate import Accelerator
-from diffusers.training_utils import EMAModel
 
-from gentra_lora.adapter import LoraModule, attach_adapter, flatten, lora_modules
+from gentra_lora.adapter import attach_adapter, flatten
 from gentra_lora.batches import micro_batch
 from gentra_lora.denoising import denoising_loss, loss_weights, target_of
 from gentra_lora.errors import InputError
 from gentra_lora.fused_lora import fuse
+from gentra_lora.kept_weights import KeptWeights
 from gentra_lora.optimizers import make_lr_scheduler, make_optimizer
 from gentra_lora.sampling import draw_step, seed_of
 
@@ -52,7 +51,6 @@ class Training:
     accelerator: Accelerator
     step: int = 0
     history: list = field(default_factory=list)  # one dict a step
-    best: dict = None  # step, held_out and, for train.keep, the adapter of the lowest held-out loss
     stop_asked: object = bool  # a function: whether this process was asked to stop
     stop: bool = False  # whether, at the end of the last step, any process was
 
@@ -72,7 +70,7 @@ class Training:
         schedule = config.lr_warmup_steps, config.steps, config.lr_restarts
         self.lr_scheduler = make_lr_scheduler(config.lr_scheduler, optimizer, *schedule)
         self.optimizer = self.accelerator.prepare_optimizer(optimizer)
-        self.ema = EMAModel(self.trainable, config.ema_decay, foreach=True) if config.ema_decay else None
+        self.kept = KeptWeights(self.unet, self.trainable, config.ema_decay, config.keep)
 
     def run_step(self):
         """One optimizer update; appends to the history and returns the new entry.
@@ -92,8 +90,8 @@ class Training:
         finite = math.isfinite(loss) and math.isfinite(grad_norm)
         if finite or self.accelerator.scaler:  # the scaler leaves the update out by itself, and lowers its scale
             self.optimizer.step()
-        if finite and self.ema:
-            self.ema.step(self.trainable)
+        if finite:
+            self.kept.average()
         self.optimizer.zero_grad(set_to_none=False)
         entry = {"loss": loss, "grad_norm": grad_norm} if finite else {"loss": None, "grad_norm": None}
         self.history.append(entry | {"learning_rate": self.lr_scheduler.get_last_lr()[0]})
@@ -157,63 +155,26 @@ class Training:
         self.stop = bool(extra[1])
         return float(extra[0])
 
-    def modules(self):
-        """Return {module path: LoraModule}, the live weights."""
-        return lora_modules(self.unet)
-
-    @contextlib.contextmanager
-    def averaged(self):
-        """A context in which the weights are those that are measured, shown and exported: the EMA, if there is one."""
-        if self.ema:
-            self.ema.store(self.trainable)
-            self.ema.copy_to(self.trainable)
-        try:
-            yield
-        finally:
-            if self.ema:
-                self.ema.restore(self.trainable)
-
-    def note_held_out(self, held_out):
-        """Remember the weights of the lowest held-out loss."""
-        if self.best is None or held_out < self.best["held_out"]:
-            adapter = self._adapter(copied=True) if self.config.keep == "best" else None
-            self.best = {"step": self.step, "held_out": held_out, "adapter": adapter}
-
-    def final_modules(self):
-        """Return {module path: LoraModule} of the weights that train.keep names."""
-        with self.averaged():
-            adapter = self.best["adapter"] if self.config.keep == "best" else self._adapter(copied=True)
-        return {name: LoraModule(*factors) for name, factors in adapter.items()}
-
-    def _adapter(self, copied=False):
-        factors = {name: [module.down.detach(), module.up.detach()] for name, module in self.modules().items()}
-        return {name: [factor.clone() for factor in pair] for name, pair in factors.items()} if copied else factors
-
     def state(self):
         """Return what a checkpoint keeps; the random state is not part of it, see sampling.py."""
         scaler = self.accelerator.scaler
         return {
-            "adapter": self._adapter(),
-            "ema": self.ema.state_dict() if self.ema else None,
+            "adapter": [parameter.detach() for parameter in self.trainable],
+            "kept": self.kept.state(),
             "optimizer": self.optimizer.state_dict(),
             "lr_scheduler": self.lr_scheduler.state_dict(),
             "scaler": scaler.state_dict() if scaler else None,
             "history": self.history,
-            "best": self.best,
         }
 
     @torch.no_grad()
     def restore(self, saved):
         """Continue from a checkpoint's state, after its last finished step."""
-        for name, module in self.modules().items():
-            down, up = saved["adapter"][name]
-            module.down.copy_(down)
-            module.up.copy_(up)
+        for parameter, values in zip(self.trainable, saved["adapter"], strict=True):
+            parameter.copy_(values)
+        self.kept.restore(saved["kept"], self.device)
         self.optimizer.load_state_dict(saved["optimizer"])
         self.lr_scheduler.load_state_dict(saved["lr_scheduler"])
         if saved["scaler"]:
             self.accelerator.scaler.load_state_dict(saved["scaler"])
-        if self.ema:
-            self.ema.load_state_dict(saved["ema"])
-            self.ema.to(self.device)
-        self.history, self.step, self.best = saved["history"], saved["step"], saved["best"]
+        self.history, self.step = saved["history"], saved["step"]

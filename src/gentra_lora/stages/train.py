@@ -150,13 +150,13 @@ def train(training, held_out, checkpoints, samples, metadata):
 
 def export(training, metadata):
     """Write the file, read it back, compare it with what was trained, and check its names for other programs."""
-    modules, lora_alpha = training.final_modules(), training.config.lora_alpha
+    modules, lora_alpha = training.kept.final(), training.config.lora_alpha
     tensors = kohya_tensors(modules, lora_alpha)
     check_effect(tensors)
     check_keys(tensors, training.unet)
     write_adapter(OUT, tensors, result_of(training, metadata))
     check_written(OUT, modules, lora_alpha, training.unet.config)
-    best, left_out = training.best, training.skipped
+    best, left_out = training.kept.best, training.skipped
     print(
         f"wrote {OUT}: {OUT.stat().st_size / 1e6:.1f} MB after {training.step} steps, weights of the "
         f"{training.config.keep} step; the lowest held-out loss was {best['held_out']:.4f} at step {best['step']}"
