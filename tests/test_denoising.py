@@ -3,7 +3,6 @@ import torch
 from diffusers import DDPMScheduler
 
 from gentra_lora.denoising import (
-    debiased_weights,
     denoising_loss,
     loss_weights,
     min_snr_weights,
@@ -48,18 +47,8 @@ def test_loss_is_the_weighted_mean_of_the_samples_errors():
     assert denoising_loss(noise_pred, target, torch.tensor([1.0, 0.5])).item() == pytest.approx((1 + 4.5) / 2)
 
 
-@pytest.mark.parametrize(
-    ("prediction_type", "wanted"),
-    [("epsilon", [0.1**-0.5, 0.1, 1000**-0.5]), ("v_prediction", [0.1**0.5 / 1.1, 10 / 101, 1000**-0.5 * 0.9998])],
-)
-def test_debiased_weights_follow_the_paper_and_snr_is_at_most_1000(prediction_type, wanted):
-    weights = debiased_weights(torch.tensor([0.1, 100.0, 5000.0]), prediction_type)
-    assert weights.tolist() == pytest.approx(wanted, rel=1e-4)
-
-
 def test_weighting_is_chosen_by_name():
     scheduler, timesteps = DDPMScheduler(), torch.tensor([0, 999])
     ratio = snr(scheduler.alphas_cumprod, timesteps)
     assert loss_weights(scheduler, timesteps, "none", 5).tolist() == [1, 1]
     assert torch.equal(loss_weights(scheduler, timesteps, "min_snr", 5), min_snr_weights(ratio, 5, "epsilon"))
-    assert torch.equal(loss_weights(scheduler, timesteps, "debiased", 5), debiased_weights(ratio, "epsilon"))

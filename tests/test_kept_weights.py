@@ -8,14 +8,14 @@ def test_averaged_weights_are_the_running_mean_and_the_live_ones_come_back():
     seen, mean = [], None
     for step in range(6):
         run.run_step()
-        seen.append(run.trainable[1].detach().clone())
+        seen.append(run.trainable[0].detach().clone())
         decay = 0.0 if step == 0 else min(0.5, (1 + step) / (10 + step))  # diffusers' EMA starts quickly
         mean = seen[-1] if mean is None else decay * mean + (1 - decay) * seen[-1]
     with run.kept.in_place():
-        torch.testing.assert_close(run.trainable[1].detach(), mean)
-    assert torch.equal(run.trainable[1], seen[-1])
+        torch.testing.assert_close(run.trainable[0].detach(), mean)
+    assert torch.equal(run.trainable[0], seen[-1])
     assert not torch.allclose(mean, seen[-1])
-    final = torch.cat([module.up.flatten() for module in run.kept.final().values()])
+    final = torch.cat([factor.flatten() for module in run.kept.final().values() for factor in (module.down, module.up)])
     torch.testing.assert_close(final, mean)
 
 

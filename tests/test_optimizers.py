@@ -24,7 +24,7 @@ def rates(name, steps=12, warmup_steps=2, restarts=1):
 
 def test_adamw_moves_every_weight_by_the_learning_rate_at_first():
     some = parameters()
-    optimizer = make_optimizer("adamw", some[:2], some[2:], 0.01, 0.0)
+    optimizer = make_optimizer("adamw", some, 0.01, 0.0)
     for parameter in some:
         parameter.grad = torch.full_like(parameter, 3.0)
     optimizer.step()
@@ -32,19 +32,9 @@ def test_adamw_moves_every_weight_by_the_learning_rate_at_first():
         torch.testing.assert_close(parameter.detach(), torch.full((3,), 0.49))
 
 
-def test_lora_plus_moves_lora_up_as_many_times_as_far():
-    down, up = some = parameters()[:2]
-    optimizer = make_optimizer("adamw", [down], [up], 0.01, 0.0, up_ratio=4.0)
-    for parameter in some:
-        parameter.grad = torch.full_like(parameter, 3.0)
-    optimizer.step()
-    assert (0.5 - down).max().item() == pytest.approx(0.01, rel=1e-3)
-    assert (0.5 - up).max().item() == pytest.approx(0.04, rel=1e-3)
-
-
 def test_prodigy_finds_its_step_size_without_a_word(capsys):
     target, some = torch.tensor([3.0, -2.0, 1.0]), parameters()
-    optimizer = make_optimizer("prodigy", some[:2], some[2:], 1.0, 0.01)
+    optimizer = make_optimizer("prodigy", some, 1.0, 0.01)
     for _ in range(200):
         optimizer.zero_grad()
         sum((parameter - target).square().sum() for parameter in some).backward()
@@ -56,14 +46,14 @@ def test_prodigy_finds_its_step_size_without_a_word(capsys):
 
 def test_8_bit_adamw_without_a_gpu_is_refused_with_the_way_out():
     with pytest.raises(OptimizerError, match=r"train\.optimizer: adamw8bit needs an NVIDIA GPU.*set adamw"):
-        make_optimizer("adamw8bit", parameters(), [], 0.01, 0.0)
+        make_optimizer("adamw8bit", parameters(), 0.01, 0.0)
 
 
 def test_8_bit_adamw_without_bitsandbytes_is_refused_with_the_way_out(monkeypatch):
     monkeypatch.setattr(optimizers.torch.cuda, "is_available", lambda: True)
     monkeypatch.setitem(sys.modules, "bitsandbytes.optim", None)
     with pytest.raises(OptimizerError, match=r"adamw8bit needs bitsandbytes: pip install bitsandbytes"):
-        make_optimizer("adamw8bit", parameters(), [], 0.01, 0.0)
+        make_optimizer("adamw8bit", parameters(), 0.01, 0.0)
 
 
 @pytest.mark.parametrize("name", ["constant", "linear", "cosine", "cosine_with_restarts"])

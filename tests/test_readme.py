@@ -20,6 +20,35 @@ def test_table_is_the_one_of_the_measured_metrics():
         assert shown[name] == values, name
 
 
+def table_after(comment):
+    """Return {first cell: other cells} of the table that follows a comment."""
+    lines = README[README.index(comment) :].splitlines()[3:]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[: lines.index("")]]
+    return {row[0]: row[1:] for row in rows}
+
+
+def test_table_of_recipes_is_the_one_that_was_measured():
+    measured = json.loads((ROOT / "bench/recipes.json").read_text(encoding="utf-8"))
+    three = {name: found for name, found in measured.items() if len(found["runs"]) == 3}
+    assert {"ours", "plain loop", "uniform timesteps"} <= three.keys()
+    assert table_after("compares this table with bench/recipes.json") == {
+        name: [f"{found['mean']:.4f}", f"{found['lowest']:.4f} to {found['highest']:.4f}"]
+        for name, found in three.items()
+    }
+
+
+def test_table_of_speed_is_the_one_that_was_measured():
+    measured = json.loads((ROOT / "bench/train.json").read_text(encoding="utf-8"))
+    bases = [measured[name] for name in ("nano", "sd15")]
+    shown = table_after("compares this table with bench/train.json")
+    assert shown["seconds a step"] == [f"{base['seconds_a_step']:.3f}" for base in bases]
+    assert shown["of its bare forward, backward and optimizer"] == [f"{base['of_the_bare_step']:.3f}" for base in bases]
+    for size in measured["nano"]["faster_than_plain_loop"]:
+        ratios = [f"{base['faster_than_plain_loop'][size]:.2f}" for base in bases]
+        assert shown[f"times as fast, photos of {size}"] == ratios
+    assert shown["peak memory, MB"] == [str(base["peak_mb"]) for base in bases]
+
+
 @pytest.mark.parametrize("path", re.findall(r"\]\((\w[\w./]*)\)", README))
 def test_linked_file_is_in_git(path):
     listed = subprocess.run(["git", "ls-files", path], cwd=ROOT, capture_output=True, text=True).stdout

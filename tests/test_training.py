@@ -62,6 +62,13 @@ def test_photos_of_several_buckets_are_trained_on_in_turn():
     assert all(entry["grad_norm"] > 0 for entry in run.history)
 
 
+def test_denoiser_that_was_moved_away_from_what_is_trained_is_an_error_not_a_run_without_effect():
+    run = training()
+    run.unet.to(torch.float64)
+    with pytest.raises(RuntimeError, match="training would change nothing"):
+        run.run_step()
+
+
 def test_base_weights_never_change():
     run = training(learning_rate=0.1)
     before = {name: p.clone() for name, p in run.unet.named_parameters() if not p.requires_grad}
@@ -78,7 +85,7 @@ def test_base_weights_never_change():
         {"optimizer": "prodigy", "learning_rate": 1.0},
         {"ema_decay": 0.9},
         {"lora_dropout": 0.3},
-        {"lora_plus_ratio": 4.0, "noise_offset": 0.1, "timesteps": "uniform"},
+        {"noise_offset": 0.1, "timesteps": "uniform"},
         {"keep": "best"},
     ],
     ids=str,
@@ -255,12 +262,12 @@ def test_class_pictures_add_their_weighted_loss_and_gradients():
     alone.config = alone.config.model_copy(update={"seed": f"class {alone.config.seed}"})
     losses = [run.run_step()["loss"] for run in (plain, both, alone)]
     assert losses[1] == pytest.approx(losses[0] + 0.5 * losses[2], rel=1e-5)
-    assert not torch.equal(both.trainable[1], plain.trainable[1])
+    assert not torch.equal(both.trainable[0], plain.trainable[0])
 
 
 def test_loss_weighting_reaches_the_step():
-    runs = [steps(training(loss_weighting=name), 4) for name in ("none", "min_snr", "debiased")]
-    assert len({tuple(entry["loss"] for entry in entries) for entries in runs}) == 3
+    runs = [steps(training(loss_weighting=name), 4) for name in ("none", "min_snr")]
+    assert len({tuple(entry["loss"] for entry in entries) for entries in runs}) == 2
 
 
 def test_more_processes_than_a_batch_has_samples_are_refused(monkeypatch):

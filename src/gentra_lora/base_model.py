@@ -160,20 +160,20 @@ def load_noise_scheduler(source):
 def load_pipeline(source, dtype, device, unet=None):
     """Return the whole pipeline for generation: denoiser and text encoder in `dtype`, the VAE in float32.
 
-    `unet` takes the place of the base's own.
+    `unet` takes the place of the base's own, and stays on the device where it is.
     """
     pipeline = StableDiffusionPipeline(
-        vae=load_vae(source),
-        text_encoder=load_text_encoder(source).to(dtype),
+        vae=load_vae(source).to(device),
+        text_encoder=load_text_encoder(source).to(device, dtype),
         tokenizer=load_tokenizer(source),
-        unet=load_unet(source, dtype) if unet is None else unet,
+        unet=load_unet(source, dtype).to(device) if unet is None else unet,
         scheduler=load_noise_scheduler(source),
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,
     )
     pipeline.set_progress_bar_config(disable=True)
-    return pipeline.to(device)
+    return pipeline
 
 
 def _load(kind, subfolder, source):

@@ -21,16 +21,6 @@ def min_snr_weights(snr_values, gamma, prediction_type):
     return snr_values.clamp(max=gamma) / (snr_values + (prediction_type == "v_prediction"))
 
 
-def debiased_weights(snr_values, prediction_type):
-    """Return the loss weights (B,) of debiased estimation, Yu et al. 2023, arXiv 2310.08442.
-
-    1 over the square root of snr, which is at most 1000, for epsilon; a v_prediction's error is that of epsilon times
-    (snr + 1) over snr.
-    """
-    weights = snr_values.clamp(max=1000).rsqrt()
-    return weights * snr_values / (snr_values + 1) if prediction_type == "v_prediction" else weights
-
-
 def target_of(noise_scheduler, latents, noise, timesteps):
     """Return what the denoiser shall predict, the shape of `noise`.
 
@@ -59,11 +49,9 @@ def loss_weights(noise_scheduler, timesteps, weighting, gamma):
     """Return (B,) weights of the samples' errors.
 
     Args:
-        weighting: "none" (all 1), "min_snr" with `gamma`, or "debiased".
+        weighting: "none" (all 1), or "min_snr" with `gamma`.
     """
     if weighting == "none":
         return torch.ones(len(timesteps), device=timesteps.device)
-    ratio, prediction_type = snr(noise_scheduler.alphas_cumprod, timesteps), noise_scheduler.config.prediction_type
-    if weighting == "debiased":
-        return debiased_weights(ratio, prediction_type)
-    return min_snr_weights(ratio, gamma, prediction_type)
+    ratio = snr(noise_scheduler.alphas_cumprod, timesteps)
+    return min_snr_weights(ratio, gamma, noise_scheduler.config.prediction_type)

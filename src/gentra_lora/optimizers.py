@@ -14,27 +14,23 @@ class OptimizerError(InputError):
     """An optimizer that cannot be used here; the message names the key of params.yaml and the way out."""
 
 
-def make_optimizer(name, down, up, learning_rate, weight_decay, up_ratio=1.0):
+def make_optimizer(name, parameters, learning_rate, weight_decay):
     """Return a torch optimizer.
 
     Args:
         name: "adamw", "adamw8bit" (bitsandbytes) or "prodigy", which finds its step size by itself (Mishchenko and
             Defazio 2023, arXiv 2306.06101); its learning rate is a factor, usually 1.
-        down: the parameters of all lora_down.
-        up: those of all lora_up.
-        up_ratio: LoRA+ (Hayou et al. 2024, arXiv 2402.12354): lora_up learns at this multiple of the learning rate.
 
     Raises:
         OptimizerError: bitsandbytes is not there, or sees no GPU.
     """
-    groups = [{"params": down}, {"params": up, "lr": learning_rate * up_ratio}]
     options = {"lr": learning_rate, "weight_decay": weight_decay}
     if name == "adamw":
-        return torch.optim.AdamW(groups, **options, fused=True)
+        return torch.optim.AdamW(parameters, **options, fused=True)
     if name == "adamw8bit":
-        return _adamw_8bit()(groups, **options)
+        return _adamw_8bit()(parameters, **options)
     with contextlib.redirect_stdout(io.StringIO()):  # it tells its way of weight decay
-        return Prodigy([*down, *up], **options, use_bias_correction=True, safeguard_warmup=True)
+        return Prodigy(parameters, **options, use_bias_correction=True, safeguard_warmup=True)
 
 
 def _adamw_8bit():

@@ -83,14 +83,13 @@ class Train(Block):
     gradient_accumulation_steps: Count
     optimizer: Literal["adamw", "adamw8bit", "prodigy"]
     learning_rate: Positive
-    lora_plus_ratio: Annotated[Float, Field(ge=1)]
     lr_scheduler: Literal["constant", "linear", "cosine", "cosine_with_restarts"]
     lr_restarts: Count
     lr_warmup_steps: NotNegative
     weight_decay: Annotated[Float, Field(ge=0)]
     max_grad_norm: Positive
     timesteps: Literal["uniform", "stratified"]
-    loss_weighting: Literal["none", "min_snr", "debiased"]
+    loss_weighting: Literal["none", "min_snr"]
     min_snr_gamma: Positive
     noise_offset: Annotated[Float, Field(ge=0, le=1)]
     caption_dropout: Fraction
@@ -111,14 +110,6 @@ class Train(Block):
     def _warmup_ends(self):
         if self.lr_warmup_steps >= self.steps:
             raise ValueError(f"lr_warmup_steps is {self.lr_warmup_steps}, but steps is {self.steps}; lower the warmup")
-        return self
-
-    @model_validator(mode="after")
-    def _prodigy_has_one_rate(self):
-        if self.optimizer == "prodigy" and self.lora_plus_ratio != 1:
-            raise ValueError(
-                f"lora_plus_ratio is {self.lora_plus_ratio:g}, but prodigy has one rate for all; set it to 1"
-            )
         return self
 
 

@@ -64,9 +64,8 @@ class Training:
         if not config.lora_dropout:
             fuse(self.unet)
         self.unet.to(self.device, memory_format=torch.channels_last).train()
-        self.trainable = [flatten(trainable[0::2]), flatten(trainable[1::2])]  # all lora_down, all lora_up
-        rates = config.learning_rate, config.weight_decay, config.lora_plus_ratio
-        optimizer = make_optimizer(config.optimizer, self.trainable[:1], self.trainable[1:], *rates)
+        self.trainable, self._first = [flatten(trainable)], trainable[0]
+        optimizer = make_optimizer(config.optimizer, self.trainable, config.learning_rate, config.weight_decay)
         schedule = config.lr_warmup_steps, config.steps, config.lr_restarts
         self.lr_scheduler = make_lr_scheduler(config.lr_scheduler, optimizer, *schedule)
         self.optimizer = self.accelerator.prepare_optimizer(optimizer)
@@ -80,6 +79,8 @@ class Training:
         Raises:
             TrainingError: that happened MOST_SKIPPED times in a row.
         """
+        if self._first.data_ptr() != self.trainable[0].data_ptr():
+            raise RuntimeError("the denoiser was moved after its adapter was flattened: training would change nothing")
         draw = self._draw(self.data.photos, self.config.seed)
         loss = self._add_gradients(draw, 1.0)
         if self.config.prior_weight:
@@ -147,13 +148,12 @@ class Training:
         if self.accelerator.num_processes == 1:
             self.stop = bool(self.stop_asked())
             return float(loss)
-        down, up = (parameter.grad for parameter in self.trainable)
+        (gradient,) = (parameter.grad for parameter in self.trainable)
         extra = torch.stack([loss.float(), torch.tensor(float(bool(self.stop_asked())), device=self.device)])
-        extra, *summed = self.accelerator.reduce(torch.cat([extra, down, up]), "sum").split([2, len(down), len(up)])
-        down.copy_(summed[0])
-        up.copy_(summed[1])
-        self.stop = bool(extra[1])
-        return float(extra[0])
+        message = self.accelerator.reduce(torch.cat([extra, gradient]), "sum")
+        gradient.copy_(message[2:])
+        self.stop = bool(message[1])
+        return float(message[0])
 
     def state(self):
         """Return what a checkpoint keeps; the random state is not part of it, see sampling.py."""
