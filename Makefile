@@ -25,7 +25,7 @@ smoke-sd15: .venv/installed
 # Ratios and memory, not for CI: writes bench/*.json.
 bench: .venv/installed
 	python bench/cache.py
-	python bench/train.py sd15
+	python bench/train.py
 
 format: .venv/installed
 	ruff check --fix .

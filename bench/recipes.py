@@ -48,6 +48,7 @@ RECIPES = {
     "Prodigy": {"optimizer": "prodigy", "learning_rate": 1.0},
     "linear": {"lr_scheduler": "linear"},
     "constant": {"lr_scheduler": "constant"},
+    "constant, EMA 0.99": {"lr_scheduler": "constant", "ema_decay": 0.99},
     "cosine, 3 restarts": {"lr_scheduler": "cosine_with_restarts", "lr_restarts": 3},
 }
 ONE_CROP = ("plain loop", "no crop variants")

@@ -1,7 +1,7 @@
 """A training step against its bare computation and against a plain loop, and its cost against the number of photos.
 
-`make bench` or `python bench/train.py [sd15]`: writes bench/train.json. What is compared runs in turns of a few steps,
-so that the ratios hold on a noisy machine; `sd15` adds a model of Stable Diffusion 1.5's shape with random weights
+`make bench` or `python bench/train.py [nano] [sd15]`: writes bench/train.json. What is compared runs in turns of a few
+steps, so that the ratios hold on a noisy machine; `sd15` is a model of Stable Diffusion 1.5's shape with random weights
 (about 12 GB of memory and five minutes).
 
 - ours: a step as `train` does it, drawing, reading the cache, clipping, schedule and log included.
@@ -49,7 +49,8 @@ from gentra_lora.training import Training, TrainingData
 RESULT = Path(__file__).with_suffix(".json")
 SIZES = {"160 x 160": (160, 160), "1 megapixel": (866, 1155), "12 megapixels": (3000, 4000)}  # of the photos
 CONFIG = load_params().train
-ROUNDS, IN_A_ROW, COUNTS = 12, 5, (50, 500, 5000)
+ROUNDS, IN_A_ROW = {"nano": 12, "sd15": 2}, {"nano": 5, "sd15": 1}
+COUNTS = (50, 500, 5000)
 
 
 class Parts:
@@ -187,9 +188,9 @@ def work(base, way):
             else:
                 steps[name]()  # the first after another process's is slower
                 started = time.perf_counter()
-                for _ in range(IN_A_ROW):
+                for _ in range(IN_A_ROW[base]):
                     steps[name]()
-                print((time.perf_counter() - started) / IN_A_ROW, flush=True)
+                print((time.perf_counter() - started) / IN_A_ROW[base], flush=True)
 
 
 def our_steps(folder, parts):
@@ -279,16 +280,15 @@ def own_peak_mb():
     return int(line.split()[1]) / 1024
 
 
-def main(with_sd15):
+def main(bases):
     result = json.loads(RESULT.read_text()) if RESULT.exists() else {}
-    result["nano"] = {"size": 128, "batch_size": CONFIG.batch_size} | speed("nano", ROUNDS)
-    if with_sd15:
-        result["sd15"] = {"size": 256, "batch_size": 2} | speed("sd15", 2)
-    result["torch_threads"] = torch.get_num_threads()
-    RESULT.write_text(json.dumps(result, indent=2) + "\n")
-    print(json.dumps(result, indent=2))
+    for base in bases:
+        size, batch_size = {"nano": (128, CONFIG.batch_size), "sd15": (256, 2)}[base]
+        result[base] = {"size": size, "batch_size": batch_size} | speed(base, ROUNDS[base])
+        RESULT.write_text(json.dumps(result | {"torch_threads": torch.get_num_threads()}, indent=2) + "\n")
+        print(base, json.dumps(result[base], indent=2), flush=True)
 
 
 if __name__ == "__main__":
     hush_libraries()
-    work(*sys.argv[2:]) if "worker" in sys.argv else main("sd15" in sys.argv)
+    work(*sys.argv[2:]) if "worker" in sys.argv else main(sys.argv[1:] or ["nano", "sd15"])
