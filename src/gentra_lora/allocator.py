@@ -4,8 +4,8 @@ import ctypes
 import platform
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3  # of glibc's malloc.h
-MOST = 2**31 - 1
-TOP_PAD = 64 * 2**20
+MOST_MMAP = 32 * 2**20  # what glibc accepts; larger blocks are always returned
+MOST, TOP_PAD = 2**31 - 1, 64 * 2**20
 
 
 def keep_freed_memory():
@@ -15,5 +15,6 @@ def keep_freed_memory():
     """
     if platform.libc_ver()[0] == "glibc":
         library = ctypes.CDLL(None)
-        for option, value in ((M_MMAP_THRESHOLD, MOST), (M_TRIM_THRESHOLD, MOST), (M_TOP_PAD, TOP_PAD)):
-            library.mallopt(option, value)
+        for option, value in ((M_MMAP_THRESHOLD, MOST_MMAP), (M_TRIM_THRESHOLD, MOST), (M_TOP_PAD, TOP_PAD)):
+            if not library.mallopt(option, value):
+                raise RuntimeError(f"glibc refuses {value} for option {option} of mallopt")
