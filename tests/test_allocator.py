@@ -26,4 +26,4 @@ def test_memory_of_freed_tensors_is_not_asked_for_again():
         way: int(subprocess.run([sys.executable, "-c", CODE, way], capture_output=True, text=True, check=True).stdout)
         for way in ("kept", "default")
     }
-    assert faults["kept"] < 100 < 1000 < faults["default"]
+    assert faults["kept"] < faults["default"] / 10
