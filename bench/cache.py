@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from peak_memory import own_peak_mb
 from PIL import Image
 
 from gentra_lora.base_model import BaseSource, load_text_encoder, load_tokenizer, load_vae
@@ -93,12 +94,6 @@ def cache_and_tell_memory(count):
         cache = new_cache(latents, CropSettings(1, 1.0, flip=False))
         fill(cache, rows, photos)
     print(own_peak_mb())
-
-
-def own_peak_mb():
-    """Return this process's peak; getrusage would count what its parent held when it started it."""
-    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) / 1024
 
 
 def main():

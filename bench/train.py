@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
+from peak_memory import own_peak_mb
 from PIL import Image
 from safetensors.torch import save_file
 from torch.nn.functional import mse_loss
@@ -272,12 +273,6 @@ def speed(base, rounds):
         result["peak_mb_after_5000_photos"] = round(ours("memory"))
     ours.process.kill()
     return result
-
-
-def own_peak_mb():
-    """Return this process's peak; getrusage would count what its parent held when it started it."""
-    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) / 1024
 
 
 def main(bases):

@@ -28,6 +28,20 @@ def column(workspace, name):
         return list(csv.DictReader(file, delimiter="\t"))
 
 
+def train_until_killed(step):
+    """Run the stage until it is killed at the beginning of a step."""
+    original = train.Training.run_step
+
+    def run_step(self):
+        if self.step == step:
+            raise KeyboardInterrupt
+        return original(self)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(train.Training, "run_step", run_step)
+        train.main()
+
+
 def test_file_holds_rank_alpha_trigger_and_the_exact_base(cached):
     train.main()
     tensors, metadata = read_adapter(cached / OUT)
@@ -52,17 +66,7 @@ def test_killed_run_goes_on_from_its_last_checkpoint_to_the_same_bytes(cached, m
     train.main()
     whole, curve = (cached / OUT).read_bytes(), column(cached, "loss")
     monkeypatch.setenv("GENTRA_CHECKPOINTS", str(cached / "killed"))
-    original = train.Training.run_step
-
-    def killed_in_the_sixth_step(self):
-        if self.step == 5:
-            raise KeyboardInterrupt
-        return original(self)
-
-    monkeypatch.setattr(train.Training, "run_step", killed_in_the_sixth_step)
-    with pytest.raises(KeyboardInterrupt):
-        train.main()
-    monkeypatch.setattr(train.Training, "run_step", original)
+    train_until_killed(5)
     train.main()
     assert "going on from step 4 of 6" in capsys.readouterr().out
     assert (cached / OUT).read_bytes() == whole
@@ -172,17 +176,7 @@ def test_ten_steps_with_a_kill_are_ten_steps_without(cached, monkeypatch, optimi
         photos.clear()
         monkeypatch.setenv("GENTRA_CHECKPOINTS", str(cached / place))
         if kill:
-            run_step = train.Training.run_step
-
-            def killed(self):
-                if self.step == killed_at:
-                    raise KeyboardInterrupt
-                return run_step(self)
-
-            monkeypatch.setattr(train.Training, "run_step", killed)
-            with pytest.raises(KeyboardInterrupt):
-                train.main()
-            monkeypatch.setattr(train.Training, "run_step", run_step)
+            train_until_killed(killed_at)
         train.main()
         rates = [row["learning_rate"] for row in column(cached, "learning_rate")]
         return hashlib.sha256((cached / OUT).read_bytes()).hexdigest(), rates, list(photos)
