@@ -2,7 +2,10 @@
 
 import json
 import os
+import resource
+import signal
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -166,6 +169,19 @@ def write_photos(folder, count=8, size=(96, 80)):
         Image.fromarray(patches).resize(size, Image.Resampling.BICUBIC).save(images / name)
     (folder / "captions.txt").write_text("".join(f"{name}\ta gentra, view {name}\n" for name in names))
     return names
+
+
+@contextmanager
+def full_disk():
+    """No file can grow beyond 20 kB inside, as on a disk that is nearly full. Keep pytest's own output out of it."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
 
 
 @pytest.fixture

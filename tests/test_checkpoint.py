@@ -1,8 +1,6 @@
-import resource
-import signal
-
 import pytest
 import torch
+from conftest import full_disk
 
 from gentra_lora import checkpoint
 from gentra_lora.adapter_file import read_adapter
@@ -81,23 +79,11 @@ def test_only_the_newest_can_be_left(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step-0000003.pt", "step-0000003.safetensors"]
 
 
-@pytest.fixture
-def full_disk():
-    """Files of more than 20 kB cannot be written, as when that much is left on a disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, handler)
-
-
-def test_full_disk_is_told_with_the_way_out_and_the_previous_one_stays(tmp_path, full_disk):
+def test_full_disk_is_told_with_the_way_out_and_the_previous_one_stays(tmp_path):
     save(tmp_path, 1, torch.ones(3), kept=1)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    full_disk()
-    with pytest.raises(
-        CheckpointError, match=r"step-0000002\.pt: cannot be saved .*free space there or set GENTRA_CHECK"
-    ):
+    told = r"step-0000002\.pt: cannot be saved .*free space there or set GENTRA_CHECK"
+    with full_disk(), pytest.raises(CheckpointError, match=told):
         save(tmp_path, 2, torch.ones(100_000), kept=1)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
     assert newest_checkpoint(tmp_path)["step"] == 1

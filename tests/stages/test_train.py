@@ -2,15 +2,15 @@ import csv
 import hashlib
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import pytest
 import torch
 from accelerate.state import AcceleratorState
-from conftest import change
+from conftest import change, full_disk
 from diffusers import StableDiffusionPipeline
 
 from gentra_lora import between_steps, samples, training
@@ -273,27 +273,19 @@ def test_class_pictures_are_trained_on_where_they_have_a_weight(cached):
     assert (cached / OUT).read_bytes() != plain
 
 
-def test_full_disk_ends_the_run_loudly_and_the_next_one_goes_on_from_the_checkpoint_before(cached, capsys):
+def test_full_disk_ends_the_run_loudly_and_the_next_one_goes_on_from_the_checkpoint_before(cached, capsys, monkeypatch):
     change(cached, "train", steps=4, checkpoint_every=4, sample_every=None)
     change(cached, "train", checkpoint_minutes=1e-9)
-    original = train.Training.run_step
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    original = between_steps.save_checkpoint
 
-    def disk_full_from_the_third_step(self):
-        entry = original(self)
-        if self.step == 3:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
-        return entry
+    def disk_full_at_the_third_step(folder, step, *rest):
+        with full_disk() if step == 3 else nullcontext():
+            original(folder, step, *rest)
 
-    train.Training.run_step = disk_full_from_the_third_step
-    try:
+    with monkeypatch.context() as patch:
+        patch.setattr(between_steps, "save_checkpoint", disk_full_at_the_third_step)
         with pytest.raises(CheckpointError, match=r"step-0000003\.pt: cannot be saved"):
             train.main()
-    finally:
-        train.Training.run_step = original
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, handler)
     train.main()
     assert "going on from step 2 of 4" in capsys.readouterr().out
 
