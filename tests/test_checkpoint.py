@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from conftest import full_disk
@@ -99,3 +101,8 @@ def test_folder_that_cannot_be_written_is_named_before_the_run(tmp_path):
         check_writable(tmp_path / "file/run")
     check_writable(tmp_path / "new/run")
     assert list((tmp_path / "new/run").iterdir()) == []
+
+
+def test_several_processes_may_look_at_one_folder_at_the_same_time(tmp_path):
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(check_writable, [tmp_path / "run"] * 400))

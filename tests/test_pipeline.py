@@ -134,8 +134,11 @@ class Killed:
     during_a_save: bool
 
 
-def repro_killed(repo, checkpoints, seconds):
-    """Run `dvc repro` and SIGKILL the whole process group that long after its first new checkpoint."""
+def repro_killed(repo, checkpoints, seconds, aimed):
+    """Run `dvc repro` and SIGKILL the whole process group that long after its first new checkpoint.
+
+    Where `aimed`, then at the next moment in which a file of a checkpoint is there in part.
+    """
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     values = os.environ | {"PATH": path, "PYTHONPATH": str(repo / "src"), "GENTRA_CHECKPOINTS": str(checkpoints)}
     output, before = checkpoints / "shown.txt", set(checkpoints.glob("*/step-*.pt"))
@@ -146,6 +149,8 @@ def repro_killed(repo, checkpoints, seconds):
         while running.poll() is None and set(checkpoints.glob("*/step-*.pt")) == before:
             time.sleep(0.01)
         time.sleep(seconds)
+        while aimed and running.poll() is None and not list(checkpoints.rglob("*.partial")):
+            pass
         os.killpg(running.pid, signal.SIGKILL)
         running.wait()
     return Killed(output.read_text(), bool(list(checkpoints.rglob("*.partial"))))
@@ -157,7 +162,7 @@ def test_twenty_sigkills_at_random_moments_change_no_byte(experiment, tmp_path):
     params["train"] |= {"steps": 400, "checkpoint_every": 1, "held_out_every": 50, "learning_rate": 0.001}
     (repo / "params.yaml").write_text(yaml.safe_dump(params))
     adapter, moments = repo / "models/sport_gentra_lora.safetensors", random.Random(1)
-    kills = [repro_killed(repo, tmp_path, moments.uniform(0, 0.6)) for _ in range(20)]
+    kills = [repro_killed(repo, tmp_path, moments.uniform(0, 0.6), n % 2) for n in range(20)]
     resumed = [int(found[1]) for kill in kills if (found := re.search(r"going on from step (\d+)", kill.shown))]
     assert len(resumed) == 19, [kill.shown for kill in kills]
     assert resumed == sorted(set(resumed))

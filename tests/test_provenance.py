@@ -2,8 +2,17 @@ import json
 import subprocess
 
 import pytest
+from conftest import ROOT
 
-from gentra_lora.provenance import adapter_metadata, dataset_md5, git_state, photos_digest, versions, with_result
+from gentra_lora.provenance import (
+    adapter_metadata,
+    dataset_md5,
+    git_state,
+    photos_digest,
+    trained_from,
+    versions,
+    with_result,
+)
 
 TRAIN = {"rank": 8, "lora_alpha": 4.0, "lora_dropout": 0.0, "steps": 300, "learning_rate": 0.0001, "seed": 7}
 TRAIN |= {"lr_scheduler": "cosine", "optimizer": "adamw"}
@@ -79,22 +88,31 @@ def repository(tmp_path, monkeypatch):
 
 
 def test_revision_is_the_last_commit_that_can_change_the_adapter(repository):
+    def state():
+        return git_state(["params.yaml", "data/raw"])
+
     revision = git("rev-parse", "HEAD")
-    assert git_state() == (revision, "no")
+    assert state() == (revision, "no")
     (repository / "README.md").write_text("new")
-    assert git_state() == (revision, "no")
+    assert state() == (revision, "no")
     git("commit", "-qam", "text")
-    assert git_state() == (revision, "no")
+    assert state() == (revision, "no")
     (repository / "params.yaml").write_text("rank: 16")
-    assert git_state() == (revision, "yes")
+    assert state() == (revision, "yes")
     git("commit", "-qam", "rank")
-    assert git_state() == (git("rev-parse", "HEAD"), "no") != (revision, "no")
+    assert state() == (git("rev-parse", "HEAD"), "no") != (revision, "no")
+
+
+def test_adapter_depends_on_what_the_stages_up_to_train_read():
+    paths = trained_from("data/demo", ROOT / "dvc.yaml")
+    assert {"params.yaml", "data/demo", "data/demo.dvc", "models/nano-sd", "src/gentra_lora/training.py"} <= set(paths)
+    assert not {"src/gentra_lora/cli.py", "src/gentra_lora/stages/evaluate.py", "${prepare.raw_dir}"} & set(paths)
 
 
 def test_header_outside_of_git_says_so(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    assert git_state() == ("unknown", "unknown")
+    assert git_state(["params.yaml"]) == ("unknown", "unknown")
     assert metadata()["gentra.git_revision"] == "unknown"
 
 

@@ -5,6 +5,7 @@ import json
 import os
 import pickle
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import torch
 
@@ -32,11 +33,10 @@ def check_writable(folder):
     Raises:
         InputError: it cannot be written.
     """
-    probe = folder / ".probe"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe.write_bytes(b"")
-        probe.unlink()
+        with TemporaryFile(dir=folder):  # of a name of its own: several processes may look at the same time
+            pass
     except OSError as error:
         raise InputError(f"{folder}: cannot be written ({error.strerror}); free it or name another place") from error
 

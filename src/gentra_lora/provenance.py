@@ -10,7 +10,7 @@ import torch
 import yaml
 
 PACKAGES = ("diffusers", "transformers", "peft", "accelerate", "prodigyopt")
-TRAINED_FROM = ("src", "params.yaml", "dvc.yaml", "data")  # what of a repository can change an adapter
+TRAINING_STAGES = ("prepare", "cache_latents", "train")
 
 
 def versions():
@@ -23,16 +23,23 @@ def photos_digest(digests):
     return hashlib.sha256("\n".join(sorted(digests)).encode()).hexdigest()
 
 
-def git_state():
-    """Return (revision, "yes" or "no" to uncommitted changes) of the sources in the current folder's repository.
+def trained_from(raw_dir, pipeline=Path("dvc.yaml")):
+    """Return the paths that can change an adapter: photos, params.yaml and what dvc.yaml's stages up to train read."""
+    stages = yaml.safe_load(pipeline.read_text(encoding="utf-8"))["stages"] if pipeline.exists() else {}
+    deps = {dep for name in TRAINING_STAGES for dep in stages.get(name, {}).get("deps", []) if "${" not in dep}
+    return ["params.yaml", raw_dir, f"{raw_dir}.dvc", *sorted(deps)]
 
-    Only TRAINED_FROM counts: the revision is the last commit that changed any of it, so that a commit which changes a
-    text or dvc.lock alone gives the same header. ("unknown", "unknown") outside of git.
+
+def git_state(paths):
+    """Return (revision, "yes" or "no" to uncommitted changes) of paths in the current folder's repository.
+
+    The revision is the last commit that changed any of them: a commit of a text, of dvc.lock or of a module that
+    training does not use gives the same header. ("unknown", "unknown") outside of git.
     """
-    revision = _git("rev-list", "-1", "HEAD", "--", *TRAINED_FROM)
+    revision = _git("rev-list", "-1", "HEAD", "--", *paths)
     if not revision:
         return "unknown", "unknown"
-    return revision, "yes" if _git("status", "--porcelain", "--", *TRAINED_FROM) else "no"
+    return revision, "yes" if _git("status", "--porcelain", "--", *paths) else "no"
 
 
 def _git(*words):
@@ -55,7 +62,7 @@ def adapter_metadata(*, train_params, base, trigger_word, resolution, prediction
     Holds no date, so that equal runs write equal bytes. What is known only at the end is added by `with_result`.
     """
     alpha = f"{train_params['lora_alpha']:g}"
-    revision, dirty = git_state()
+    revision, dirty = git_state(trained_from(raw_dir))
     return {
         "format": "pt",
         "ss_base_model_version": "sd_v1",
