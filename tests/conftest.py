@@ -3,11 +3,13 @@
 import json
 import os
 import resource
+import shutil
 import signal
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
+import httplib2
 import numpy as np
 import pytest
 
@@ -16,11 +18,16 @@ os.environ["OMP_NUM_THREADS"] = "1"  # tiny models are slower on more; set befor
 import torch
 import yaml
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from dvc.repo import Repo
+from dvc_project import command, make_history
+from fake_drive import FakeDrive
 from PIL import Image
 from safetensors.torch import save_file
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import CLIPConfig, CLIPModel, CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+from gentra_lora.drive_folder import open_folder
+from gentra_lora.drive_objects import push
 from gentra_lora.latents import CachedPhotos
 from gentra_lora.stages import cache_latents, hush_libraries, prepare
 
@@ -214,3 +221,34 @@ def change(workspace, block, **values):
     params = yaml.safe_load(path.read_text())
     params[block] |= values
     path.write_text(yaml.safe_dump(params))
+
+
+@pytest.fixture(scope="session")
+def history(tmp_path_factory):
+    """A DVC project of three commits and an experiment, pushed; not to be changed, see `project`."""
+    top = tmp_path_factory.mktemp("history")
+    (top / "remote").mkdir()
+    folder = make_history(top / "project", top / "remote")
+    with Repo(str(folder)) as repo:
+        push(repo, open_folder(repo))
+    return folder
+
+
+@pytest.fixture
+def project(history, tmp_path, monkeypatch):
+    """A copy of `history` with a remote of its own, as the current folder."""
+    shutil.copytree(history.parent, tmp_path / "top", symlinks=True)
+    folder = tmp_path / "top/project"
+    command(folder, "dvc", "remote", "modify", "-q", "--local", "drive", "url", str(tmp_path / "top/remote"))
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def fake_drive(monkeypatch):
+    """A Drive server of ours that this process's clients take for Google's."""
+    with FakeDrive() as drive:
+        for name, value in drive.environment().items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(httplib2, "CA_CERTS", drive.environment()["HTTPLIB2_CA_CERTS"])
+        yield drive

@@ -1,11 +1,7 @@
-from importlib.metadata import PackageNotFoundError
-
-import pytest
 import torch
 from conftest import make_unet
 
-from gentra_lora import adapter
-from gentra_lora.adapter import AdapterError, attach_adapter, check_torchao, flatten, lora_modules
+from gentra_lora.adapter import attach_adapter, flatten, lora_modules
 
 
 def trained(unet, rank=4, lora_alpha=2, target_modules="attention+ff"):
@@ -76,21 +72,6 @@ def test_attaching_is_seeded_and_leaves_the_global_random_state(tiny_unet):
     attach_adapter(other, 4, 4, "attention+ff", seed=1)
     pairs = zip(lora_modules(tiny_unet).values(), lora_modules(other).values(), strict=True)
     assert all(torch.equal(a.down, b.down) for a, b in pairs)
-
-
-@pytest.mark.parametrize(("found", "refused"), [("0.10.0", True), ("0.16.0", False), (None, False)])
-def test_torchao_that_peft_refuses_is_told_with_the_way_out(monkeypatch, found, refused):
-    def version(name):
-        if found is None:
-            raise PackageNotFoundError(name)
-        return found
-
-    monkeypatch.setattr(adapter, "version", version)
-    if refused:
-        with pytest.raises(AdapterError, match=r"torchao 0\.10\.0 .* pip uninstall torchao"):
-            check_torchao()
-    else:
-        check_torchao()
 
 
 def test_flat_parameter_holds_the_values_and_gathers_the_gradients(tiny_unet):

@@ -9,6 +9,7 @@ from test_adapter import trained
 
 from gentra_lora.adapter_file import kohya_tensors, write_adapter
 from gentra_lora.cli import main
+from gentra_lora.params import load_params
 
 
 @pytest.fixture
@@ -137,3 +138,52 @@ def test_summary_shows_times_metrics_and_pictures(workspace, capsys):
 def test_adapter_of_a_checkpoint_can_be_named(workspace):
     with pytest.raises(SystemExit, match=r"error: other\.safetensors: no such file"):
         main(["generate", "a gentra", "--adapter", "other.safetensors"])
+
+
+@pytest.fixture
+def demo_project(profiles):
+    shutil.copy(ROOT / "dvc.yaml", profiles)
+    (profiles / "models").mkdir()
+    (profiles / "models/nano-sd").symlink_to(ROOT / "models/nano-sd")
+    return profiles
+
+
+def test_values_are_set_and_comments_stay(demo_project, capsys):
+    main(["set", "train.rank=32", "train.learning_rate=5e-05"])
+    text = (demo_project / "params.yaml").read_text()
+    assert "rank: 32 # the usual choice for one subject" in text
+    assert load_params().train.learning_rate == 5e-05
+    assert capsys.readouterr().out == "params.yaml: train.rank = 32, train.learning_rate = 5e-05\n"
+
+
+@pytest.mark.parametrize("edit", ["train.rank=abc", "train.rnk=8", "train.lr_warmup_steps=600"])
+def test_value_that_would_not_be_valid_is_refused_and_nothing_is_written(demo_project, edit):
+    before = (demo_project / "params.yaml").read_bytes()
+    with pytest.raises(SystemExit, match=r"(?s)error: .*train\.(rank|rnk)|lr_warmup_steps is 600"):
+        main(["set", edit])
+    assert (demo_project / "params.yaml").read_bytes() == before
+
+
+def test_edit_that_is_no_pair_is_refused(demo_project, capsys):
+    with pytest.raises(SystemExit):
+        main(["set", "train.rank"])
+    assert "train.rank is not KEY=VALUE" in capsys.readouterr().err
+
+
+def test_local_base_is_set_and_watched_by_dvc(demo_project):
+    shutil.copytree(ROOT / "models/nano-sd", demo_project / "models/mine")
+    main(["base", "models/mine"])
+    assert load_params().base.model == "models/mine"
+    assert (demo_project / "dvc.yaml").read_text().count("- models/mine\n") == 4
+
+
+def test_base_that_cannot_be_one_changes_nothing(demo_project):
+    before = (demo_project / "dvc.yaml").read_bytes(), (demo_project / "params.yaml").read_bytes()
+    with pytest.raises(SystemExit, match="owner/name is no path that exists; as a hub id it needs its revision"):
+        main(["base", "owner/name"])
+    assert ((demo_project / "dvc.yaml").read_bytes(), (demo_project / "params.yaml").read_bytes()) == before
+
+
+def test_lora_says_how_many_weights_are_trained(demo_project, capsys):
+    main(["lora"])
+    assert capsys.readouterr().out.startswith("rank 16, alpha 16, on attention+ff+conv: ")

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 import tomllib
@@ -45,3 +46,19 @@ def test_colabs_preinstalled_version_lies_in_the_stated_range(name):
 def test_torchvision_is_not_needed():
     assert not any(Requirement(line).name == "torchvision" for line in PROJECT["dependencies"])
     assert "torchvision" not in sys.modules
+
+
+def test_old_torchao_that_peft_refuses_is_not_seen_by_our_processes(tmp_path):
+    (tmp_path / "torchao").mkdir()
+    (tmp_path / "torchao/__init__.py").write_text("")
+    (tmp_path / "torchao-0.10.0.dist-info").mkdir()
+    (tmp_path / "torchao-0.10.0.dist-info/METADATA").write_text(
+        "Metadata-Version: 2.1\nName: torchao\nVersion: 0.10.0\n"
+    )
+    attach = "import torch, peft; peft.get_peft_model(torch.nn.Sequential(torch.nn.Linear(2, 2)), CONFIG)"
+    attach = attach.replace("CONFIG", "peft.LoraConfig(target_modules=['0'])")
+    for first, works in (("import gentra_lora", True), ("pass", False)):
+        command = [sys.executable, "-c", f"{first}; {attach}"]
+        done = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True)
+        assert (done.returncode == 0) == works, done.stderr
+        assert works or "incompatible version of torchao" in done.stderr

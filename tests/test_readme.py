@@ -37,6 +37,14 @@ def test_table_of_recipes_is_the_one_that_was_measured():
     }
 
 
+def test_table_of_prior_preservation_is_the_one_that_was_measured():
+    measured = json.loads((ROOT / "bench/prior_preservation.json").read_text(encoding="utf-8"))
+    assert table_after("compares this table with bench/prior_preservation.json") == {
+        name: [f"{measured[name][key]:.4f}" for key in ("drift", "subject_similarity", "prompt_match", "val_loss")]
+        for name in ("none", "49, weight 1")
+    }
+
+
 def test_table_of_speed_is_the_one_that_was_measured():
     measured = json.loads((ROOT / "bench/train.json").read_text(encoding="utf-8"))
     bases = [measured[name] for name in ("nano", "sd15")]

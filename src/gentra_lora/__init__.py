@@ -1,6 +1,21 @@
 """Teach a Stable Diffusion 1.5-style model one subject, and keep doing it well."""
 
 import os
+import sys
+from importlib.metadata import PackageNotFoundError, version
 
 # On import, transformers advises to install torchvision, which this project does without.
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+
+
+def _hide_old_torchao():
+    """Let no library see a torchao that peft refuses, such as the one in Colab's image: nothing here needs it."""
+    try:
+        found = version("torchao")
+    except PackageNotFoundError:
+        return
+    if tuple(map(int, found.split(".")[:2])) < (0, 16):
+        sys.modules["torchao"] = None  # as if it were not installed, for this process alone
+
+
+_hide_old_torchao()

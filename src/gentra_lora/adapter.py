@@ -4,10 +4,8 @@ Hu et al. 2021, arXiv 2106.09685. A module's weight delta is lora_up @ lora_down
 """
 
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 
 import torch
-from packaging.version import Version
 from peft import LoraConfig
 
 from gentra_lora.errors import InputError
@@ -22,22 +20,6 @@ TARGET_MODULES = {"attention": ATTENTION, "attention+ff": ATTENTION_FF, "attenti
 
 class AdapterError(InputError):
     """An adapter that must not be saved or used; the message names the module or file."""
-
-
-def check_torchao():
-    """Refuse a torchao that peft refuses: it would fail only when the adapter is attached.
-
-    Raises:
-        AdapterError: torchao is installed and older than 0.16, as in Colab's image.
-    """
-    try:
-        found = version("torchao")
-    except PackageNotFoundError:
-        return
-    if Version(found) < Version("0.16"):
-        raise AdapterError(
-            f"torchao {found} is installed, which peft refuses; nothing here needs it: pip uninstall torchao"
-        )
 
 
 @dataclass(frozen=True)
@@ -80,6 +62,18 @@ def lora_modules(unet):
         for name, module in unet.named_modules()
         if hasattr(module, "lora_A") and NAME in module.lora_A
     }
+
+
+def count_weights(unet, rank, target_modules):
+    """Return (modules, trained weights, the base's own weights) of an adapter; `unet` is left with it attached.
+
+    Args:
+        unet: may be one of shapes alone, on torch's meta device.
+        target_modules: a key of TARGET_MODULES.
+    """
+    frozen = sum(parameter.numel() for parameter in unet.parameters())
+    trainable = attach_adapter(unet, rank, rank, target_modules, seed=0)
+    return len(trainable) // 2, sum(parameter.numel() for parameter in trainable), frozen
 
 
 def flatten(parameters):

@@ -132,6 +132,16 @@ def load_unet(source, dtype):
     return unet.to(dtype).requires_grad_(False).eval()
 
 
+def load_unet_shapes(source):
+    """Return the denoiser without its weights, on torch's meta device: of a hub id only its configuration is loaded."""
+    if Path(source.model).is_file():
+        return load_unet(source, torch.float32).to("meta")
+    load, options = UNet2DConditionModel.load_config, {"subfolder": "unet", "revision": source.revision}
+    config = guarded("base.model", source.model, load, source.model, **options)
+    with torch.device("meta"):
+        return UNet2DConditionModel.from_config(config).requires_grad_(False)
+
+
 def load_vae(source):
     """Return the frozen autoencoder, always in float32: in half precision it overflows on some pictures."""
     if source.vae is not None:

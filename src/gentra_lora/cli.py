@@ -1,4 +1,4 @@
-"""`gentra-lora`: profiles, pictures from the trained adapter, and the summary after `dvc repro`."""
+"""`gentra-lora`: parameters, pictures and the summary; Drive, weights and doctor have modules of their own."""
 
 import argparse
 import json
@@ -6,17 +6,28 @@ import subprocess
 import sys
 from pathlib import Path
 
-from gentra_lora.base_model import DTYPES, BaseSource, base_identity, check_base, choose_device, choose_precision
+from gentra_lora import doctor_command, drive_commands, weights_commands
+from gentra_lora.adapter import count_weights
+from gentra_lora.base_model import (
+    DTYPES,
+    BaseSource,
+    base_identity,
+    check_base,
+    choose_device,
+    choose_precision,
+    load_unet_shapes,
+)
 from gentra_lora.errors import InputError
 from gentra_lora.generation import img2img, load_generator, save_png, set_adapter_scale
-from gentra_lora.params import PARAMS_FILE, ParamsError, load_params
+from gentra_lora.params import PARAMS_FILE, ParamsError, load_params, read_params
+from gentra_lora.params_edit import with_deps, with_values
 from gentra_lora.photo import open_upright
 from gentra_lora.pictures import Settings, generate
 from gentra_lora.report import metrics_table
 from gentra_lora.stages import SECONDS_FILE, hush_libraries
 from gentra_lora.stages.evaluate import ADAPTER, IMAGES_DIR, METRICS
 
-PROFILES = Path("profiles")
+PROFILES, DVC_FILE = Path("profiles"), Path("dvc.yaml")
 
 
 def main(argv=None):
@@ -38,6 +49,20 @@ def parser():
     profile.add_argument("name")
     profile.set_defaults(command=use_profile)
 
+    values = commands.add_parser("set", help="set values in params.yaml, its comments kept")
+    values.add_argument("edits", nargs="+", metavar="KEY=VALUE", type=_edit, help="such as train.learning_rate=5e-05")
+    values.set_defaults(command=set_values)
+
+    base = commands.add_parser("base", help="take another base model: params.yaml, and dvc.yaml for a local one")
+    base.add_argument("model", help="local folder, .safetensors file, or hub id with --revision")
+    base.add_argument("--revision", help="full commit hash of the hub id")
+    base.add_argument("--vae", help="a separate autoencoder, where the base wants one")
+    base.add_argument("--vae-revision")
+    base.set_defaults(command=base_command)
+
+    lora = commands.add_parser("lora", help="how many weights the adapter of params.yaml would train, and where")
+    lora.set_defaults(command=lora_command)
+
     for name, command, words in (
         ("generate", generate_command, "a picture of a prompt"),
         ("img2img", img2img_command, "a photo, redrawn as the prompt says"),
@@ -48,15 +73,27 @@ def parser():
             sub.add_argument("--strength", type=_share, default=0.5, help="0.3 keeps the photo, 1 forgets it (0.5)")
         sub.add_argument("prompt")
         sub.add_argument("--out", type=Path, default=Path(f"generated/{name}.png"), help="PNG to write (%(default)s)")
-        sub.add_argument("--adapter", type=Path, default=ADAPTER, help="or one beside a checkpoint (%(default)s)")
+        sub.add_argument(
+            "--adapter", type=Path, default=ADAPTER, help="or a pulled one, or a checkpoint's (%(default)s)"
+        )
         sub.add_argument("--seed", type=int, default=1)
         sub.add_argument("--scale", type=float, default=1.0, help="the adapter's strength; 0 is the base itself (1)")
         sub.add_argument("--steps", type=_count, help="denoising steps (evaluate.num_inference_steps)")
         sub.set_defaults(command=command)
 
+    for group in (drive_commands, weights_commands, doctor_command):
+        group.add_to(commands)
+
     summary = commands.add_parser("summary", help="what the last `dvc repro` gave, on one screen")
     summary.set_defaults(command=lambda _: print("\n".join(summary_lines())))
     return top
+
+
+def _edit(text):
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text} is not KEY=VALUE")
+    return key, value
 
 
 def _count(text):
@@ -89,6 +126,43 @@ def use_profile(args):
             raise ParamsError(f"{PARAMS_FILE}: has edits that are not in git; commit them, or remove the file, first")
     PARAMS_FILE.write_bytes(known[args.name].read_bytes())
     print(f"{PARAMS_FILE} is now profiles/{args.name}.yaml")
+
+
+def set_values(args):
+    """Set values in params.yaml; what would not be valid is refused and nothing is written.
+
+    Raises:
+        EditError, ParamsError: an unknown key, or a value that it cannot have.
+    """
+    text = with_values(PARAMS_FILE.read_text(encoding="utf-8"), dict(args.edits))
+    read_params(text, source=str(PARAMS_FILE))
+    PARAMS_FILE.write_text(text, encoding="utf-8")
+    print(f"{PARAMS_FILE}: {', '.join(f'{key} = {value}' for key, value in args.edits)}")
+
+
+def base_command(args):
+    """Take another base model; a local one becomes a dependency of all stages.
+
+    Raises:
+        BaseModelError: it cannot be one; nothing is written.
+    """
+    check_base(BaseSource(args.model, args.revision, args.vae, args.vae_revision))
+    local = [path for path in (args.model, args.vae) if path and Path(path).exists()]
+    DVC_FILE.write_text(with_deps(DVC_FILE.read_text(encoding="utf-8"), local), encoding="utf-8")
+    values = {"model": args.model, "revision": args.revision, "vae": args.vae, "vae_revision": args.vae_revision}
+    set_values(argparse.Namespace(edits=[(f"base.{key}", value or "null") for key, value in values.items()]))
+
+
+def lora_command(_):
+    """Print what would be trained, without loading a weight of the base."""
+    params = load_params()
+    source, config = BaseSource(**params.base.model_dump()), params.train
+    check_base(source)
+    modules, trained, frozen = count_weights(load_unet_shapes(source), config.rank, config.target_modules)
+    print(
+        f"rank {config.rank}, alpha {config.lora_alpha:g}, on {config.target_modules}: {modules} modules, "
+        f"{trained:,} weights are trained and {frozen:,} of the base are not ({trained / frozen:.2%})"
+    )
 
 
 def _committed(path):

@@ -9,7 +9,6 @@ from pathlib import Path
 import yaml
 from tqdm import tqdm
 
-from gentra_lora.adapter import check_torchao
 from gentra_lora.base_model import BaseModelError, BaseSource, check_base, check_pinned, load_tokenizer
 from gentra_lora.caption_files import natural_key, read_captions
 from gentra_lora.dataset import DatasetError, final_captions, keys_and_groups, prepare_photos
@@ -64,7 +63,6 @@ def main():
 
 def check_models(source, params):
     """Refuse, before any photo is opened, models that later stages could not use."""
-    check_torchao()
     check_base(source)
     check_pinned("evaluate.likeness_model", params.evaluate.likeness_model, params.evaluate.likeness_revision)
     check_pinned("evaluate.prompt_model", params.evaluate.prompt_model, params.evaluate.prompt_revision)

@@ -1,0 +1,119 @@
+"""The three ways to one Google Drive folder, as DVC remotes: mounted, by an OAuth log-in, by a service account."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import psutil
+
+from gentra_lora.errors import InputError
+
+REMOTE = "drive"
+JOBS = 4  # DVC's default of 4 a core runs into Drive's limit of requests
+SYNCED = ("MyDrive", "My Drive", "Shareddrives", "Shared drives")  # what a mount of Drive shows at its top
+
+
+class DriveError(InputError):
+    """A remote that cannot be set up or used as asked."""
+
+
+def folder_url(text):
+    """Return the gdrive:// address of a Drive folder given by its address in a browser, its id or DVC's own form.
+
+    Raises:
+        DriveError: none of these.
+    """
+    in_browser = re.search(r"/folders/([\w-]+)", text)
+    plain = re.fullmatch(r"(?:gdrive://)?(root|[\w-]{15,})((?:/[^/]+)*)/?", text)
+    if not in_browser and not plain:
+        raise DriveError(f"--folder: {text} is no Drive folder; copy its address from the browser")
+    return f"gdrive://{in_browser[1]}" if in_browser else f"gdrive://{plain[1]}{plain[2]}"
+
+
+def set_mounted(repo, folder):
+    """Make a folder of a mounted Drive the remote, in .dvc/config.local.
+
+    Args:
+        repo: dvc.repo.Repo of the project.
+        folder: Path of an existing folder.
+
+    Raises:
+        DriveError: no folder, or the repository or its cache lie on the mount, where git and DVC lose data.
+    """
+    folder = folder.resolve()
+    if not folder.is_dir():
+        raise DriveError(f"{folder}: is no folder; mount Drive and make the folder there first")
+    for name, path in (("repository", Path(repo.root_dir)), ("cache", Path(repo.cache.local_cache_dir))):
+        for part in {folder, mount_of(folder)}:
+            if path.resolve().is_relative_to(part):
+                raise DriveError(
+                    f"{path}: the {name} must not be on the mounted Drive ({part}), which loses locks and links; "
+                    f"keep it on the machine's own disk, in /content on Colab"
+                )
+    # verify: a mount may show a file before all of it is there
+    _write(repo, "local", {"url": str(folder), "verify": True, "jobs": JOBS})
+
+
+def mount_of(folder):
+    """Return the top of the mounted Drive that holds a folder, or the folder itself where there is none to be seen."""
+    for part in folder.parents:
+        if any((part / name) in (folder, *folder.parents) for name in SYNCED):
+            return part
+    mounts = {Path(p.mountpoint): p.fstype for p in psutil.disk_partitions(all=True)}
+    nearest = next((part for part in (folder, *folder.parents) if part in mounts), folder)
+    return nearest if mounts.get(nearest, "").startswith("fuse") else folder
+
+
+def set_log_in(repo, url, credentials):
+    """Make a Drive folder the remote, reached by a log-in with one's own OAuth client.
+
+    The folder's address goes into .dvc/config, to be committed; what is secret into .dvc/config.local.
+    """
+    client = {f"gdrive_{key}": credentials.fields[key] for key in ("client_id", "client_secret")}
+    _set_gdrive(repo, url, credentials, client, "gdrive_user_credentials_file")
+
+
+def set_service_account(repo, url, credentials):
+    """Make a Drive folder the remote, reached read-only by a service account that it is shared with."""
+    _set_gdrive(repo, url, credentials, {"gdrive_use_service_account": True}, "gdrive_service_account_json_file_path")
+
+
+def _set_gdrive(repo, url, credentials, local, file_key):
+    if credentials.path:
+        _refuse_in_git(repo, credentials.path)
+        local[file_key] = str(credentials.path)
+    _write(repo, "repo", {"url": url, "jobs": JOBS})
+    _write(repo, "local", {"url": url, **local})  # the address again: a commit from before has none in its .dvc/config
+
+
+def _refuse_in_git(repo, path):
+    if not path.is_relative_to(repo.root_dir):
+        return
+    if subprocess.run(["git", "check-ignore", "-q", str(path)], cwd=repo.root_dir).returncode:
+        raise DriveError(f"{path}: a key must not get into git; move it out of the repository")
+
+
+def _write(repo, level, section):
+    with repo.config.edit(level) as config:
+        config["remote"][REMOTE] = section
+        config["core"]["remote"] = REMOTE
+
+
+def remote_url(repo):
+    """Return the address of the project's remote.
+
+    Raises:
+        DriveError: none is set up.
+    """
+    name = repo.config["core"].get("remote")
+    if not name:
+        raise DriveError(
+            "no Drive folder is set up: `gentra-lora drive mount PATH`, `drive oauth` or `drive service-account` "
+            "(docs/drive.md says which)"
+        )
+    return str(repo.config["remote"][name]["url"])
+
+
+def is_read_only(repo):
+    """Return whether the project's remote is reached by a service account."""
+    return bool(repo.config["remote"][repo.config["core"]["remote"]].get("gdrive_use_service_account"))

@@ -1,0 +1,153 @@
+"""What lies in the remote's folder: files/md5/xx/yyy, mounted or through Drive's API, one layout for both."""
+
+import hashlib
+import json
+import os
+import time
+from pathlib import Path
+
+from pydrive2.files import ApiRequestError
+
+from gentra_lora.drive import DriveError, remote_url
+from gentra_lora.drive_faults import reason_of, told
+
+TOP = ("files", "md5")  # DVC makes these two at its first push, and two first pushes would make each of them twice
+BUSY = {"userRateLimitExceeded", "rateLimitExceeded", "backendError", "internalError"}
+FOLDER_TYPE = "application/vnd.google-apps.folder"
+
+
+class MountedFolder:
+    """The remote as a folder of this machine."""
+
+    def __init__(self, path):
+        self.path = Path(path)
+        if not self.path.is_dir():
+            raise DriveError(f"{self.path}: is not there; mount Drive again, or set the remote up anew")
+
+    def make_top(self):
+        """Make files/md5 where it is not there."""
+        self.path.joinpath(*TOP).mkdir(parents=True, exist_ok=True)
+
+    def present(self):
+        """Return {md5 by its name: (size, md5 of what is really there)}."""
+        top = self.path.joinpath(*TOP)
+        found = {}
+        for path in sorted(top.glob("??/*")):
+            with path.open("rb") as file:
+                found[f"{path.parent.name}{path.name}"] = (
+                    path.stat().st_size,
+                    hashlib.file_digest(file, "md5").hexdigest(),
+                )
+        return found
+
+    def names(self):
+        """Return the md5s by which objects are there, their bytes unread."""
+        return {f"{path.parent.name}{path.name}" for path in self.path.joinpath(*TOP).glob("??/*")}
+
+    def read(self, md5):
+        """Return an object's bytes."""
+        return self.path.joinpath(*TOP, md5[:2], md5[2:]).read_bytes()
+
+
+class DriveFolder:
+    """The remote through Drive's API, as DVC's own client reaches it."""
+
+    def __init__(self, remote, url, email):
+        """Log in and look whether the folder can be seen.
+
+        Args:
+            remote: dvc.data_cloud.Remote of a gdrive:// address.
+            url: that address, and `email` the service account's, for messages.
+
+        Raises:
+            DriveError: with what to do; within seconds, nothing is asked.
+        """
+        os.environ["GDRIVE_NON_INTERACTIVE"] = "1"
+        self.url, self.email = url, email
+        with told(url, email):
+            self.filesystem = remote.fs.fs
+            self._patiently(self.filesystem.client.CreateFile({"id": self.filesystem.root}).FetchMetadata, "title")
+            self.path = remote.path
+            self.filesystem.ls(self.path)
+
+    def _patiently(self, call, *args):
+        for wait in (1, 3):
+            try:
+                return call(*args)
+            except ApiRequestError as error:
+                if reason_of(error) not in BUSY:
+                    raise
+                time.sleep(wait)
+        return call(*args)
+
+    def make_top(self):
+        """Make files/md5 where it is not there, once though several may try at the same time.
+
+        Raises:
+            DriveError: there are two folders of one name, made by two first pushes.
+        """
+        with told(self.url, self.email):
+            parent = self._base_id()
+            for name in TOP:
+                parent = self._only(name, parent)
+
+    def _base_id(self):
+        return self.filesystem._get_item_id(self.path)
+
+    def _named(self, name, parent):
+        query = f"'{parent}' in parents and title='{name}' and trashed=false and mimeType='{FOLDER_TYPE}'"
+        found = self.filesystem.client.ListFile(
+            {"q": query, "maxResults": 10, **self.filesystem._list_params}
+        ).GetList()
+        return sorted(item["id"] for item in found if item["title"] == name)
+
+    def _only(self, name, parent):
+        """Return the id of the one folder of a name, made where there is none."""
+        found, made = self._named(name, parent), None
+        if not found:
+            made = self.filesystem._gdrive_create_dir(parent, name)
+        for _ in range(5):
+            found = self._named(name, parent)
+            if len(found) == 1:
+                return found[0]
+            if made and found and found[0] != made["id"]:  # someone else was as quick, and each side keeps the first
+                made.Delete()
+                made = None
+            time.sleep(1)
+        raise DriveError(
+            f"{self.url}: has {len(found)} folders named {name}, from two first pushes at once; in Drive, move the "
+            f"contents of one into the other and delete it, or a mounted Drive will miss what is in it"
+        )
+
+    def present(self):
+        """Return {md5 by its name: (size, md5 of what is there, as Drive has computed it)}."""
+        top = "/".join((self.path, *TOP))
+        with told(self.url, self.email):
+            if not self.filesystem.exists(top):
+                return {}
+            found = self.filesystem.find(top, detail=True)
+        return {"".join(name.split("/")[-2:]): (item["size"], item["checksum"]) for name, item in found.items()}
+
+    def names(self):
+        """Return the md5s by which objects are there."""
+        return set(self.present())
+
+    def read(self, md5):
+        """Return an object's bytes."""
+        with told(self.url, self.email):
+            return self.filesystem.open("/".join((self.path, *TOP, md5[:2], md5[2:])), "rb").read()
+
+
+def open_folder(repo):
+    """Return the MountedFolder or DriveFolder of a project's remote.
+
+    Raises:
+        DriveError: none is set up, or it cannot be reached.
+    """
+    url = remote_url(repo)
+    if not url.startswith("gdrive://"):
+        return MountedFolder(url)
+    remote = repo.cloud.get_remote()
+    key = remote.config.get("gdrive_service_account_json_file_path")
+    email = json.loads(Path(key).read_text())["client_email"] if key else None
+    return DriveFolder(remote, url, email)

@@ -1,0 +1,186 @@
+"""What git's revisions need of the remote, brought there, brought back, and proved to be there."""
+
+import json
+import logging
+import re
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from dvc.exceptions import DvcException
+from dvc.repo.experiments.utils import exp_refs
+from dvc_data.hashfile.db import get_index
+
+from gentra_lora.drive import DriveError, is_read_only, remote_url
+from gentra_lora.drive_faults import sentence
+from gentra_lora.errors import first_line, listed
+
+
+@dataclass(frozen=True)
+class Lack:
+    """An object that is not on the remote as it must be."""
+
+    md5: str
+    path: str
+    reason: str
+
+
+def revisions(repo):
+    """Return the commits whose data counts: HEAD's and those of all experiments, by sha."""
+    found = {repo.scm.get_rev(): "HEAD"}
+    return found | {repo.scm.get_ref(str(ref)): ref.name for ref in exp_refs(repo.scm)}
+
+
+def outputs(repo):
+    """Yield (label of the revision, path, md5) of each file and folder that the revisions keep in DVC's cache."""
+    names = revisions(repo)
+    for sha in repo.brancher(revs=list(names), workspace=False, sha_only=True):
+        for out in repo.index.outs:
+            if out.use_cache and out.can_push and out.hash_info:
+                path = repo.fs.relpath(out.fs_path, repo.root_dir)
+                yield names.get(sha, sha), path, out.hash_info.value
+
+
+def needed(repo, read):
+    """Return {md5: path and revision} of the objects that HEAD and all experiments need.
+
+    Args:
+        read: function from the md5 of a folder to its list, JSON as bytes, or None where there is none.
+    """
+    found = {}
+    for label, path, md5 in outputs(repo):
+        found.setdefault(md5, f"{path} of {label}")
+    for md5, name in list(found.items()):
+        for entry in json.loads((md5.endswith(".dir") and read(md5)) or b"[]"):
+            found.setdefault(entry["md5"], f"{name}: {entry['relpath']}")
+    return found
+
+
+def check(repo, folder):
+    """Return (number of objects looked at, the Lacks) of what HEAD and all experiments need of the remote.
+
+    Each object's bytes are hashed: on a mounted folder here, by Drive itself through its API. Nothing is taken from
+    DVC's cache or from what DVC remembers of the remote.
+
+    Args:
+        folder: MountedFolder or DriveFolder.
+    """
+    present = folder.present()
+    wanted = needed(repo, lambda md5: None if _lack(md5, "", present) else folder.read(md5))
+    lacks = [_lack(md5, name, present) for md5, name in wanted.items()]
+    return len(wanted), [lack for lack in lacks if lack]
+
+
+def _lack(md5, name, present):
+    """Return the Lack of an object, or None where its bytes are there."""
+    if md5 not in present:
+        return Lack(md5, name, "is not there")
+    size, found = present[md5]
+    if found != md5.removesuffix(".dir"):
+        return Lack(md5, name, f"holds {size} other bytes; delete files/md5/{md5[:2]}/{md5[2:]} there")
+    return None
+
+
+def push(repo, folder):
+    """Push what HEAD, all experiments and the workspace need, with the run cache; return how many objects went.
+
+    Also what was lost on the remote since an earlier push: DVC takes a folder's files to be there where its list is.
+
+    Raises:
+        DriveError: a service account, which cannot write; or the first fault that is no passing one, at once.
+    """
+    if is_read_only(repo):
+        raise DriveError(
+            f"{remote_url(repo)}: a service account can only pull, it has no storage of its own; push by log-in "
+            f"(`gentra-lora drive oauth`) or from a mounted folder"
+        )
+    folder.make_top()
+    remote = repo.cloud.get_remote_odb()
+    with closing(get_index(remote)) as index:
+        index.clear()
+    with faults_told(repo, folder):
+        count = repo.push(revs=list(revisions(repo)), run_cache=True)
+        cached, present = repo.cache.local, folder.names()
+        lost = [md5 for md5 in needed(repo, cached_list(repo)) if md5 not in present and cached.exists(md5)]
+        for md5 in lost:
+            remote.add(cached.oid_to_path(md5), cached.fs, md5)
+    return count + len(lost)
+
+
+def cached_list(repo):
+    """Return a function that gives a folder's list from DVC's cache, or None where it is not there."""
+
+    def read(md5):
+        path = repo.cache.local.oid_to_path(md5)
+        return Path(path).read_bytes() if repo.cache.local.exists(md5) else None
+
+    return read
+
+
+def pull(repo, folder):
+    """Pull what the checked-out revision needs, and put it in place; return how many objects came.
+
+    Raises:
+        DriveError: the first fault that is no passing one, at once, or objects that are not there as they were pushed;
+            what was pulled before stays.
+    """
+    with faults_told(repo, folder) as handler:
+        found = repo.pull()
+        if handler.missing:
+            raise DriveError(
+                f"{remote_url(repo)}: {listed(len(handler.missing), 'object')} missing there, or of other bytes than "
+                f"were pushed: {', '.join(handler.missing)}; `gentra-lora drive push` where they were made"
+            )
+    return found["stats"]["fetched"]
+
+
+@contextmanager
+def faults_told(repo, folder):
+    """End DVC's work at the first error of one file inside, as a DriveError that says what to do.
+
+    DVC itself logs such an error, tries all other files, and then tells only how many failed.
+    """
+    url, email = remote_url(repo), getattr(folder, "email", None)
+    logger, handler = logging.getLogger("dvc_data"), _FirstFault(url, email)
+    before = logger.propagate
+    logger.addHandler(handler)
+    logger.propagate = False
+    try:
+        yield handler
+    except DriveError:
+        raise
+    except Exception as error:
+        text = sentence(error, url, email)
+        if text is None and not isinstance(error, (DvcException, OSError)):
+            raise
+        raise DriveError(text or f"{url}: {first_line(error)}") from error
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = before
+
+
+class _FirstFault(logging.Handler):
+    """Raises the error that a record of a failed transfer carries; keeps the names of missing objects."""
+
+    def __init__(self, url, email):
+        super().__init__(logging.WARNING)
+        self.url, self.email, self.missing = url, email, []
+
+    def emit(self, record):
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None:
+            text = sentence(error, self.url, self.email)
+            raise DriveError(text or f"{self.url}: {first_line(error)}") from error
+        if "Missing cache files" in record.getMessage():
+            self.missing += re.findall(r"[0-9a-f]{32}(?:\.dir)?", record.getMessage())
+
+
+def lacks_told(count, lacks):
+    """Return what a person reads after a check: one line, or one a Lack."""
+    if not lacks:
+        return [f"{listed(count, 'object')} of HEAD and the experiments: all there, every byte as it was"]
+    lines = [f"{lack.path}: {lack.md5} {lack.reason}" for lack in lacks]
+    return [
+        *lines,
+        f"{len(lacks)} of {listed(count, 'object')} are not as they must be: `gentra-lora drive push` again",
+    ]
