@@ -22,6 +22,7 @@ from dvc.repo import Repo
 from dvc_project import command, make_history
 from fake_drive import FakeDrive
 from PIL import Image
+from pydrive2.fs import GDriveFileSystem
 from safetensors.torch import save_file
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import CLIPConfig, CLIPModel, CLIPTextConfig, CLIPTextModel, CLIPTokenizer
@@ -251,4 +252,5 @@ def fake_drive(monkeypatch):
         for name, value in drive.environment().items():
             monkeypatch.setenv(name, value)
         monkeypatch.setattr(httplib2, "CA_CERTS", drive.environment()["HTTPLIB2_CA_CERTS"])
+        GDriveFileSystem.clear_instance_cache()
         yield drive

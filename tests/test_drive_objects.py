@@ -7,7 +7,7 @@ from dvc_project import command, weights_of
 
 from gentra_lora.drive import DriveError
 from gentra_lora.drive_folder import open_folder
-from gentra_lora.drive_objects import check, lacks_told, outputs, pull, push
+from gentra_lora.drive_objects import check, lacks_told, outputs_of_revisions, pull, push
 
 
 @pytest.fixture
@@ -27,9 +27,9 @@ def spoil(path, data=None):
 
 
 def test_head_and_experiments_are_what_counts(opened):
-    found = {(label, path) for label, path, _ in outputs(opened)}
     weights, images = "models/sport_gentra_lora.safetensors", "reports/images"
-    assert found == {(label, path) for label in ("HEAD", "wide") for path in (weights, images)}
+    named = {name for name, _ in outputs_of_revisions(opened)}
+    assert named == {f"{path} of {label}" for label in ("HEAD", "wide") for path in (weights, images)}
 
 
 def test_whole_remote_passes_the_check(opened):
@@ -83,7 +83,7 @@ def test_tampered_object_is_refused_by_a_pull_and_what_was_there_stays(opened, p
         config["remote"]["drive"]["verify"] = True
     shutil.rmtree(project / ".dvc/cache")
     spoil(there(project, weights_of(32)), b"x")
-    with Repo(str(project)) as repo, pytest.raises(DriveError):
+    with Repo(str(project)) as repo, pytest.raises(DriveError, match="as they were pushed: models"):
         pull(repo, open_folder(repo))
     assert (project / "models/sport_gentra_lora.safetensors").read_bytes() == weights_of(32)
 
@@ -92,3 +92,10 @@ def test_folder_that_is_gone_is_told(opened, project):
     shutil.rmtree(project.parent / "remote")
     with pytest.raises(DriveError, match="remote: is not there; mount Drive again"):
         open_folder(opened)
+
+
+def test_pull_does_not_write_over_what_is_in_no_cache(opened, project):
+    (project / "models/sport_gentra_lora.safetensors").write_bytes(b"mine")
+    with pytest.raises(DriveError, match=r"sport_gentra_lora\.safetensors"):
+        pull(opened, open_folder(opened))
+    assert (project / "models/sport_gentra_lora.safetensors").read_bytes() == b"mine"

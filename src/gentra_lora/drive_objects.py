@@ -2,7 +2,6 @@
 
 import json
 import logging
-import re
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,24 +31,29 @@ def revisions(repo):
 
 
 def outputs(repo):
-    """Yield (label of the revision, path, md5) of each file and folder that the revisions keep in DVC's cache."""
+    """Yield (path, md5) of each file and folder that the checked-out revision keeps in DVC's cache."""
+    for out in repo.index.outs:
+        if out.use_cache and out.can_push and out.hash_info:
+            yield repo.fs.relpath(out.fs_path, repo.root_dir), out.hash_info.value
+
+
+def outputs_of_revisions(repo):
+    """Yield (path with the revision's label, md5) of what HEAD and all experiments keep."""
     names = revisions(repo)
     for sha in repo.brancher(revs=list(names), workspace=False, sha_only=True):
-        for out in repo.index.outs:
-            if out.use_cache and out.can_push and out.hash_info:
-                path = repo.fs.relpath(out.fs_path, repo.root_dir)
-                yield names.get(sha, sha), path, out.hash_info.value
+        for path, md5 in outputs(repo):
+            yield f"{path} of {names.get(sha, sha)}", md5
 
 
-def needed(repo, read):
-    """Return {md5: path and revision} of the objects that HEAD and all experiments need.
+def needed(named, read):
+    """Return {md5: name} of all objects: of (name, md5) pairs and, of folders, their files.
 
     Args:
         read: function from the md5 of a folder to its list, JSON as bytes, or None where there is none.
     """
     found = {}
-    for label, path, md5 in outputs(repo):
-        found.setdefault(md5, f"{path} of {label}")
+    for name, md5 in named:
+        found.setdefault(md5, name)
     for md5, name in list(found.items()):
         for entry in json.loads((md5.endswith(".dir") and read(md5)) or b"[]"):
             found.setdefault(entry["md5"], f"{name}: {entry['relpath']}")
@@ -66,7 +70,7 @@ def check(repo, folder):
         folder: MountedFolder or DriveFolder.
     """
     present = folder.present()
-    wanted = needed(repo, lambda md5: None if _lack(md5, "", present) else folder.read(md5))
+    wanted = needed(outputs_of_revisions(repo), lambda md5: None if _lack(md5, "", present) else folder.read(md5))
     lacks = [_lack(md5, name, present) for md5, name in wanted.items()]
     return len(wanted), [lack for lack in lacks if lack]
 
@@ -99,9 +103,11 @@ def push(repo, folder):
     with closing(get_index(remote)) as index:
         index.clear()
     with faults_told(repo, folder):
-        count = repo.push(revs=list(revisions(repo)), run_cache=True)
+        repo.stage_cache.push(None)
+        count = repo.push(revs=list(revisions(repo)))
         cached, present = repo.cache.local, folder.names()
-        lost = [md5 for md5 in needed(repo, cached_list(repo)) if md5 not in present and cached.exists(md5)]
+        wanted = needed(outputs_of_revisions(repo), cached_list(repo))
+        lost = [md5 for md5 in wanted if md5 not in present and cached.exists(md5)]
         for md5 in lost:
             remote.add(cached.oid_to_path(md5), cached.fs, md5)
     return count + len(lost)
@@ -111,8 +117,7 @@ def cached_list(repo):
     """Return a function that gives a folder's list from DVC's cache, or None where it is not there."""
 
     def read(md5):
-        path = repo.cache.local.oid_to_path(md5)
-        return Path(path).read_bytes() if repo.cache.local.exists(md5) else None
+        return Path(repo.cache.local.oid_to_path(md5)).read_bytes() if repo.cache.local.exists(md5) else None
 
     return read
 
@@ -122,16 +127,19 @@ def pull(repo, folder):
 
     Raises:
         DriveError: the first fault that is no passing one, at once, or objects that are not there as they were pushed;
-            what was pulled before stays.
+            what was pulled before stays, and the working files are as they were.
     """
-    with faults_told(repo, folder) as handler:
-        found = repo.pull()
-        if handler.missing:
+    with faults_told(repo, folder):
+        count = repo.fetch()
+        wanted = needed(outputs(repo), cached_list(repo))
+        lacking = [name for md5, name in wanted.items() if not repo.cache.local.exists(md5)]
+        if lacking:
             raise DriveError(
-                f"{remote_url(repo)}: {listed(len(handler.missing), 'object')} missing there, or of other bytes than "
-                f"were pushed: {', '.join(handler.missing)}; `gentra-lora drive push` where they were made"
+                f"{remote_url(repo)}: does not hold these as they were pushed: {', '.join(lacking)}; see `gentra-lora "
+                f"drive check`, and `gentra-lora drive push` where they were made"
             )
-    return found["stats"]["fetched"]
+        repo.checkout()
+    return count
 
 
 @contextmanager
@@ -146,7 +154,7 @@ def faults_told(repo, folder):
     logger.addHandler(handler)
     logger.propagate = False
     try:
-        yield handler
+        yield
     except DriveError:
         raise
     except Exception as error:
@@ -160,19 +168,17 @@ def faults_told(repo, folder):
 
 
 class _FirstFault(logging.Handler):
-    """Raises the error that a record of a failed transfer carries; keeps the names of missing objects."""
+    """Raises the error that a record of a failed transfer carries."""
 
     def __init__(self, url, email):
-        super().__init__(logging.WARNING)
-        self.url, self.email, self.missing = url, email, []
+        super().__init__(logging.ERROR)
+        self.url, self.email = url, email
 
     def emit(self, record):
         error = record.exc_info[1] if record.exc_info else None
         if error is not None:
             text = sentence(error, self.url, self.email)
             raise DriveError(text or f"{self.url}: {first_line(error)}") from error
-        if "Missing cache files" in record.getMessage():
-            self.missing += re.findall(r"[0-9a-f]{32}(?:\.dir)?", record.getMessage())
 
 
 def lacks_told(count, lacks):

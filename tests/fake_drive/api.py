@@ -16,10 +16,9 @@ class Api:
     def __init__(self, store, accounts, page_size):
         self.store = store
         self.accounts = accounts
-        files = Files(store, accounts.owner, page_size)
+        self.files = files = Files(store, accounts.owner, page_size)
         self.account_routes = {
             "POST oauth2.googleapis.com/token": accounts.token,
-            "POST www.googleapis.com/oauth2/v4/token": accounts.token,
             "POST oauth2.googleapis.com/revoke": accounts.revoke,
             "GET oauth2.googleapis.com/revoke": lambda *_: Response(405),
             "GET accounts.google.com/o/oauth2/auth": accounts.consent,
@@ -34,7 +33,6 @@ class Api:
             f"POST {DRIVE_FILE}/trash": files.trash,
             f"POST {DRIVE_FILE}/untrash": files.untrash,
             f"POST {UPLOAD}": files.start_upload,
-            f"PUT {UPLOAD}": files.continue_upload,
             f"PUT {UPLOAD}/([^/]+)": files.start_upload,
         }
 
@@ -56,6 +54,8 @@ class Api:
         return KINDS[request.fault][1]
 
     def _answer_files(self, request, body):
+        if request.path.startswith(UPLOAD) and "upload_id" in request.query:
+            return self.files.continue_upload(request, body)
         for route, function in self.file_routes.items():
             match = re.fullmatch(route, f"{request.method} {request.path}")
             if match:

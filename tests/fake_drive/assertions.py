@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 
 from .messages import Refused, oauth_error
 
-TOKEN_URIS = ("https://oauth2.googleapis.com/token", "https://www.googleapis.com/oauth2/v4/token")
+TOKEN_URI = "https://oauth2.googleapis.com/token"
 
 
 def read_claims(assertion, keys):
@@ -43,7 +43,7 @@ def verify(key, signature, signed):
 
 
 def check(claims):
-    if claims.get("aud") not in TOKEN_URIS:
+    if claims.get("aud") != TOKEN_URI:
         raise grant_error("Invalid JWT: Failed audience check.")
     issued, ends, now = claims.get("iat", 0), claims.get("exp", 0), time.time()
     if not (now - 3600 < issued < now + 60 and now < ends <= issued + 3600):

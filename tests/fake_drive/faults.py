@@ -34,7 +34,7 @@ KINDS = {
         api_error(403, "quotaExceeded", "The user has exceeded their Drive storage quota", "usageLimits"),
     ),
     "unauthorized": (
-        API,
+        f"{API}(?!.*upload_id=)",  # a chunk needs no token, the id of its session is one
         api_error(401, "authError", "Invalid Credentials", locationType="header", location="Authorization"),
     ),
     "invalid_grant": (TOKEN, oauth_error(400, "invalid_grant", "Token has been expired or revoked.")),

@@ -1,12 +1,10 @@
 """Drive's files: list, get, download, insert, patch, upload, trash and delete."""
 
-import base64
-import hashlib
 import json
-import re
 
-from .messages import Refused, Response, api_error, invalid, json_response, not_found
-from .query import matcher
+from .downloads import download
+from .messages import Refused, Response, api_error, json_response, not_found
+from .query import matcher, page_token, read_page_token
 from .resources import file_resource, selected
 from .uploads import Uploads
 
@@ -63,9 +61,7 @@ class Files:
         return self._resource(item, principal, request)
 
     def insert(self, principal, request, body):
-        metadata = json.loads(body or b"{}")
-        self._check_room(metadata, principal)
-        return self._resource(self._add(metadata, principal, b""), principal, request)
+        return self._resource(self._add(json.loads(body or b"{}"), principal, b""), principal, request)
 
     def _check_room(self, metadata, principal):
         """Files belong to whoever creates them: a service account cannot, wherever it may write."""
@@ -113,48 +109,16 @@ class Files:
         address = UPLOAD_ADDRESS + self.uploads.start(principal, metadata, file_id)
         return Response(200, headers={"Location": address})
 
-    def continue_upload(self, principal, request, body):
-        upload_id = request.query.get("upload_id")
+    def continue_upload(self, request, body):
+        """Take a chunk; the id of the session stands for its principal."""
+        upload_id = request.query["upload_id"]
         session = self.uploads.session(upload_id)
         if not session.take(request.headers.get("content-range"), body):
             return session.progress()
         self.uploads.end(upload_id)
         if session.file_id:
-            item = self._owned(session.file_id, principal)
+            item = self._owned(session.file_id, session.principal)
             item.hold(bytes(session.received))
         else:
-            item = self._add(session.metadata, principal, bytes(session.received))
-        return self._resource(item, principal, request)
-
-
-def download(item, principal, request):
-    """Return the content, or the range of it that was asked for."""
-    if item.is_folder:
-        message = "Only files with binary content can be downloaded. Use Export with Docs Editors files."
-        raise Refused(api_error(403, "fileNotDownloadable", message))
-    acknowledged = request.query.get("acknowledgeAbuse") == "true" and principal == item.owner
-    if item.flagged and not acknowledged:
-        message = "This file has been identified as malware or spam and cannot be downloaded."
-        raise Refused(api_error(403, "cannotDownloadAbusiveFile", message))
-    size, headers = len(item.content), {"Content-Type": item.mime_type}
-    match = re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers.get("range", ""))
-    if not match:
-        return Response(200, item.content, headers)
-    start, end = int(match[1]), min(int(match[2] or size), size - 1)
-    if start >= size:
-        return Response(416, headers={"Content-Range": f"bytes */{size}"})
-    return Response(206, item.content[start : end + 1], headers | {"Content-Range": f"bytes {start}-{end}/{size}"})
-
-
-def page_token(start, query):
-    return base64.urlsafe_b64encode(f"{start}:{hashlib.md5(query.encode()).hexdigest()}".encode()).decode()
-
-
-def read_page_token(token, query):
-    """Return where the page begins, 0 without a token."""
-    if not token:
-        return 0
-    start = base64.urlsafe_b64decode(token).decode().partition(":")[0]
-    if token != page_token(start, query):
-        raise invalid("pageToken")
-    return int(start)
+            item = self._add(session.metadata, session.principal, bytes(session.received))
+        return self._resource(item, session.principal, request)

@@ -1,5 +1,7 @@
-"""The search language of files.list: comparisons joined by `and`, `or`, `not` and brackets."""
+"""The query of files.list: comparisons joined by `and`, `or`, `not` and brackets, and the pages of its answer."""
 
+import base64
+import hashlib
 import re
 
 from .messages import Refused, api_error, invalid
@@ -102,3 +104,17 @@ def both_of(left, right):
 
 def either_of(left, right):
     return lambda item: left(item) or right(item)
+
+
+def page_token(start, query):
+    return base64.urlsafe_b64encode(f"{start}:{hashlib.md5(query.encode()).hexdigest()}".encode()).decode()
+
+
+def read_page_token(token, query):
+    """Return where the page begins, 0 without a token."""
+    if not token:
+        return 0
+    start = base64.urlsafe_b64decode(token).decode().partition(":")[0]
+    if token != page_token(start, query):
+        raise invalid("pageToken")
+    return int(start)
