@@ -349,7 +349,7 @@ def test_pydrive_trashes_renames_overwrites_and_deletes(drive, tmp_path):
     assert drive.files() == {"a/It's.bin": b"more content"}
 
 
-def ask(drive, method, url, **form):
+def ask(drive, method, url, bearer="", **form):
     """Return (status, headers, body) of a request through the proxy, redirects not followed."""
     variables, url = drive.environment(), urlsplit(url)
     context = ssl.create_default_context(cafile=variables["SSL_CERT_FILE"])
@@ -357,8 +357,8 @@ def ask(drive, method, url, **form):
     connection = http.client.HTTPSConnection(proxy.hostname, proxy.port, context=context)
     connection.set_tunnel(url.hostname)
     try:
-        content_type = {"Content-Type": "application/x-www-form-urlencoded"}
-        connection.request(method, f"{url.path}?{url.query}", urlencode(form), content_type)
+        headers = {"Content-Type": "application/x-www-form-urlencoded", "Authorization": f"Bearer {bearer}"}
+        connection.request(method, f"{url.path}?{url.query}", urlencode(form), headers)
         response = connection.getresponse()
         return response.status, response.headers, response.read()
     finally:
@@ -394,9 +394,13 @@ def test_the_log_in_goes_by_the_browser_to_saved_credentials(drive, tmp_path):
     assert json.loads((tmp_path / "saved.json").read_text())["refresh_token"].startswith("1//")
 
 
-def consent(drive, redirect_uri):
-    asked = urlencode({"client_id": drive.client_id, "redirect_uri": redirect_uri, "scope": SCOPE})
+def consent(drive, redirect_uri, scope=SCOPE):
+    asked = urlencode({"client_id": drive.client_id, "redirect_uri": redirect_uri, "scope": scope})
     return ask(drive, "GET", f"https://accounts.google.com/o/oauth2/auth?{asked}")
+
+
+def code_of(answer):
+    return parse_qs(urlsplit(answer[1]["Location"]).query)["code"][0]
 
 
 def exchange(drive, code, redirect_uri):
@@ -408,11 +412,18 @@ def exchange(drive, code, redirect_uri):
 
 def test_a_code_is_good_once_and_from_the_address_that_it_was_sent_to(drive):
     here, there = "http://localhost:1/", "http://localhost:2/"
-    codes = [parse_qs(urlsplit(consent(drive, here)[1]["Location"]).query)["code"][0] for _ in range(2)]
+    codes = [code_of(consent(drive, here)) for _ in range(2)]
     assert exchange(drive, codes[0], there)[1]["error"] == "redirect_uri_mismatch"
     status, tokens = exchange(drive, codes[1], here)
     assert status == 200 and tokens["scope"] == SCOPE
     assert exchange(drive, codes[1], here)[1]["error"] == "invalid_grant"
+
+
+@pytest.mark.parametrize("scope, expected", [(SCOPE, 200), ("email", 403)])
+def test_a_token_opens_the_drive_only_with_its_scope(drive, scope, expected):
+    here, files = "http://localhost:1/", "https://www.googleapis.com/drive/v2/files"
+    _, tokens = exchange(drive, code_of(consent(drive, here, scope)), here)
+    assert ask(drive, "GET", files, bearer=tokens["access_token"])[0] == expected
 
 
 def test_no_code_is_given_out_of_band(drive):
@@ -429,7 +440,7 @@ def test_with_the_refresh_token_all_access_is_revoked(drive, tmp_path):
 @pytest.mark.parametrize("drive", [{"latency": 0.2}], indirect=True)
 def test_every_answer_takes_the_latency(drive):
     start = time.monotonic()
-    assert ask(drive, "GET", "https://www.googleapis.com/drive/v2/files")[0] == 401
+    assert ask(drive, "GET", "https://www.googleapis.com/drive/v2/files/root")[0] == 401
     assert time.monotonic() - start >= 0.2
 
 

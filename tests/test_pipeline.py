@@ -18,6 +18,8 @@ import yaml
 from conftest import ROOT, tiny_values, write_photos
 from PIL import Image
 
+from gentra_lora.adapter_file import read_adapter
+
 pytestmark = pytest.mark.slow
 
 
@@ -199,3 +201,30 @@ def test_added_photo_is_the_only_one_that_dvc_repro_encodes(experiment):
         file.write("new.png\ta gentra\n")
     shown = command(repo, "dvc", "repro", "cache_latents")
     assert "cached the latents of 9 photos: 1 encoded, 1 captions embedded, the rest was there" in shown
+
+
+@pytest.mark.parametrize("text", ["1e-4", "5e-5", "0.00005", "1e-05"])
+def test_learning_rate_of_an_experiment_arrives_as_that_float_in_the_file(experiment, text):
+    repo, _ = experiment
+    command(repo, "dvc", "exp", "run", "-S", f"train.learning_rate={text}", "train")
+    _, header = read_adapter(repo / "models/sport_gentra_lora.safetensors")
+    assert json.loads(header["gentra.train_params"])["learning_rate"] == float(text)
+
+
+@pytest.mark.parametrize("edit", ["lora.rank=abc", "train.rnk=8"])
+def test_unknown_key_of_an_experiment_ends_before_anything_runs(experiment, edit):
+    repo, _ = experiment
+    shown = command(repo, "dvc", "exp", "run", "-S", edit, check=False)
+    assert f"Could not override '{edit.split('=')[0]}'" in shown
+    assert "Running stage" not in shown
+
+
+def test_stage_that_fails_leaves_git_clean_of_photos_latents_and_weights(experiment):
+    repo, _ = experiment
+    params = yaml.safe_load((repo / "params.yaml").read_text())
+    params["cache_latents"]["crop_variants"], params["train"]["optimizer"] = 3, "adamw8bit"
+    (repo / "params.yaml").write_text(yaml.safe_dump(params))
+    shown = command(repo, "dvc", "repro", check=False)
+    assert "Running stage 'cache_latents'" in shown and "failed to reproduce 'train'" in shown
+    new = [line[3:] for line in command(repo, "git", "status", "--porcelain", "-uall").splitlines()]
+    assert not [name for name in new if name.startswith(("data/processed", "data/latents", "models", "checkpoints"))]

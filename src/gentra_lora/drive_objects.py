@@ -138,8 +138,25 @@ def pull(repo, folder):
                 f"{remote_url(repo)}: does not hold these as they were pushed: {', '.join(lacking)}; see `gentra-lora "
                 f"drive check`, and `gentra-lora drive push` where they were made"
             )
-        repo.checkout()
+        put_in_place(repo)
     return count
+
+
+def put_in_place(repo):
+    """Put what is in DVC's cache into the working folder.
+
+    Raises:
+        DriveError: a file there was changed and is in no cache, so that it would be lost.
+    """
+    try:
+        repo.checkout()
+    except DvcException as error:
+        changed = [line.strip() for line in str(error).splitlines()[1:] if line.strip()]
+        if "unsaved files" not in str(error):
+            raise
+        raise DriveError(
+            f"{', '.join(changed)}: changed here and in no cache; move it away, or keep it by `dvc add` or `dvc commit`"
+        ) from error
 
 
 @contextmanager

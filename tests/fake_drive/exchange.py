@@ -19,6 +19,10 @@ class Connection(BaseHTTPRequestHandler):
         super().setup()
         self.server.sockets.add(self.connection)
 
+    def handle(self):
+        if not self.server.stopping:  # else its socket may have come too late to be closed by the server
+            super().handle()
+
     def finish(self):
         self.server.sockets.discard(self.connection)
         super().finish()

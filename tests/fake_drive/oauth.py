@@ -1,7 +1,5 @@
 """Google's accounts: consent, tokens and who they speak for. Whoever calls holds the store's lock."""
 
-import base64
-import hashlib
 import secrets
 import time
 from dataclasses import dataclass
@@ -22,7 +20,6 @@ class Grant:
     scopes: list[str]
     ends: float = float("inf")
     redirect_uri: str = ""  # of a code
-    challenge: str = ""  # of a code: PKCE, RFC 7636
 
 
 class Accounts:
@@ -50,7 +47,7 @@ class Accounts:
         """Return whom a request speaks for.
 
         Raises:
-            Refused: 401 without a token that is valid, 403 where its scopes leave this out.
+            Refused: 401 without a token that is valid, 403 where Drive is not among its scopes.
         """
         place = {"locationType": "header", "location": "Authorization"}
         if not request.bearer:
@@ -58,7 +55,7 @@ class Accounts:
         grant = self.access_tokens.get(request.bearer)
         if not grant or grant.ends < time.time():
             raise Refused(api_error(401, "authError", "Invalid Credentials", **place))
-        if not {DRIVE, f"{DRIVE}.readonly" if request.method == "GET" else DRIVE} & {*grant.scopes}:
+        if DRIVE not in grant.scopes:
             message = "Insufficient Permission: Request had insufficient authentication scopes."
             raise Refused(api_error(403, "insufficientPermissions", message))
         return grant.principal
@@ -72,10 +69,9 @@ class Accounts:
             raise Refused(Response(400, b"Error 400: invalid_request. Access blocked: Authorization Error"))
         code = f"4/{secrets.token_urlsafe(48)}"
         scopes = asked.get("scope", "").split()
-        self.codes[code] = Grant(
-            self.owner, scopes, redirect_uri=asked["redirect_uri"], challenge=asked.get("code_challenge", "")
-        )
-        answer = {name: asked[name] for name in ("state",) if name in asked} | {"code": code, "scope": " ".join(scopes)}
+        self.codes[code] = Grant(self.owner, scopes, redirect_uri=asked["redirect_uri"])
+        answer = {"state": asked["state"]} if "state" in asked else {}
+        answer |= {"code": code, "scope": " ".join(scopes)}
         return Response(302, headers={"Location": f"{asked['redirect_uri']}?{urlencode(answer)}"})
 
     def token(self, _, form):
@@ -112,8 +108,6 @@ class Accounts:
             raise grant_error("Malformed auth code.")
         if form.get("redirect_uri") != grant.redirect_uri:
             raise Refused(oauth_error(400, "redirect_uri_mismatch", "Bad Request"))
-        if grant.challenge and grant.challenge != challenge(form.get("code_verifier", "")):
-            raise grant_error("Invalid code verifier.")
         return grant, {"refresh_token": self.new_refresh_token(grant.scopes)}
 
     def _asserted(self, form):
@@ -132,8 +126,3 @@ class Accounts:
             for token in [token for token, other in tokens.items() if other.principal == grant.principal]:
                 del tokens[token]
         return json_response({})
-
-
-def challenge(verifier):
-    """Return the S256 challenge of a code verifier."""
-    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")

@@ -28,6 +28,7 @@ class Proxy(ThreadingMixIn, TCPServer):
         self.log = []
         self.errors = []
         self.sockets = set()
+        self.stopping = False
 
     def handle_error(self, request, address):
         """Keep an error of our own for the end; that a client went away, or refused the certificate, is none."""
@@ -41,6 +42,7 @@ class Proxy(ThreadingMixIn, TCPServer):
             Exception: the first that a request raised here.
         """
         self.shutdown()
+        self.stopping = True
         for connection in list(self.sockets):
             with contextlib.suppress(OSError):
                 # Not the TLS socket's own shutdown: it takes the session away from the thread that reads.
@@ -63,5 +65,7 @@ class Tunnel(Connection):
         # As one piece: PySocks reads a line of it and throws away what else has come.
         self.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
         self.wfile.flush()
+        self.connection.settimeout(self.server.patience)
         with self.server.context.wrap_socket(self.connection, server_side=True) as connection:
+            connection.settimeout(None)
             Exchange(connection, self.client_address, self.server, host)

@@ -1,0 +1,1 @@
+"""A stand-in for Colab's own package, for tests/colab/run_notebook.py."""

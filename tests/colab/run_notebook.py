@@ -1,0 +1,153 @@
+"""`make test-notebook`: the notebook from top to bottom as Colab would run it, but for the GPU and Google's Drive.
+
+Five sessions on one Drive: a first, the same again, one on a new machine, two that are killed while they train, and one
+more on a new machine that ends what they began. Executed notebooks are kept in .venv-colab/executed.
+"""
+
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from session import ROOT, Machine, Session
+
+EXECUTED = Path(sys.prefix) / "executed"
+FORM = {"PROFILE": "demo", "RANK": 16, "LEARNING_RATE": "2e-3", "STEPS": 40, "BATCH_SIZE": 4}
+LONGER = {"STEPS": 160}  # the demo's profile saves every 50
+ADAPTER = "models/sport_gentra_lora.safetensors"
+# Fewer pictures for the metrics: they are not what is tested here.
+CHEAPER = (("  seeds: [4, 5]", "  seeds: [4]"), ("  num_inference_steps: 20", "  num_inference_steps: 4"))
+
+
+def main():
+    shutil.rmtree(EXECUTED, ignore_errors=True)
+    EXECUTED.mkdir()
+    top = Path(tempfile.mkdtemp(prefix="sport-gentra-notebook-"))
+    print(f"in {top}; executed notebooks go to {EXECUTED}", flush=True)
+    before = packages()
+    machine = Machine(top)
+    make_origin(machine.origin)
+    shutil.copytree(ROOT / "data/demo", machine.unmounted / "MyDrive/sport_gentra")
+    form = FORM | {"REPOSITORY": str(machine.origin)}
+    with part("first session"):
+        first = first_session(machine, form)
+    with part("the same cells again"):
+        again(machine, form, first)
+    with part("a new machine"):
+        new_machine(machine, form, first)
+    with part("killed twice, then a new machine"):
+        killed(machine, form | LONGER)
+    gone = [line for line in before if line not in packages()]
+    assert not gone, f"the notebook changed preinstalled packages: {gone}"
+    print(f"not one of {len(before)} preinstalled packages changed")
+    shutil.rmtree(top)
+
+
+@contextmanager
+def part(name):
+    """Print how long a part took."""
+    started = time.monotonic()
+    yield
+    print(f"{name}: {time.monotonic() - started:.0f} s", flush=True)
+
+
+def packages():
+    """Return the installed packages as NAME==VERSION."""
+    found = subprocess.run([sys.executable, "-m", "pip", "freeze"], capture_output=True, text=True, check=True)
+    return found.stdout.splitlines()
+
+
+def make_origin(path):
+    """Make a bare repository of the working tree as it is, with a cheaper evaluation."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "copy"
+        here = ["git", "-C", copy, "-c", "user.name=test", "-c", "user.email=test@localhost"]
+        subprocess.run(["git", "init", "--quiet", "--initial-branch", "main", copy], check=True)
+        subprocess.run([*here, "--work-tree", ROOT, "add", "--all"], check=True)
+        subprocess.run([*here, "checkout-index", "--all"], check=True)
+        for name in ("params.yaml", "profiles/demo.yaml"):
+            text = (copy / name).read_text(encoding="utf-8")
+            for line, cheaper in CHEAPER:
+                assert line in text, f"{name} has no line {line!r}"
+                text = text.replace(line, cheaper)
+            (copy / name).write_text(text, encoding="utf-8")
+        subprocess.run([*here, "commit", "--quiet", "--all", "--message", "The working tree"], check=True)
+        subprocess.run(["git", "clone", "--quiet", "--bare", copy, path], check=True)
+
+
+def first_session(machine, form):
+    """Run everything once; return the adapter's sha256."""
+    session = Session(machine, form, EXECUTED / "1_first.ipynb").run()
+    assert "starting fresh" in session.shown("8.")
+    for title, count in {"5.": 1, "8.": 1, "10.": 2}.items():
+        pictures = session.pictures(title)
+        assert len(pictures) == count, f"cell {title} shows {len(pictures)} pictures"
+        assert all(np.asarray(picture.convert("L")).std() > 5 for picture in pictures), f"cell {title}: a blank picture"
+    assert re.search(r"16 .*modules, [\d,]+ weights are trained", session.shown("7."))
+    check_kept(machine, session)
+    return sha256(machine.project / ADAPTER)
+
+
+def check_kept(machine, session):
+    """All that is to stay is on Drive, and is what the session trained."""
+    digest = sha256(machine.project / ADAPTER)
+    assert sha256(machine.outputs / "results/sport_gentra_lora.safetensors") == digest
+    assert sha256(machine.downloads / "sport_gentra_lora.safetensors") == digest
+    assert list(machine.outputs.glob("checkpoints/*/step-*.safetensors"))
+    assert (machine.outputs / "history.bundle").is_file()
+    for title in ("11.", "Keep the variants"):
+        assert "all there" in session.shown(title), session.shown(title)
+    assert re.search(r"\bslower\b", session.shown("Compare")), session.shown("Compare")
+    record = json.loads((machine.project / "weights/weights.json").read_text())
+    assert record["sha256"] == digest and record["commit"] == machine.command("git", "rev-parse", "HEAD")
+    assert f"md5: {record['md5']}" in machine.command("git", "show", "HEAD:dvc.lock")
+    assert machine.command("git", "status", "--porcelain") == "", machine.command("git", "status", "--porcelain")
+    assert machine.command("git", "ls-files", "weights", "generated", "data/raw", "*.safetensors", "*.egg-info") == ""
+
+
+def again(machine, form, first):
+    """On the same machine nothing is made again."""
+    session = Session(machine, form, EXECUTED / "2_again.ipynb").run()
+    check_not_trained(session)
+    check_kept(machine, session)
+    assert sha256(machine.project / ADAPTER) == first
+
+
+def new_machine(machine, form, first):
+    """History comes from the bundle and weights from Drive, without training."""
+    machine.renew()
+    session = Session(machine, form, EXECUTED / "3_new_machine.ipynb").run()
+    check_not_trained(session)
+    check_kept(machine, session)
+    assert sha256(machine.project / ADAPTER) == first
+
+
+def check_not_trained(session):
+    assert "Stage 'train' didn't change, skipping" in session.shown("8."), session.shown("8.")
+    assert "Stage 'prepare' didn't change, skipping" in session.shown("5."), session.shown("5.")
+
+
+def killed(machine, form):
+    """A session that is killed goes on: on the same machine, and on a new one from what is on Drive."""
+    Session(machine, form, EXECUTED / "4_killed.ipynb").run_until_killed(50)
+    session = Session(machine, form, EXECUTED / "5_killed_again.ipynb").run_until_killed(100)
+    assert "going on from step 50 of 160" in session.shown("8."), session.shown("8.")
+    machine.renew()
+    session = Session(machine, form, EXECUTED / "6_new_machine.ipynb").run()
+    assert "going on from step 100 of 160" in session.shown("8."), session.shown("8.")
+    check_kept(machine, session)
+
+
+def sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+if __name__ == "__main__":
+    main()
