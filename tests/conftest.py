@@ -1,11 +1,13 @@
 """Tiny real models: the classes of the real base with random weights, and a folder of photos to walk through."""
 
+import gc
 import json
 import os
 import resource
 import shutil
 import signal
 import tempfile
+import warnings
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,7 +21,7 @@ import torch
 import yaml
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from dvc.repo import Repo
-from dvc_project import command, make_history
+from dvc_project import make_history
 from fake_drive import FakeDrive
 from PIL import Image
 from pydrive2.fs import GDriveFileSystem
@@ -240,17 +242,21 @@ def project(history, tmp_path, monkeypatch):
     """A copy of `history` with a remote of its own, as the current folder."""
     shutil.copytree(history.parent, tmp_path / "top", symlinks=True)
     folder = tmp_path / "top/project"
-    command(folder, "dvc", "remote", "modify", "-q", "--local", "drive", "url", str(tmp_path / "top/remote"))
+    (folder / ".dvc/config.local").write_text(f"['remote \"drive\"']\n    url = {tmp_path / 'top/remote'}\n")
     monkeypatch.chdir(folder)
     return folder
 
 
 @pytest.fixture
-def fake_drive(monkeypatch):
+def fake_drive(monkeypatch, tmp_path):
     """A Drive server of ours that this process's clients take for Google's."""
+    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))  # every server gives the same ids to its items
     with FakeDrive() as drive:
         for name, value in drive.environment().items():
             monkeypatch.setenv(name, value)
         monkeypatch.setattr(httplib2, "CA_CERTS", drive.environment()["HTTPLIB2_CA_CERTS"])
         GDriveFileSystem.clear_instance_cache()
         yield drive
+        GDriveFileSystem.clear_instance_cache()
+        with warnings.catch_warnings(action="ignore", category=ResourceWarning):
+            gc.collect()  # the client leaves its connections open

@@ -100,5 +100,5 @@ def test_browser_on_this_machine_is_waited_for(client, monkeypatch):
 
 def test_nobody_at_the_browser_does_not_hang(client, monkeypatch):
     monkeypatch.setattr(drive_credentials.webbrowser, "open", lambda address: None)
-    with pytest.raises(CredentialsError, match="no log-in within 0.1 s; add --paste"):
+    with pytest.raises(CredentialsError, match="no log-in within 0.1 s; try again, or add --paste"):
         log_in(client, seconds=0.1)

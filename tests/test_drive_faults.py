@@ -1,4 +1,5 @@
 import json
+from http.client import IncompleteRead
 
 import pytest
 from googleapiclient.errors import HttpError
@@ -34,13 +35,19 @@ def caused(outer, cause):
         (refusal("accessNotConfigured"), "the Google Drive API is off"),
         (refusal("notFound", 404), "share it with the account of the log-in"),
         (PermissionError(), "share it with the account of the log-in"),
-        (FileNotFoundError(), "the sub-folder is not there"),
+        (
+            FileNotFoundError(2, "No such file", "Confirm a/b exists and you can access it"),
+            "the sub-folder is not there",
+        ),
         (caused(GDriveAuthError("x"), RefreshError("invalid_grant")), "make a new one with `gentra-lora drive login`"),
         (HttpAccessTokenRefreshError("invalid_grant"), "publishing status is Testing ends its log-ins after 7 days"),
         (caused(GDriveAuthError("x"), AuthenticationError("Non interactive")), "no log-in on this machine"),
         (AttributeError("module 'OpenSSL.crypto' has no attribute 'sign'"), "cannot sign for a service account"),
         (ServerNotFoundError("Unable to find the server"), "Drive cannot be reached"),
         (ConnectionResetError("reset"), "Drive cannot be reached"),
+        (IncompleteRead(b"1", 2), "Drive cannot be reached"),
+        (HttpError(Response({"status": 429}), b""), "wait some minutes"),
+        (HttpError(Response({"status": 502}), b"<html>"), "Drive cannot be reached"),
     ],
 )
 def test_each_fault_has_one_sentence_with_the_way_out(error, way_out):
@@ -62,6 +69,11 @@ def test_quota_of_a_service_account_is_no_matter_of_space():
 
 def test_folder_that_is_not_shared_is_to_be_shared_with_the_service_account():
     assert "share it with a@b (Viewer)" in sentence(PermissionError(), URL, "a@b")
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError(2, "No such file", "a.png"), OSError(28, "No space left")])
+def test_fault_of_this_machine_is_not_called_drives(error):
+    assert sentence(error, URL, None) is None
 
 
 def test_unknown_error_is_not_explained_away():

@@ -1,7 +1,9 @@
+import re
 import shutil
 import time
 from threading import Barrier, Thread
 
+import httplib2
 import pytest
 from dvc.repo import Repo
 from dvc_project import command, weights_of
@@ -17,6 +19,7 @@ WEIGHTS = "models/sport_gentra_lora.safetensors"
 
 # Drive's client calls what its own libraries call outdated, and leaves its connections open.
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
@@ -247,3 +250,46 @@ def test_push_by_dvcs_own_command_goes_the_same_way(owner, fake_drive, capsys):
     with Repo(".") as repo:
         assert check(repo, open_folder(repo))[1] == []
         assert push(repo, open_folder(repo)) >= 0
+
+
+def test_log_in_is_made_by_pasting_the_address_that_the_browser_was_sent_to(owner, fake_drive, tmp_path, monkeypatch):
+    client = fake_drive.client_file(tmp_path / "client.json")
+    shown = []
+
+    def person(_):
+        browser = httplib2.Http()
+        browser.follow_redirects = False
+        answer, _ = browser.request(shown.pop())
+        return answer["location"]
+
+    monkeypatch.setattr("builtins.print", lambda *words: shown.extend(re.findall(r"https://\S+", " ".join(words))))
+    monkeypatch.setattr("builtins.input", person)
+    key = tmp_path / "made.json"
+    main(["drive", "login", "--client", str(client), "--out", str(key), "--paste"])
+    assert key.stat().st_mode & 0o777 == 0o600
+    main(["drive", "oauth", "--credentials", str(key)])
+    main(["drive", "push"])
+
+
+def test_key_in_the_environment_serves_as_a_file_does(owner, fake_drive, folder, tmp_path, monkeypatch):
+    fake_drive.share(folder, fake_drive.service_account)
+    monkeypatch.setenv("GDRIVE_CREDENTIALS_DATA", fake_drive.service_account_file(tmp_path / "r.json").read_text())
+    main(["drive", "service-account"])
+    assert "credentials" not in (owner / ".dvc/config.local").read_text()
+    shutil.rmtree(owner / ".dvc/cache")
+    main(["drive", "pull"])
+    found = pull_weights(str(owner), "HEAD", tmp_path / "weights", f"gdrive://{folder}")
+    assert (tmp_path / "weights" / found.file).read_bytes() == weights_of(32)
+
+
+def test_missing_key_ends_at_once(owner, tmp_path):
+    (tmp_path / "key.json").unlink()
+    line, seconds = told(["drive", "push"])
+    assert "key.json: cannot be read" in line
+    assert seconds < 10
+
+
+def test_key_of_another_kind_in_the_environment_is_told(owner, fake_drive, tmp_path, monkeypatch):
+    monkeypatch.setenv("GDRIVE_CREDENTIALS_DATA", fake_drive.service_account_file(tmp_path / "r.json").read_text())
+    line, _ = told(["drive", "push"])
+    assert "GDRIVE_CREDENTIALS_DATA: is the key of a service account, not of a log-in" in line

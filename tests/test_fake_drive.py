@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 from fake_drive import FakeDrive
 
+pytestmark = pytest.mark.slow
 PHOTOS = {f"{n}.png": f"photo {n}".encode() for n in range(12)}
 WEIGHTS = b"weights " * 1000
 SCOPE = "https://www.googleapis.com/auth/drive"
@@ -147,7 +148,6 @@ def struck(drive):
     return [request for request in drive.requests if request.fault]
 
 
-@pytest.mark.slow
 def test_what_is_pushed_can_be_pulled_elsewhere(clone, tracked, tmp_path_factory, drive):
     assert clone.dvc("push").returncode == 0
     assert drive.files(clone.store) == clone.objects()
@@ -201,7 +201,6 @@ def test_a_full_drive_ends_the_push_with_its_text_and_is_not_tried_again(clone, 
     assert len(struck(drive)) == 1
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("drive", [{"patience": 2}], indirect=True)
 def test_a_push_that_lost_its_connection_leaves_no_half_file_and_the_next_completes_it(clone, drive):
     drive.fault("dropped", match="^PUT")
@@ -316,7 +315,6 @@ def test_a_query_beyond_2048_characters_comes_by_method_override_for_every_page(
     assert min(page.body_size for page in pages) > 2048
 
 
-@pytest.mark.slow
 def test_a_file_beyond_one_chunk_of_100_mb_goes_up_and_comes_down_in_two(drive, tmp_path):
     (tmp_path / "large").write_bytes(b"end".rjust(100 * 2**20 + 1000, b"\0"))
     result = pydrive(drive, tmp_path, "fs.put_file('large', 'root/large'); fs.get_file('root/large', 'again')")

@@ -10,6 +10,7 @@ from dvc_project import IDENTITY, TRAIN, command, weights_of
 
 from gentra_lora.killed_experiment import RepairError, leftovers, repair, running
 
+pytestmark = pytest.mark.slow
 SLOW = """\
 if grep -q "rank: 99" params.yaml; then
   mkdir -p checkpoints

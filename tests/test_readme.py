@@ -68,11 +68,14 @@ def test_make_target_exists(target):
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
 
 
-@pytest.mark.parametrize("line", re.findall(r"^gentra-lora (.*)$", README, flags=re.MULTILINE))
+TEXTS = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")))}
+
+
+@pytest.mark.parametrize("line", re.findall(r"^gentra-lora (.*)$", "\n".join(TEXTS.values()), flags=re.MULTILINE))
 def test_shown_command_line_is_understood(line):
     import shlex
 
-    parser().parse_args(shlex.split(line))
+    parser().parse_args(shlex.split(line, comments=True))
 
 
 def test_params_named_in_the_text_exist():

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import psutil
 
+from gentra_lora.drive_credentials import SERVICE, USER
 from gentra_lora.errors import InputError
 
 REMOTE = "drive"
 JOBS = 4  # DVC's default of 4 a core runs into Drive's limit of requests
+KEY_FILES = {USER: "gdrive_user_credentials_file", SERVICE: "gdrive_service_account_json_file_path"}
 SYNCED = ("MyDrive", "My Drive", "Shareddrives", "Shared drives")  # what a mount of Drive shows at its top
 
 
@@ -70,18 +72,18 @@ def set_log_in(repo, url, credentials):
     The folder's address goes into .dvc/config, to be committed; what is secret into .dvc/config.local.
     """
     client = {f"gdrive_{key}": credentials.fields[key] for key in ("client_id", "client_secret")}
-    _set_gdrive(repo, url, credentials, client, "gdrive_user_credentials_file")
+    _set_gdrive(repo, url, credentials, client)
 
 
 def set_service_account(repo, url, credentials):
     """Make a Drive folder the remote, reached read-only by a service account that it is shared with."""
-    _set_gdrive(repo, url, credentials, {"gdrive_use_service_account": True}, "gdrive_service_account_json_file_path")
+    _set_gdrive(repo, url, credentials, {"gdrive_use_service_account": True})
 
 
-def _set_gdrive(repo, url, credentials, local, file_key):
+def _set_gdrive(repo, url, credentials, local):
     if credentials.path:
         _refuse_in_git(repo, credentials.path)
-        local[file_key] = str(credentials.path)
+        local[KEY_FILES[credentials.kind]] = str(credentials.path)
     _write(repo, "repo", {"url": url, "jobs": JOBS})
     _write(repo, "local", {"url": url, **local})  # the address again: a commit from before has none in its .dvc/config
 

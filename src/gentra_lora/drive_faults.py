@@ -1,7 +1,10 @@
 """What goes wrong with Google Drive, each in one sentence that says what to do."""
 
 import json
+import socket
+import ssl
 from contextlib import contextmanager
+from http.client import HTTPException
 
 import httplib2
 from googleapiclient.errors import HttpError
@@ -21,6 +24,7 @@ REASONS = {
     "quotaExceeded": "the Drive is full; free space there, or push from an account that has some",
     "userRateLimitExceeded": "Drive's limit of requests is reached; wait some minutes and run the same command again",
     "rateLimitExceeded": "Drive's limit of requests is reached; wait some minutes and run the same command again",
+    "429": "Drive's limit of requests is reached; wait some minutes and run the same command again",
     "dailyLimitExceeded": "the OAuth client's requests of this day are used up; go on tomorrow",
     "cannotDownloadAbusiveFile": (
         "Google flagged a file as abusive, and only its owner can get it: by log-in, after "
@@ -31,6 +35,10 @@ REASONS = {
     "accessNotConfigured": "the Google Drive API is off in the key's Google Cloud project; switch it on there",
     "authError": NEW_LOG_IN,
 }
+
+
+UNREACHED = (httplib2.HttpLib2Error, HTTPException, ConnectionError, TimeoutError, ssl.SSLError, socket.gaierror)
+UNREACHED += (json.JSONDecodeError,)  # a page of some proxy in place of Drive's answer
 
 
 def chain(error):
@@ -78,7 +86,7 @@ def _sentence_of_kind(cause, url, email):
     if isinstance(cause, PermissionError) or reason_of(cause) in ("notFound", "404"):
         shared = f"share it with {email} (Viewer)" if email else "share it with the account of the log-in"
         return f"{url}: there is no such folder for this key; {shared}, or correct the address"
-    if isinstance(cause, FileNotFoundError):
+    if isinstance(cause, FileNotFoundError) and "Confirm" in str(cause):  # so the client says it, of the remote
         return f"{url}: the sub-folder is not there; make it in Drive, or set up the folder above it"
     if isinstance(cause, (AccessTokenRefreshError, RefreshError)):
         return f"{url}: {NEW_LOG_IN}"
@@ -89,7 +97,7 @@ def _sentence_of_kind(cause, url, email):
             f"{url}: this Python's pyOpenSSL cannot sign for a service account; use a log-in or a mounted folder here, "
             f"or a fresh virtual environment"
         )
-    if isinstance(cause, (httplib2.HttpLib2Error, ConnectionError, TimeoutError)):
+    if isinstance(cause, UNREACHED) or (reason_of(cause) or "").startswith("5"):
         return f"{url}: Drive cannot be reached ({first_line(cause)}); look at the connection and run it again"
     return None
 

@@ -1,18 +1,19 @@
 """What lies in the remote's folder: files/md5/xx/yyy, mounted or through Drive's API, one layout for both."""
 
 import hashlib
-import json
 import os
 import time
 from pathlib import Path
 
 from pydrive2.files import ApiRequestError
 
-from gentra_lora.drive import DriveError, remote_url
+from gentra_lora.drive import KEY_FILES, DriveError, remote_url
+from gentra_lora.drive_credentials import SERVICE, USER, VARIABLE, read_credentials
 from gentra_lora.drive_faults import reason_of, told
 
 TOP = ("files", "md5")  # DVC makes these two at its first push, and two first pushes would make each of them twice
 BUSY = {"userRateLimitExceeded", "rateLimitExceeded", "backendError", "internalError"}
+SECONDS = 120  # without an answer; the client's own is none, and an upload that lost its connection would hang
 FOLDER_TYPE = "application/vnd.google-apps.folder"
 
 
@@ -66,6 +67,7 @@ class DriveFolder:
         self.url, self.email = url, email
         with told(url, email):
             self.filesystem = remote.fs.fs
+            self.filesystem.client.auth.http_timeout = SECONDS
             self._patiently(self.filesystem.client.CreateFile({"id": self.filesystem.root}).FetchMetadata, "title")
             self.path = remote.path
             self.filesystem.ls(self.path)
@@ -148,6 +150,7 @@ def open_folder(repo):
     if not url.startswith("gdrive://"):
         return MountedFolder(url)
     remote = repo.cloud.get_remote()
-    key = remote.config.get("gdrive_service_account_json_file_path")
-    email = json.loads(Path(key).read_text())["client_email"] if key else None
-    return DriveFolder(remote, url, email)
+    kind = SERVICE if remote.config.get("gdrive_use_service_account") else USER
+    file = remote.config.get(KEY_FILES[kind])
+    key = read_credentials(None if VARIABLE in os.environ or not file else file, kind)  # dvc-gdrive's own order
+    return DriveFolder(remote, url, key.email)

@@ -15,7 +15,7 @@ from dvc.repo import Repo
 from dvc.repo.open_repo import clean_repos
 from dvc.scm import SCMError
 
-from gentra_lora.drive import REMOTE, folder_url
+from gentra_lora.drive import KEY_FILES, REMOTE, folder_url
 from gentra_lora.drive_credentials import SERVICE, USER, read_credentials
 from gentra_lora.drive_faults import sentence
 from gentra_lora.errors import InputError, first_line
@@ -125,8 +125,7 @@ def remote_config(remote, credentials):
     key = read_credentials(credentials, SERVICE, USER)
     config = {"url": folder_url(remote), "gdrive_use_service_account": key.kind == SERVICE}
     if key.path:
-        name = "gdrive_service_account_json_file_path" if key.kind == SERVICE else "gdrive_user_credentials_file"
-        config[name] = str(key.path)
+        config[KEY_FILES[key.kind]] = str(key.path)
     return config
 
 

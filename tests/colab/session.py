@@ -55,9 +55,10 @@ class Machine:
 
     def renew(self):
         """Take the machine away, with all that is not on Drive."""
-        if self.mount.exists():
+        if not self.unmounted.exists():
             self.mount.rename(self.unmounted)
-        shutil.rmtree(self.project)
+        shutil.rmtree(self.mount.parent)
+        self.mount.parent.mkdir()
 
     def command(self, *words):
         """Return what a command prints in the project."""

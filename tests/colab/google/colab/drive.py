@@ -5,16 +5,16 @@ from pathlib import Path
 
 
 def mount(mountpoint):
-    """Let the Drive appear at a path, as Colab does."""
-    folder, mountpoint = Path(os.environ["GENTRA_FAKE_DRIVE"]), Path(mountpoint)
-    if mountpoint.exists() and not folder.exists():
+    """Let the Drive appear at a path that is not there or empty, as Colab does."""
+    if Path(mountpoint, "MyDrive").is_dir():
         print(f"Drive already mounted at {mountpoint}.")
         return
     # No link: a program that has resolved the path must lose the Drive too.
-    folder.rename(mountpoint)
+    os.rename(os.environ["GENTRA_FAKE_DRIVE"], mountpoint)
     print(f"Mounted at {mountpoint}")
 
 
 def flush_and_unmount():
-    """Let it disappear."""
-    Path(os.environ["GENTRA_MOUNT"]).rename(os.environ["GENTRA_FAKE_DRIVE"])
+    """Let it disappear; an empty folder stays."""
+    os.rename(os.environ["GENTRA_MOUNT"], os.environ["GENTRA_FAKE_DRIVE"])
+    os.mkdir(os.environ["GENTRA_MOUNT"])
