@@ -6,6 +6,7 @@ import os
 import resource
 import shutil
 import signal
+import subprocess
 import tempfile
 import warnings
 from contextlib import contextmanager
@@ -260,3 +261,23 @@ def fake_drive(monkeypatch, tmp_path):
         GDriveFileSystem.clear_instance_cache()
         with warnings.catch_warnings(action="ignore", category=ResourceWarning):
             gc.collect()  # the client leaves its connections open
+
+
+@pytest.fixture
+def profiles(tmp_path, monkeypatch):
+    """A git repository with the shipped profiles, its params.yaml committed."""
+    shutil.copytree(ROOT / "profiles", tmp_path / "profiles")
+    shutil.copy(ROOT / "profiles/demo.yaml", tmp_path / "params.yaml")
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b"]
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "x"]):
+        subprocess.run([*git, *command], cwd=tmp_path, check=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def demo_project(profiles):
+    shutil.copy(ROOT / "dvc.yaml", profiles)
+    (profiles / "models").mkdir()
+    (profiles / "models/nano-sd").symlink_to(ROOT / "models/nano-sd")
+    return profiles
