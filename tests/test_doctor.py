@@ -60,6 +60,21 @@ def test_base_that_cannot_be_loaded_is_a_fault():
     assert (found.ok, "needs its revision" in found.text) == (False, True)
 
 
+HUB = BaseSource("owner/name", "0123456789" * 4)
+
+
+def test_hub_model_that_is_nowhere_is_a_fault(monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    found = doctor.check_base_model(HUB)
+    assert not found.ok
+    assert "owner/name@0123456: is not in the cache, and the hub does not give it" in found.text
+
+
+def test_hub_model_in_the_cache_needs_no_hub(monkeypatch):
+    monkeypatch.setattr(doctor, "try_to_load_from_cache", lambda name, file, revision: f"/cache/{name}/{file}")
+    assert doctor.check_base_model(HUB) == doctor.Finding("base model", True, "owner/name")
+
+
 def test_drive_is_optional_and_a_folder_that_is_gone_a_fault(project):
     assert doctor.check_drive().ok
     command(project, "dvc", "remote", "modify", "-q", "--local", "drive", "url", "/nowhere/at/all")

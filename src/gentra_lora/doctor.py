@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 import yaml
 from dvc.repo import Repo
+from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
 from packaging.requirements import Requirement
 
 from gentra_lora.base_model import check_base, choose_device, choose_precision
@@ -72,12 +73,33 @@ def check_disk(folder):
 
 
 def check_base_model(source):
-    """Return a Finding on the base model: whether it can be loaded from here."""
+    """Return a Finding on the base model: whether it can be loaded here, from a path, the hub's cache or the hub."""
+    parts = [(source.model, source.revision, "model_index.json"), (source.vae, source.vae_revision, "config.json")]
     try:
         check_base(source)
+        for name, revision, file in parts:
+            if name and not Path(name).exists():
+                reach(name, revision, file)
     except InputError as error:
         return Finding("base model", False, str(error))
-    return Finding("base model", True, source.model)
+    return Finding("base model", True, " + ".join(name for name, _, _ in parts if name))
+
+
+def reach(name, revision, file):
+    """Look for a hub model's file in the cache, then at the hub.
+
+    Raises:
+        InputError: neither has it.
+    """
+    if isinstance(try_to_load_from_cache(name, file, revision=revision), str):
+        return
+    try:
+        get_hf_file_metadata(hf_hub_url(name, file, revision=revision), timeout=10)
+    except Exception as error:  # of one HTTP library or another, by the hub client's version
+        raise InputError(
+            f"{name}@{revision[:7]}: is not in the cache, and the hub does not give it ({first_line(error)}); look at "
+            f"the connection, the id, and whether the model asks for a log-in"
+        ) from error
 
 
 def check_drive():
