@@ -27,7 +27,7 @@ def test_unknown_command_is_told_with_the_known_ones(capsys):
     assert "'pictures'" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["set", "drive"])
+@pytest.mark.parametrize("name", ["set", "drive", "weights"])
 def test_commands_that_need_no_model_do_not_load_its_libraries(name):
     code = f"import sys; from gentra_lora.cli import parser; parser({name!r}); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()

@@ -30,3 +30,11 @@ def test_show_prints_where_an_adapter_came_from(tmp_path, tiny_unet, capsys):
     )
     main(["weights", "show", str(tmp_path / "a.safetensors")])
     assert "gentra.base" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("content", [None, b"junk"])
+def test_show_tells_what_is_no_adapter(tmp_path, content):
+    if content:
+        (tmp_path / "a.safetensors").write_bytes(content)
+    with pytest.raises(SystemExit, match=r"a\.safetensors: cannot be read as safetensors"):
+        main(["weights", "show", str(tmp_path / "a.safetensors")])

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from dvc.repo import Repo
+from safetensors import SafetensorError, safe_open
 
-from gentra_lora.adapter_file import read_adapter
+from gentra_lora.errors import first_line
 from gentra_lora.trained_revisions import table, trained_revisions
-from gentra_lora.weights import pull_weights
+from gentra_lora.weights import WeightsError, pull_weights
 
 
 def add_to(commands):
@@ -36,8 +37,18 @@ def pull_command(args):
 
 
 def show_command(args):
-    """Print the header of an adapter's file."""
-    _, metadata = read_adapter(args.file)
+    """Print the header of an adapter's file.
+
+    Raises:
+        WeightsError: it cannot be read, or says nothing of itself.
+    """
+    try:
+        with safe_open(args.file, framework="numpy") as file:
+            metadata = file.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"{args.file}: cannot be read as safetensors ({first_line(error)})") from error
+    if not metadata:
+        raise WeightsError(f"{args.file}: does not say where it came from")
     width = max(map(len, metadata))
     print("\n".join(f"{key:{width}}  {metadata[key]}" for key in sorted(metadata)))
 
