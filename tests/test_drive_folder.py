@@ -293,3 +293,23 @@ def test_key_of_another_kind_in_the_environment_is_told(owner, fake_drive, tmp_p
     monkeypatch.setenv("GDRIVE_CREDENTIALS_DATA", fake_drive.service_account_file(tmp_path / "r.json").read_text())
     line, _ = told(["drive", "push"])
     assert "GDRIVE_CREDENTIALS_DATA: is the key of a service account, not of a log-in" in line
+
+
+def test_server_with_a_key_in_the_environment_pulls_the_exact_weights_of_a_bare_repository(
+    owner, fake_drive, folder, tmp_path, monkeypatch
+):
+    fake_drive.share(folder, fake_drive.service_account)
+    command(tmp_path, "git", "clone", "-q", "--bare", str(owner), str(tmp_path / "bare.git"))
+    monkeypatch.setenv("GDRIVE_CREDENTIALS_DATA", fake_drive.service_account_file(tmp_path / "r.json").read_text())
+    for address in (str(tmp_path / "bare.git"), f"file://{tmp_path}/bare.git"):
+        found = pull_weights(address, "main", tmp_path / "weights")
+        assert (tmp_path / "weights" / found.file).read_bytes() == weights_of(32)
+        (tmp_path / "weights" / found.file).unlink()
+
+
+def test_exact_weights_of_a_folder_that_is_not_shared_name_the_account(owner, fake_drive, tmp_path, monkeypatch):
+    command(tmp_path, "git", "clone", "-q", str(owner), str(tmp_path / "clone"))
+    key = fake_drive.service_account_file(tmp_path / "robot.json")
+    with pytest.raises(DriveError, match=rf"share it with {fake_drive.service_account} \(Viewer\)"):
+        pull_weights(str(tmp_path / "clone"), "main", tmp_path / "weights", credentials=str(key))
+    assert not list((tmp_path / "weights").iterdir())

@@ -147,6 +147,13 @@ def test_remote_can_be_named_in_place_of_the_repositorys_own(project, tmp_path):
     assert (tmp_path / "dest" / FILE).read_bytes() == weights_of(32)
 
 
+def test_token_in_an_address_is_not_printed(tmp_path):
+    with pytest.raises(WeightsError) as told:
+        pull_weights("https://user:secret@127.0.0.1:9/a/b.git", "main", tmp_path)
+    assert "secret" not in str(told.value)
+    assert "https://127.0.0.1:9/a/b.git at main" in str(told.value)
+
+
 def test_record_does_not_hold_the_addresss_token():
     assert public("https://user:token@host.com/a/b.git") == "https://host.com/a/b.git"
     assert public("git@host.com:a/b.git") == "git@host.com:a/b.git"

@@ -16,8 +16,9 @@ from dvc.repo.open_repo import clean_repos
 from dvc.scm import SCMError
 
 from gentra_lora.drive import KEY_FILES, REMOTE, folder_url
-from gentra_lora.drive_credentials import SERVICE, USER, read_credentials
+from gentra_lora.drive_credentials import SERVICE, USER, VARIABLE, read_credentials
 from gentra_lora.drive_faults import sentence
+from gentra_lora.drive_folder import open_folder
 from gentra_lora.errors import InputError, first_line
 from gentra_lora.whole_file import write_whole
 
@@ -96,12 +97,23 @@ def opened(repo, rev, remote=None, credentials=None):
     try:
         rev = tag_of_stage(repo, rev) or ("HEAD" if local else None)
         with Repo.open(str(repo), rev=rev, **wanted) as found:
+            if not remote:
+                _use_key(found, credentials)
             yield found
     except (DvcException, SCMError) as error:
-        raise WeightsError(f"{public(repo)} at {rev or 'its default branch'}: {first_line(error)}") from error
+        reason = first_line(error).replace(str(repo), public(repo))
+        raise WeightsError(f"{public(repo)} at {rev or 'its default branch'}: {reason}") from error
     finally:
         if not local:
             clean_repos()
+
+
+def _use_key(repo, credentials):
+    """Let a key that was given, as a file or in the environment, serve for the repository's own Drive folder."""
+    name = repo.config["core"].get("remote")
+    url = str(repo.config["remote"].get(name, {}).get("url", ""))
+    if url.startswith("gdrive://") and (credentials or VARIABLE in os.environ):
+        repo.config["remote"][name] |= remote_config(url, credentials)
 
 
 def tag_of_stage(repo, rev):
@@ -121,7 +133,6 @@ def remote_config(remote, credentials):
     """
     if not remote.startswith("gdrive://"):
         return {"url": str(Path(remote).resolve()), "verify": True}
-    os.environ["GDRIVE_NON_INTERACTIVE"] = "1"
     key = read_credentials(credentials, SERVICE, USER)
     config = {"url": folder_url(remote), "gdrive_use_service_account": key.kind == SERVICE}
     if key.path:
@@ -171,6 +182,8 @@ def fetch(repo, lock, path, label):
 
 def _download(repo, lock, partial, label):
     source = f"{label}: {lock['path']}, object {lock['md5']}"
+    if _remote_url(repo).startswith("gdrive://") and not _cached(repo, lock["md5"]):
+        open_folder(repo)
     try:
         repo.dvcfs.get_file(lock["path"], str(partial))
     except (DvcException, SCMError):
@@ -190,8 +203,13 @@ def _download(repo, lock, partial, label):
 
 def _place(repo, md5):
     """Return where DVC took an object from: its cache comes before the remote."""
-    cached = Path(repo.cache.local.oid_to_path(md5))
-    return str(cached) if cached.exists() else _remote_url(repo)
+    return str(_cached(repo, md5) or _remote_url(repo))
+
+
+def _cached(repo, md5):
+    """Return the object's path in DVC's cache, None where it is not there; a bare repository has no cache."""
+    path = Path(repo.cache.local.oid_to_path(md5)) if repo.cache.local else None
+    return path if path and path.exists() else None
 
 
 def _remote_url(repo):
