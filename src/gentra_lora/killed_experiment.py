@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -94,8 +95,8 @@ def _branch():
 def _outputs_back():
     """Bring the stages' outputs back from DVC's cache; photos that were added by hand are in none of them."""
     stages = list(yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"])
-    shown = subprocess.run(["dvc", "checkout", "--force", "--quiet", *stages], capture_output=True, text=True)
-    if shown.returncode == 0:
+    words = [sys.executable, "-m", "dvc", "checkout", "--force", "--quiet", *stages]
+    if subprocess.run(words, capture_output=True).returncode == 0:
         return ["outputs are back from DVC's cache"]
     return ["not all outputs are in DVC's cache; `gentra-lora drive pull` or `dvc repro` brings them"]
 
