@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test check format bench smoke-sd15
+.PHONY: demo test check format test-notebook bench smoke-sd15
 
 # The four stages on the embedded subject and base, then one screen of results.
 demo: .venv/installed
@@ -11,6 +11,11 @@ demo: .venv/installed
 
 test: .venv/installed
 	pytest
+
+# The notebook as Colab would run it, on Python 3.13 with Colab's packages (5 GB in .venv-colab, made once); minutes.
+test-notebook:
+	tests/colab/make_venv
+	.venv-colab/bin/python tests/colab/run_notebook.py
 
 # What every commit must pass.
 check: .venv/installed

@@ -127,7 +127,7 @@ def check_git():
 
 def check_killed():
     """Return a Finding on what a killed `dvc exp run` left behind."""
-    found = leftovers()
+    found = leftovers(Path.cwd())
     if found:
         return Finding("experiments", False, f"{'; '.join(found)}; `gentra-lora doctor --repair` puts it right")
     return Finding("experiments", True, "no killed one")
@@ -142,11 +142,15 @@ def check_lock(path=Path("dvc.lock")):
             return Finding("dvc.lock", False, f"holds the marks of a merge with conflicts; take one side: {way_out}")
         stages = yaml.safe_load(text)["stages"]
     except (OSError, yaml.YAMLError, TypeError, KeyError) as error:
+        if not path.exists():
+            return Finding("dvc.lock", True, "none: nothing is trained yet")
         way_out = "`git checkout dvc.lock` or remove it and run `dvc repro`"
         return Finding("dvc.lock", False, f"cannot be read ({first_line(error)}); {way_out}")
     return Finding("dvc.lock", True, f"{', '.join(stages)}")
 
 
 def _git(*words):
-    done = subprocess.run(["git", *words], capture_output=True, text=True)
-    return done.stdout.strip() if done.returncode == 0 else ""
+    try:
+        return subprocess.run(["git", *words], capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):  # no git at all, or it has no answer
+        return ""

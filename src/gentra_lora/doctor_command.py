@@ -1,9 +1,14 @@
 """`gentra-lora doctor`: what would fail later, one line each; and the repair of a killed experiment."""
 
 import json
+import os
 import sys
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+
+from dvc.exceptions import NotDvcRepoError
+from dvc.repo import Repo
 
 from gentra_lora import doctor
 from gentra_lora.base_model import BaseSource
@@ -22,8 +27,10 @@ def add_to(commands):
 
 def doctor_command(args):
     """Print the Findings; exit status 1 where something will fail."""
+    with suppress(NotDvcRepoError):  # from a folder of the project as from its root
+        os.chdir(Repo.find_root())
     if args.repair:
-        print("\n".join(repair()))
+        print("\n".join(repair(Path.cwd())), file=sys.stderr if args.json else sys.stdout)
     found = findings()
     if args.json:
         print(json.dumps([asdict(finding) for finding in found], indent=1))

@@ -109,7 +109,8 @@ def summary_lines():
     if not METRICS.exists() or not IMAGES_DIR.exists():
         raise InputError(f"{METRICS}: nothing to show yet; run `dvc repro`")
     seconds = json.loads(SECONDS_FILE.read_text()) if SECONDS_FILE.exists() else {}
-    lines = ["", "stage              seconds, when it last ran"]
+    # No times where DVC brought the outputs from the remote.
+    lines = ["", "stage              seconds, when it last ran"] if seconds else []
     lines += [f"  {name:16} {value:7.1f}" for name, value in seconds.items()]
     lines += ["", *metrics_table(json.loads(METRICS.read_text(encoding="utf-8"))), ""]
     return [*lines, f"look at: {IMAGES_DIR / 'grid.png'} and {IMAGES_DIR / 'img2img.png'}"]

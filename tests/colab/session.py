@@ -5,7 +5,6 @@ import io
 import os
 import re
 import shutil
-import subprocess
 import sys
 import threading
 import time
@@ -20,7 +19,9 @@ from PIL import Image
 ROOT = Path(__file__).parents[2]
 NOTEBOOK = ROOT / "notebooks/sport_gentra_colab.ipynb"
 # A command of a `!` line that fails does not stop its cell.
-BAD_LINE = re.compile(r"\s*(error|fatal|FAIL|Traceback)\b|.*(command not found|No such file)", re.IGNORECASE)
+BAD_LINE = re.compile(
+    r"\s*(error|fatal|FAIL|Traceback)\b|.*(command not found|No such file|has diverged)", re.IGNORECASE
+)
 CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -45,6 +46,7 @@ class Machine:
             "PYTHONPATH": str(Path(__file__).parent),
             "GIT_CONFIG_GLOBAL": os.devnull,  # a new machine knows no name to commit under
             "GIT_CONFIG_SYSTEM": os.devnull,
+            "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # the kernel warns of it otherwise
             "GENTRA_PROJECT": str(self.project),
             "GENTRA_MOUNT": str(self.mount),
             "GENTRA_FAKE_DRIVE": str(self.unmounted),
@@ -59,13 +61,6 @@ class Machine:
             self.mount.rename(self.unmounted)
         shutil.rmtree(self.mount.parent)
         self.mount.parent.mkdir()
-
-    def command(self, *words):
-        """Return what a command prints in the project."""
-        found = subprocess.run(
-            words, cwd=self.project, env=self.environment(), capture_output=True, text=True, check=True
-        )
-        return found.stdout.strip()
 
 
 def with_form(notebook, values):
