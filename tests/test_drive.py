@@ -70,6 +70,24 @@ def test_mounted_folder_is_verified_and_known_to_this_machine_alone(repo, tmp_pa
     assert "drive" not in text_of(repo, "config")
 
 
+def test_folder_in_the_repository_is_refused(repo, tmp_path):
+    (tmp_path / "content/project/store").mkdir()
+    with pytest.raises(DriveError, match="lies in the repository, and its files would get into git"):
+        set_mounted(repo, tmp_path / "content/project/store")
+
+
+def test_drive_that_is_kept_as_plain_folders_takes_no_more_than_itself(repo, tmp_path):
+    (tmp_path / "My Drive/store").mkdir(parents=True)
+    set_mounted(repo, tmp_path / "My Drive/store")
+    assert remote_url(repo) == str(tmp_path / "My Drive/store")
+
+
+def test_path_that_dvcs_settings_cannot_hold_is_refused(repo, tmp_path):
+    (tmp_path / "100 %(a)s").mkdir()
+    with pytest.raises(DriveError, match=r"cannot hold %\( in a path"):
+        set_mounted(repo, tmp_path / "100 %(a)s")
+
+
 def test_missing_folder_is_told(repo, tmp_path):
     with pytest.raises(DriveError, match="drive/MyDrive/store: is no folder; mount Drive"):
         set_mounted(repo, tmp_path / "drive/MyDrive/store")

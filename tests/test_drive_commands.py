@@ -3,6 +3,7 @@ import shutil
 
 import pytest
 from dvc_project import command, weights_of
+from test_drive_credentials import ROBOT
 
 from gentra_lora.cli import main
 
@@ -40,7 +41,7 @@ def test_pull_brings_the_files_and_says_how_many(project, capsys):
 
 
 def test_wrong_kind_of_key_changes_nothing(project, tmp_path):
-    (tmp_path / "key.json").write_text(json.dumps({"type": "service_account", "client_email": "e"}))
+    (tmp_path / "key.json").write_text(json.dumps({"type": "service_account", **ROBOT}))
     before = command(project, "git", "status", "--porcelain")
     with pytest.raises(SystemExit, match="is the key of a service account, not of a log-in"):
         main(["drive", "oauth", "--credentials", str(tmp_path / "key.json"), "--folder", "1aBcDeFgHiJkLmNoPqRsT"])
@@ -59,6 +60,12 @@ def test_log_in_does_not_write_over_a_file(tmp_path):
     with pytest.raises(SystemExit, match=r"--out: .*key\.json is there already"):
         main(["drive", "login", "--client", str(tmp_path / "client.json"), "--out", str(tmp_path / "key.json")])
     assert (tmp_path / "key.json").read_text() == "mine"
+
+
+def test_log_in_is_not_written_where_git_would_take_it(project, tmp_path):
+    (tmp_path / "client.json").write_text(json.dumps({"installed": {"client_id": "c", "client_secret": "s"}}))
+    with pytest.raises(SystemExit, match="a key must not get into git"):
+        main(["drive", "login", "--client", str(tmp_path / "client.json"), "--out", "key.json"])
 
 
 def test_refused_log_in_leaves_no_file(tmp_path, monkeypatch):

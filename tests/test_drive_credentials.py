@@ -1,4 +1,5 @@
 import json
+import socket
 import threading
 from urllib.parse import parse_qs, urlsplit
 from urllib.request import urlopen
@@ -8,8 +9,9 @@ import pytest
 from gentra_lora import drive_credentials
 from gentra_lora.drive_credentials import CLIENT, SERVICE, USER, CredentialsError, log_in, read_credentials
 
+ROBOT = {"client_email": "robot@project.iam", "client_id": "1", "private_key": "k", "private_key_id": "2"}
 KEYS = {
-    SERVICE: {"type": "service_account", "client_email": "robot@project.iam", "private_key": "k"},
+    SERVICE: {"type": "service_account", **ROBOT},
     USER: {"_class": "OAuth2Credentials", "client_id": "c", "client_secret": "s", "refresh_token": "r"},
     CLIENT: {"installed": {"client_id": "c", "client_secret": "s"}},
 }
@@ -52,6 +54,10 @@ def test_no_key_at_all_is_told(monkeypatch):
         ("[]", "is no key that Drive takes"),
         ('{"type": "authorized_user", "client_id": "c"}', "is no key that Drive takes"),
         (json.dumps(KEYS[USER] | {"refresh_token": None}), "holds no refresh_token"),
+        (json.dumps(KEYS[USER] | {"client_secret": None}), "holds no client_secret"),
+        ('{"installed": {"client_id": "c"}}', "holds no client_secret"),
+        ('{"installed": "c"}', "holds no client_id, no client_secret"),
+        ('{"type": "service_account"}', "holds no client_email, no client_id, no private_key"),
     ],
 )
 def test_what_is_no_key_is_refused(tmp_path, text, told):
@@ -96,6 +102,39 @@ def test_browser_on_this_machine_is_waited_for(client, monkeypatch):
     monkeypatch.setattr(drive_credentials.webbrowser, "open", refuse)
     with pytest.raises(CredentialsError, match="access_denied"):
         log_in(client, seconds=10)
+
+
+def test_key_file_beside_another_key_in_the_environment_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("GDRIVE_CREDENTIALS_DATA", json.dumps(KEYS[USER] | {"refresh_token": "other"}))
+    with pytest.raises(CredentialsError, match="GDRIVE_CREDENTIALS_DATA holds another key, which would be taken"):
+        read_credentials(write(tmp_path / "key.json", KEYS[USER]), USER)
+
+
+def test_connection_that_sends_nothing_and_other_pages_do_not_end_the_log_in(client, monkeypatch):
+    monkeypatch.setattr(drive_credentials._Redirect, "timeout", 0.2)
+
+    def browse(address):
+        place = parse_qs(urlsplit(address).query)["redirect_uri"][0]
+        silent = socket.create_connection((urlsplit(place).hostname, urlsplit(place).port))
+
+        def visit():
+            urlopen(f"{place}favicon.ico").close()
+            urlopen(f"{place}?error=access_denied").close()
+            silent.close()
+
+        threading.Thread(target=visit).start()
+
+    monkeypatch.setattr(drive_credentials.webbrowser, "open", browse)
+    with pytest.raises(CredentialsError, match="access_denied"):
+        log_in(client, seconds=10)
+
+
+def test_nobody_to_paste_the_address_is_told(client):
+    def ask(_):
+        raise EOFError
+
+    with pytest.raises(CredentialsError, match="nobody is there to paste"):
+        log_in(client, ask)
 
 
 def test_nobody_at_the_browser_does_not_hang(client, monkeypatch):

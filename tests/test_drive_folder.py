@@ -175,6 +175,7 @@ def test_connection_that_drops_in_a_pull_loses_nothing_and_the_next_one_goes_on(
             pull(repo, open_folder(repo))
         except DriveError as error:
             assert "Drive cannot be reached" in str(error)
+    GDriveFileSystem.clear_instance_cache()  # as in a process of its own
     main(["drive", "pull"])
     assert (reader / WEIGHTS).read_bytes() == weights_of(32)
 
@@ -282,6 +283,19 @@ def test_key_in_the_environment_serves_as_a_file_does(owner, fake_drive, folder,
     assert (tmp_path / "weights" / found.file).read_bytes() == weights_of(32)
 
 
+def test_set_up_that_fails_leaves_the_one_before(owner, tmp_path):
+    before = [(owner / f".dvc/{name}").read_bytes() for name in ("config", "config.local")]
+    told(["drive", "oauth", "--credentials", str(tmp_path / "key.json"), "--folder", "1MistypedMistyped"])
+    assert [(owner / f".dvc/{name}").read_bytes() for name in ("config", "config.local")] == before
+    main(["drive", "push"])
+
+
+def test_what_a_person_has_set_for_the_remote_stays(owner, tmp_path):
+    command(owner, "dvc", "remote", "modify", "--local", "drive", "gdrive_acknowledge_abuse", "true")
+    main(["drive", "oauth", "--credentials", str(tmp_path / "key.json")])
+    assert "gdrive_acknowledge_abuse = true" in (owner / ".dvc/config.local").read_text().lower()
+
+
 def test_missing_key_ends_at_once(owner, tmp_path):
     (tmp_path / "key.json").unlink()
     line, seconds = told(["drive", "push"])
@@ -312,4 +326,4 @@ def test_exact_weights_of_a_folder_that_is_not_shared_name_the_account(owner, fa
     key = fake_drive.service_account_file(tmp_path / "robot.json")
     with pytest.raises(DriveError, match=rf"share it with {fake_drive.service_account} \(Viewer\)"):
         pull_weights(str(tmp_path / "clone"), "main", tmp_path / "weights", credentials=str(key))
-    assert not list((tmp_path / "weights").iterdir())
+    assert not list((tmp_path / "weights").glob("sport*"))

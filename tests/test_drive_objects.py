@@ -88,6 +88,24 @@ def test_tampered_object_is_refused_by_a_pull_and_what_was_there_stays(opened, p
     assert (project / "models/sport_gentra_lora.safetensors").read_bytes() == weights_of(32)
 
 
+def test_object_that_a_mount_does_not_show_whole_yet_is_not_deleted_there(opened, project):
+    with opened.config.edit("local") as config:
+        config["remote"]["drive"]["verify"] = True
+    shutil.rmtree(project / ".dvc/cache")
+    grid = there(project, b"grid of rank 32\n")
+    spoil(grid, b"grid")
+    grid.chmod(0o600)
+    with Repo(str(project)) as repo, pytest.raises(DriveError, match="reports/images: grid.png; a mount may not show"):
+        pull(repo, open_folder(repo))
+    assert grid.read_bytes() == b"grid"
+
+
+def test_older_versions_with_a_tag_are_pushed_too(opened, project):
+    spoil(there(project, weights_of(8)))
+    push(opened, open_folder(opened))
+    assert there(project, weights_of(8)).exists()
+
+
 def test_folder_that_is_gone_is_told(opened, project):
     shutil.rmtree(project.parent / "remote")
     with pytest.raises(DriveError, match="remote: is not there; mount Drive again"):

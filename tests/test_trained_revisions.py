@@ -3,12 +3,13 @@ import hashlib
 from dvc.repo import Repo
 from dvc_project import command, weights_of
 
+from gentra_lora.drive_folder import open_folder
 from gentra_lora.trained_revisions import table, trained_revisions
 
 
 def found(project):
     with Repo(str(project)) as repo:
-        return trained_revisions(repo)
+        return trained_revisions(repo, open_folder(repo))
 
 
 def test_branches_tags_experiments_and_commits_with_new_weights_are_there_once_each(project):

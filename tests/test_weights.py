@@ -6,10 +6,12 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from dvc_project import command, weights_of
 
+from gentra_lora import weights
 from gentra_lora.weights import WeightsError, public, pull_weights, read_record
 
 FILE = "sport_gentra_lora.safetensors"
@@ -97,7 +99,7 @@ def test_object_that_is_not_the_locked_one_is_refused_and_the_old_weights_stay(p
     with pytest.raises(WeightsError, match=rf"main .*, object {there.parent.name}{there.name}: .*{told}"):
         pull_weights(str(project), "main", tmp_path / "dest")
     assert read_record(tmp_path / "dest" / FILE) == old
-    assert sorted(path.name for path in (tmp_path / "dest").iterdir()) == [FILE, "weights.json"]
+    assert sorted(path.name for path in (tmp_path / "dest").iterdir()) == [".lock", FILE, "weights.json"]
 
 
 def test_damaged_copy_in_the_cache_is_named(project, tmp_path):
@@ -138,6 +140,35 @@ def test_unknown_revision_and_repository_are_told(project, tmp_path, repo, rev):
     address = str(project) if repo == "project" else repo
     with pytest.raises(WeightsError, match=f"{address} at {rev or 'its default branch'}: "):
         pull_weights(address, rev, tmp_path)
+
+
+def test_two_pulls_into_one_folder_wait_for_each_other(project, tmp_path, monkeypatch):
+    original = weights._download
+
+    def slow(*args):
+        original(*args)
+        time.sleep(0.5)
+
+    monkeypatch.setattr(weights, "_download", slow)
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(lambda rev: pull_weights(str(project), rev, tmp_path), ["first", "main"]))
+    assert read_record(tmp_path / FILE) in found
+
+
+@pytest.mark.parametrize("name", ["params.yaml", "reports/metrics.json"])
+def test_revision_whose_texts_cannot_be_read_changes_nothing(project, tmp_path, name):
+    old = pull_weights(str(project), "first", tmp_path)
+    (project / name).write_text("{")
+    command(project, "git", "commit", "-qam", "broken")
+    with pytest.raises(WeightsError, match=rf"main .*: its {name} is"):
+        pull_weights(str(project), "main", tmp_path)
+    assert read_record(tmp_path / FILE) == old
+
+
+def test_folder_that_cannot_be_made_is_told(project, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WeightsError, match="free it or name another --dest"):
+        pull_weights(str(project), "main", tmp_path / "file/dest")
 
 
 def test_remote_can_be_named_in_place_of_the_repositorys_own(project, tmp_path):
@@ -182,4 +213,4 @@ def test_kill_during_the_pull_leaves_the_old_file(project, tmp_path):
     assert read_record(tmp_path / "dest" / FILE) == old
     pull_weights(str(project), "main", tmp_path / "dest")
     assert (tmp_path / "dest" / FILE).read_bytes() == weights_of(32)
-    assert sorted(path.name for path in (tmp_path / "dest").iterdir()) == [FILE, "weights.json"]
+    assert sorted(path.name for path in (tmp_path / "dest").iterdir()) == [".lock", FILE, "weights.json"]

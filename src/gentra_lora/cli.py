@@ -1,6 +1,7 @@
 """`gentra-lora`: each command stands in a module of its own, which alone is imported when it is asked for."""
 
 import argparse
+import os
 import sys
 from importlib import import_module
 
@@ -28,6 +29,12 @@ def main(argv=None):
         args.command(args)
     except InputError as error:
         sys.exit(f"error: {error}")
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:  # a full disk, a file that is gone
+        sys.exit(f"error: {error.filename or words[0]}: {error.strerror or error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 def parser(first=None):

@@ -55,14 +55,14 @@ def check_versions():
 
 
 def check_device(mixed_precision):
-    """Return a Finding on the device and the precision that training will take there."""
+    """Return a Finding on the device and the precision that training will take there, with the reason."""
     device = choose_device()
     try:
-        precision, reason = choose_precision(mixed_precision, device)
+        _, reason = choose_precision(mixed_precision, device)
     except InputError as error:
         return Finding("device", False, str(error))
     memory = f", {torch.cuda.get_device_properties(0).total_memory / 1e9:.0f} GB" if device.type == "cuda" else ""
-    return Finding("device", True, f"{reason}{memory}; {precision}")
+    return Finding("device", True, f"{reason}{memory}")
 
 
 def check_disk(folder):

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -43,9 +44,13 @@ def set_mounted(repo, folder):
         DriveError: no folder, or the repository or its cache lie on the mount, where git and DVC lose data.
     """
     folder = folder.resolve()
+    if "%(" in str(folder):
+        raise DriveError(f"{folder}: DVC's settings cannot hold %( in a path; name another folder")
     if not folder.is_dir():
         raise DriveError(f"{folder}: is no folder; mount Drive and make the folder there first")
     for name, path in (("repository", Path(repo.root_dir)), ("cache", Path(repo.cache.local_cache_dir))):
+        if name == "repository" and folder.is_relative_to(_git_root(path)):
+            raise DriveError(f"{folder}: lies in the repository, and its files would get into git; name another folder")
         for part in {folder, mount_of(folder)}:
             if path.resolve().is_relative_to(part):
                 raise DriveError(
@@ -58,9 +63,9 @@ def set_mounted(repo, folder):
 
 def mount_of(folder):
     """Return the top of the mounted Drive that holds a folder, or the folder itself where there is none to be seen."""
-    for part in folder.parents:
-        if any((part / name) in (folder, *folder.parents) for name in SYNCED):
-            return part
+    synced = next((part for part in (folder, *folder.parents) if part.name in SYNCED), None)
+    if synced:
+        return synced.parent if synced.parent.is_mount() else synced
     mounts = {Path(p.mountpoint): p.fstype for p in psutil.disk_partitions(all=True)}
     nearest = next((part for part in (folder, *folder.parents) if part in mounts), folder)
     return nearest if mounts.get(nearest, "").startswith("fuse") else folder
@@ -82,23 +87,60 @@ def set_service_account(repo, url, credentials):
 
 def _set_gdrive(repo, url, credentials, local):
     if credentials.path:
-        _refuse_in_git(repo, credentials.path)
+        refuse_in_git(credentials.path)
         local[KEY_FILES[credentials.kind]] = str(credentials.path)
     _write(repo, "repo", {"url": url, "jobs": JOBS})
     _write(repo, "local", {"url": url, **local})  # the address again: a commit from before has none in its .dvc/config
 
 
-def _refuse_in_git(repo, path):
-    if not path.is_relative_to(repo.root_dir):
+def refuse_in_git(path):
+    """Refuse a key in a place where the next `git add` would take it.
+
+    Raises:
+        DriveError: it lies in a git repository that does not ignore it.
+    """
+    if not path.resolve().parent.is_dir() or not (root := _git_root(path.resolve().parent)):
         return
-    if subprocess.run(["git", "check-ignore", "-q", str(path)], cwd=repo.root_dir).returncode:
+    ignored = subprocess.run(["git", "check-ignore", "-q", str(path.resolve())], cwd=root)
+    if ignored.returncode:
         raise DriveError(f"{path}: a key must not get into git; move it out of the repository")
 
 
+def _git_root(folder):
+    """Return the top of the git repository that a folder lies in, None where it lies in none."""
+    words = ["git", "rev-parse", "--show-toplevel"]
+    found = subprocess.run(words, cwd=folder, capture_output=True, text=True).stdout.strip()
+    return Path(found) if found else None
+
+
+@contextmanager
+def kept_where_it_fails(repo):
+    """Give .dvc/config and .dvc/config.local their old contents back where anything inside fails."""
+    files = [Path(repo.dvc_dir) / name for name in ("config", "config.local")]
+    before = {path: path.read_bytes() if path.exists() else None for path in files}
+    try:
+        yield
+    except BaseException:
+        for path, content in before.items():
+            if content is None:
+                path.unlink(missing_ok=True)
+            else:
+                path.write_bytes(content)
+        raise
+
+
 def _write(repo, level, section):
+    ways = ("url", "verify", *(f"gdrive_{key}" for key in ("client_id", "client_secret", "use_service_account")))
     with repo.config.edit(level) as config:
-        config["remote"][REMOTE] = section
+        kept = config["remote"].get(REMOTE, {})  # what a person has set, gdrive_acknowledge_abuse for instance
+        kept = {key: value for key, value in kept.items() if key not in (*ways, *KEY_FILES.values())}
+        kept = {key: value for key, value in kept.items() if "url" not in section or _fits(key, section["url"])}
+        config["remote"][REMOTE] = kept | section
         config["core"]["remote"] = REMOTE
+
+
+def _fits(key, url):
+    return url.startswith("gdrive://") or not key.startswith("gdrive_")
 
 
 def remote_url(repo):
@@ -113,6 +155,8 @@ def remote_url(repo):
             "no Drive folder is set up: `gentra-lora drive mount PATH`, `drive oauth` or `drive service-account` "
             "(docs/drive.md says which)"
         )
+    if name not in repo.config["remote"]:
+        raise DriveError(f"core.remote: {name} is not set up in .dvc/config; `gentra-lora drive ...` does it anew")
     return str(repo.config["remote"][name]["url"])
 
 

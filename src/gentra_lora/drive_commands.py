@@ -5,14 +5,24 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-from dvc.exceptions import NotDvcRepoError
+from dvc.exceptions import DvcException, NotDvcRepoError
 from dvc.repo import Repo
+from dvc.scm import SCMError
 
-from gentra_lora.drive import DriveError, folder_url, remote_url, set_log_in, set_mounted, set_service_account
+from gentra_lora.drive import (
+    DriveError,
+    folder_url,
+    kept_where_it_fails,
+    refuse_in_git,
+    remote_url,
+    set_log_in,
+    set_mounted,
+    set_service_account,
+)
 from gentra_lora.drive_credentials import CLIENT, SERVICE, USER, CredentialsError, log_in, read_credentials
 from gentra_lora.drive_folder import open_folder
 from gentra_lora.drive_objects import check, lacks_told, pull, push
-from gentra_lora.errors import listed
+from gentra_lora.errors import first_line, listed
 
 
 def add_to(commands):
@@ -52,18 +62,20 @@ def project():
     """Open the DVC project of the current folder.
 
     Raises:
-        DriveError: there is none.
+        DriveError: there is none, or git or DVC cannot read it.
     """
     try:
         with Repo(".") as repo:
             yield repo
     except NotDvcRepoError as error:
         raise DriveError(f"{Path.cwd()}: is no clone of this project; run the command in one") from error
+    except (DvcException, SCMError) as error:
+        raise DriveError(f"{Path.cwd()}: {first_line(error)}; `gentra-lora doctor` looks at it") from error
 
 
 def mount_command(args):
     """Set the mounted folder up, with files/md5 in it."""
-    with project() as repo:
+    with project() as repo, kept_where_it_fails(repo):
         set_mounted(repo, args.path)
         open_folder(repo).make_top()
         print(f"{remote_url(repo)} is the remote; `gentra-lora drive push` fills it")
@@ -72,7 +84,7 @@ def mount_command(args):
 def log_in_remote(args):
     """Set a Drive folder up for reading and writing, with files/md5 in it."""
     key = read_credentials(args.credentials, USER)
-    with project() as repo:
+    with project() as repo, kept_where_it_fails(repo):
         set_log_in(repo, _url(repo, args.folder), key)
         open_folder(repo).make_top()
         print(f"{remote_url(repo)} is the remote, by {key.place}; commit .dvc/config, which names the folder")
@@ -81,7 +93,7 @@ def log_in_remote(args):
 def service_account_remote(args):
     """Set a Drive folder up for reading."""
     key = read_credentials(args.credentials, SERVICE)
-    with project() as repo:
+    with project() as repo, kept_where_it_fails(repo):
         set_service_account(repo, _url(repo, args.folder), key)
         open_folder(repo)
         print(f"{remote_url(repo)} is the remote, only to pull, by {key.email}")
@@ -100,6 +112,7 @@ def _url(repo, folder):
 def login_command(args):
     """Log in once and write the key file, readable by its owner alone."""
     client = read_credentials(args.client, CLIENT)
+    refuse_in_git(args.out)
     if args.out.exists():
         raise CredentialsError(f"--out: {args.out} is there already; name a new file")
     try:

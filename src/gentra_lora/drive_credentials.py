@@ -2,11 +2,13 @@
 
 import json
 import os
+import time
 import webbrowser
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import httplib2
 from oauth2client.client import FlowExchangeError, OAuth2WebServerFlow
 from oauth2client.tools import ClientRedirectHandler, ClientRedirectServer
 
@@ -53,6 +55,10 @@ def read_credentials(path, *wanted):
         CredentialsError: nothing there, no JSON, or a key of another kind.
     """
     text = os.environ.get(VARIABLE) if path is None else _text_of(path)
+    if path is not None and os.environ.get(VARIABLE, text) != text and CLIENT not in wanted:
+        raise CredentialsError(
+            f"{path}: {VARIABLE} holds another key, which would be taken; unset it or leave this out"
+        )
     place = path or VARIABLE
     if not text:
         raise CredentialsError(f"--credentials: name a key file, or put its text into {VARIABLE}")
@@ -77,14 +83,31 @@ def _kind_of(fields, place):
     """Return (kind, fields) of a key's JSON."""
     if isinstance(fields, dict):
         if fields.get("type") == "service_account":
-            return SERVICE, fields
+            return SERVICE, _complete(fields, place, "client_email", "client_id", "private_key", "private_key_id")
         if client := fields.get("installed") or fields.get("web"):
-            return CLIENT, client
-        if fields.get("_class") == "OAuth2Credentials" and fields.get("client_id"):
+            return CLIENT, _complete(client, place, "client_id", "client_secret")
+        if fields.get("_class") == "OAuth2Credentials":
+            _complete(fields, place, "client_id", "client_secret")
             if not fields.get("refresh_token"):
                 raise CredentialsError(f"{place}: holds no refresh_token and would end within the hour; {LOG_IN}")
             return USER, fields
     raise CredentialsError(f"{place}: is no key that Drive takes; {LOG_IN}")
+
+
+def _complete(fields, place, *keys):
+    """Return a key's fields.
+
+    Raises:
+        CredentialsError: one of the keys is not there.
+    """
+    lacking = [key for key in keys if not isinstance(fields, dict) or not fields.get(key)]
+    if lacking:
+        raise CredentialsError(f"{place}: holds no {', no '.join(lacking)}; give the key as it was made")
+    return fields
+
+
+class _Redirect(ClientRedirectHandler):
+    timeout = 5  # a browser may open a connection and send nothing
 
 
 def log_in(client, ask=None, seconds=300):
@@ -114,25 +137,29 @@ def log_in(client, ask=None, seconds=300):
         raise CredentialsError(f"{client.place}: the log-in was not given: {reason}; try again and allow the access")
     try:
         return flow.step2_exchange(answer["code"]).to_json()
-    except FlowExchangeError as error:
+    except (FlowExchangeError, httplib2.HttpLib2Error, OSError) as error:
         raise CredentialsError(f"{client.place}: Google refuses the log-in: {first_line(error)}; try again") from error
 
 
 def _pasted(flow, ask):
     flow.redirect_uri = "http://localhost:8080/"
-    found = parse_qs(urlsplit(ask(flow.step1_get_authorize_url()).strip()).query)
+    try:
+        found = parse_qs(urlsplit(ask(flow.step1_get_authorize_url()).strip()).query)
+    except EOFError:
+        raise CredentialsError("nobody is there to paste the address; run the command in a terminal") from None
     return {key: values[0] for key, values in found.items()}
 
 
 def _redirected(flow, seconds):
-    with ClientRedirectServer(("localhost", 0), ClientRedirectHandler) as server:
+    with ClientRedirectServer(("localhost", 0), _Redirect) as server:
         flow.redirect_uri = f"http://localhost:{server.server_address[1]}/"
         address = flow.step1_get_authorize_url()
         print(f"In the browser, allow the access; if none opened, go to\n\n    {address}\n")
         webbrowser.open(address)
-        server.timeout = seconds
-        server.handle_request()
-        answer = getattr(server, "query_params", {})
+        server.timeout, end, answer = 0.2, time.monotonic() + seconds, {}
+        while not {"code", "error"} & answer.keys() and time.monotonic() < end:
+            server.handle_request()
+            answer = server.query_params
     if not answer:
         raise CredentialsError(
             f"no log-in within {seconds} s; try again, or add --paste where the browser is elsewhere"

@@ -1,6 +1,7 @@
 """What lies in the remote's folder: files/md5/xx/yyy, mounted or through Drive's API, one layout for both."""
 
 import hashlib
+import json
 import os
 import time
 from pathlib import Path
@@ -33,7 +34,7 @@ class MountedFolder:
         """Return {md5 by its name: (size, md5 of what is really there)}."""
         top = self.path.joinpath(*TOP)
         found = {}
-        for path in sorted(top.glob("??/*")):
+        for path in sorted(path for path in top.glob("??/*") if path.is_file()):
             with path.open("rb") as file:
                 found[f"{path.parent.name}{path.name}"] = (
                     path.stat().st_size,
@@ -44,6 +45,18 @@ class MountedFolder:
     def names(self):
         """Return the md5s by which objects are there, their bytes unread."""
         return {f"{path.parent.name}{path.name}" for path in self.path.joinpath(*TOP).glob("??/*")}
+
+    def holds(self, md5):
+        """Return whether an object is there, with the bytes that its name says."""
+        path = self.path.joinpath(*TOP, md5[:2], md5[2:])
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "md5").hexdigest() == md5.removesuffix(".dir")
+
+    def listed(self, md5):
+        """Return the entries of a folder's list."""
+        return json.loads(self.read(md5))
 
     def read(self, md5):
         """Return an object's bytes."""
@@ -133,6 +146,14 @@ class DriveFolder:
     def names(self):
         """Return the md5s by which objects are there."""
         return set(self.present())
+
+    def holds(self, md5):
+        """Leave it to DVC, which hashes what it has loaded and deletes nothing here."""
+        return True
+
+    def listed(self, md5):
+        """Leave a folder's files to DVC, too."""
+        return []
 
     def read(self, md5):
         """Return an object's bytes."""

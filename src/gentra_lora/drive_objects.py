@@ -26,8 +26,8 @@ class Lack:
 
 def revisions(repo):
     """Return the commits whose data counts: HEAD's and those of all experiments, by sha."""
-    found = {repo.scm.get_rev(): "HEAD"}
-    return found | {repo.scm.get_ref(str(ref)): ref.name for ref in exp_refs(repo.scm)}
+    found = {repo.scm.get_ref(str(ref)): ref.name for ref in exp_refs(repo.scm)}
+    return found | {repo.scm.get_rev(): "HEAD"}
 
 
 def outputs(repo):
@@ -86,7 +86,8 @@ def _lack(md5, name, present):
 
 
 def push(repo, folder):
-    """Push what HEAD, all experiments and the workspace need, with the run cache; return how many objects went.
+    """Push what all branches, tags and experiments and the workspace need, as far as it is in DVC's cache, with the run
+    cache; return how many objects went.
 
     Also what was lost on the remote since an earlier push: DVC takes a folder's files to be there where its list is.
 
@@ -104,7 +105,7 @@ def push(repo, folder):
         index.clear()
     with faults_told(repo, folder):
         repo.stage_cache.push(None)
-        count = repo.push(revs=list(revisions(repo)))
+        count = repo.push(revs=list(revisions(repo)), all_branches=True, all_tags=True)
         cached, present = repo.cache.local, folder.names()
         wanted = needed(outputs_of_revisions(repo), cached_list(repo))
         lost = [md5 for md5 in wanted if md5 not in present and cached.exists(md5)]
@@ -129,6 +130,7 @@ def pull(repo, folder):
         DriveError: the first fault that is no passing one, at once, or objects that are not there as they were pushed;
             what was pulled before stays, and the working files are as they were.
     """
+    _check_before_fetch(repo, folder)
     with faults_told(repo, folder):
         count = repo.fetch()
         wanted = needed(outputs(repo), cached_list(repo))
@@ -140,6 +142,20 @@ def pull(repo, folder):
             )
         put_in_place(repo)
     return count
+
+
+def _check_before_fetch(repo, folder):
+    """Refuse a mounted folder that does not show all of a wanted object yet: DVC would delete it there as corrupt."""
+    wanted = needed(outputs(repo), cached_list(repo))
+    while wanted := {md5: name for md5, name in wanted.items() if not repo.cache.local.exists(md5)}:
+        wrong = [name for md5, name in wanted.items() if not folder.holds(md5)]
+        if wrong:
+            raise DriveError(
+                f"{remote_url(repo)}: does not hold these as they were pushed: {', '.join(wrong)}; a mount may not "
+                f"show all of it yet; else see `gentra-lora drive check`, and push again where they were made"
+            )
+        folders = {md5: name for md5, name in wanted.items() if md5.endswith(".dir")}
+        wanted = {e["md5"]: f"{name}: {e['relpath']}" for md5, name in folders.items() for e in folder.listed(md5)}
 
 
 def put_in_place(repo):

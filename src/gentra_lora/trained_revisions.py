@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from dvc.repo.experiments.utils import exp_refs
 from dvc.scm import iter_revs
 
-from gentra_lora.drive_faults import told
 from gentra_lora.weights import WeightsError, locked_weights
 
 HISTORY = 100  # commits of the current branch that are looked at
@@ -24,14 +23,12 @@ class TrainedRevision:
     on_remote: bool = False
 
 
-def trained_revisions(repo):
+def trained_revisions(repo, folder):
     """Return the TrainedRevisions of a repository: what has a name, and the commits that brought new weights.
 
     Args:
-        repo: dvc.repo.Repo with a remote.
-
-    Raises:
-        DriveError: the remote cannot be read.
+        repo: dvc.repo.Repo.
+        folder: MountedFolder or DriveFolder of its remote.
     """
     named = names_of(repo.scm)
     history = list(iter_revs(repo.scm, revs=["HEAD"], num=-HISTORY))
@@ -43,9 +40,7 @@ def trained_revisions(repo):
             continue
         rows[commit] = TrainedRevision(commit, named.get(commit, []), lock["md5"], _metrics(repo))
     shown = [row for row in rows.values() if row.names or _brought_new(row, rows, history)]
-    odb = repo.cloud.get_remote_odb()
-    with told(odb.fs.unstrip_protocol(odb.path), None):
-        present = set(odb.oids_exist({row.md5 for row in shown}))
+    present = folder.names()
     for row in shown:
         row.on_remote = row.md5 in present
     return shown
@@ -69,7 +64,7 @@ def _brought_new(row, rows, history):
 def _metrics(repo):
     try:
         return json.loads(repo.fs.read_text(repo.fs.join(repo.root_dir, "reports/metrics.json"), encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # nothing was evaluated there, or its file is broken: no figures to show
         return {}
 
 

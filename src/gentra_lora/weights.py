@@ -14,16 +14,18 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc.repo.open_repo import clean_repos
 from dvc.scm import SCMError
+from filelock import FileLock, Timeout
 
 from gentra_lora.drive import KEY_FILES, REMOTE, folder_url
 from gentra_lora.drive_credentials import SERVICE, USER, VARIABLE, read_credentials
-from gentra_lora.drive_faults import sentence
+from gentra_lora.drive_faults import chain, sentence
 from gentra_lora.drive_folder import open_folder
 from gentra_lora.errors import InputError, first_line
 from gentra_lora.whole_file import write_whole
 
 WEIGHTS = "models/sport_gentra_lora.safetensors"
-RECORD = "weights.json"
+RECORD, METRICS = "weights.json", "reports/metrics.json"
+SECONDS = 600  # that another pull into the same folder is waited for
 
 
 class WeightsError(InputError):
@@ -64,13 +66,28 @@ def pull_weights(repo, rev, dest, remote=None, credentials=None):
         DriveError, CredentialsError: the remote cannot be read.
     """
     path = Path(dest) / Path(WEIGHTS).name
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_name(".lock"), timeout=SECONDS):  # file and record belong together
+            return _pulled(repo, rev, path, remote, credentials)
+    except Timeout as error:
+        raise WeightsError(
+            f"{path.parent}: another pull into it has not ended for {SECONDS} s; end that one"
+        ) from error
+    except OSError as error:
+        raise WeightsError(
+            f"{error.filename or path}: {error.strerror or error}; free it or name another --dest"
+        ) from error
+
+
+def _pulled(repo, rev, path, remote, credentials):
     held = read_record(path)
     if held and held.repo == public(repo) and re.fullmatch("[0-9a-f]{7,40}", rev or "") and held.commit.startswith(rev):
         return held
     with opened(repo, rev, remote, credentials) as found:
-        lock = locked_weights(found, rev)
+        lock, texts = locked_weights(found, rev), texts_of(found, rev)
         fetch(found, lock, path, label_of(found, rev))
-        record = record_of(found, repo, rev, lock, path)
+        record = record_of(found, repo, rev, lock, path, *texts)
     text = json.dumps(asdict(record), indent=1, ensure_ascii=False) + "\n"
     write_whole(path.with_name(RECORD), lambda partial: partial.write_text(text, encoding="utf-8"))
     return record
@@ -101,8 +118,11 @@ def opened(repo, rev, remote=None, credentials=None):
                 _use_key(found, credentials)
             yield found
     except (DvcException, SCMError) as error:
-        reason = first_line(error).replace(str(repo), public(repo))
-        raise WeightsError(f"{public(repo)} at {rev or 'its default branch'}: {reason}") from error
+        reason = next((text for text in map(first_line, reversed(chain(error))) if text), "")
+        raise WeightsError(
+            f"{public(repo)} at {rev or 'its default branch'}: {reason.replace(str(repo), public(repo))}; look at the "
+            f"address, your right to read it, and the revision (`gentra-lora weights list`, `git fetch --tags`)"
+        ) from error
     finally:
         if not local:
             clean_repos()
@@ -131,8 +151,11 @@ def remote_config(remote, credentials):
     The key is a file, or the text in GDRIVE_CREDENTIALS_DATA where `credentials` is None; both a service account's
     and a log-in will do.
     """
-    if not remote.startswith("gdrive://"):
-        return {"url": str(Path(remote).resolve()), "verify": True}
+    if not remote.startswith(("gdrive://", "https://")):
+        folder = Path(remote).expanduser().resolve()
+        if not folder.is_dir():
+            raise WeightsError(f"--remote: {remote} is neither a folder nor a gdrive:// address")
+        return {"url": str(folder), "verify": False}  # its bytes are hashed here
     key = read_credentials(credentials, SERVICE, USER)
     config = {"url": folder_url(remote), "gdrive_use_service_account": key.kind == SERVICE}
     if key.path:
@@ -176,7 +199,6 @@ def fetch(repo, lock, path, label):
     """
     if path.exists() and _digest(path, "md5") == lock["md5"]:
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, lambda partial: _download(repo, lock, partial, label))
 
 
@@ -189,7 +211,8 @@ def _download(repo, lock, partial, label):
     except (DvcException, SCMError):
         raise
     except Exception as error:
-        told = sentence(error, _remote_url(repo), None)
+        url = _remote_url(repo)
+        told = sentence(error, url, None) if url.startswith("gdrive://") else None
         if isinstance(error, FileNotFoundError) or told is None:
             told = f"is not on {_remote_url(repo)} ({first_line(error)}); `gentra-lora drive push` where it was trained"
         raise WeightsError(f"{source}: {told}") from error
@@ -215,16 +238,30 @@ def _cached(repo, md5):
 def _remote_url(repo):
     config = repo.config
     name = config["core"].get("remote")
-    return str(config["remote"][name]["url"]) if name else "any remote (none is set up)"
+    return str(config["remote"].get(name, {}).get("url", f"remote {name}, which is not set up"))
 
 
-def record_of(repo, address, rev, lock, path):
-    """Return the Weights of a fetched file."""
-    params = yaml.safe_load(_text(repo, "params.yaml"))
+def texts_of(repo, rev):
+    """Return (params, metrics) of a revision, the latter empty where nothing was evaluated.
+
+    Raises:
+        WeightsError: no params.yaml, or one of them cannot be read.
+    """
+    label = label_of(repo, rev)
     try:
-        metrics = json.loads(_text(repo, "reports/metrics.json"))
+        params = yaml.safe_load(_text(repo, "params.yaml"))
+    except (FileNotFoundError, yaml.YAMLError) as error:
+        raise WeightsError(f"{label}: its params.yaml is missing or no YAML; pull a revision that has one") from error
+    try:
+        return params, json.loads(_text(repo, METRICS))
     except FileNotFoundError:
-        metrics = {}
+        return params, {}
+    except ValueError as error:
+        raise WeightsError(f"{label}: its {METRICS} is no JSON ({first_line(error)})") from error
+
+
+def record_of(repo, address, rev, lock, path, params, metrics):
+    """Return the Weights of a fetched file."""
     return Weights(
         file=path.name,
         repo=public(address),

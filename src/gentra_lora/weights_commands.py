@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from dvc.repo import Repo
 from safetensors import SafetensorError, safe_open
 
+from gentra_lora.drive_commands import project
+from gentra_lora.drive_folder import open_folder
 from gentra_lora.errors import first_line
 from gentra_lora.trained_revisions import table, trained_revisions
 from gentra_lora.weights import WeightsError, pull_weights
@@ -55,5 +56,5 @@ def show_command(args):
 
 def list_command(_):
     """Print the table of revisions with weights."""
-    with Repo(".") as repo:
-        print("\n".join(table(trained_revisions(repo)) or ["nothing is trained yet: `dvc repro`"]))
+    with project() as repo:
+        print("\n".join(table(trained_revisions(repo, open_folder(repo))) or ["nothing is trained yet: `dvc repro`"]))

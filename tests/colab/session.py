@@ -16,6 +16,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import DeadKernelError
 from PIL import Image
 
+os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # or the kernel's debugger warns of each start
 ROOT = Path(__file__).parents[2]
 NOTEBOOK = ROOT / "notebooks/sport_gentra_colab.ipynb"
 # A command of a `!` line that fails does not stop its cell.
@@ -46,7 +47,6 @@ class Machine:
             "PYTHONPATH": str(Path(__file__).parent),
             "GIT_CONFIG_GLOBAL": os.devnull,  # a new machine knows no name to commit under
             "GIT_CONFIG_SYSTEM": os.devnull,
-            "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # the kernel warns of it otherwise
             "GENTRA_PROJECT": str(self.project),
             "GENTRA_MOUNT": str(self.mount),
             "GENTRA_FAKE_DRIVE": str(self.unmounted),
