@@ -183,11 +183,11 @@ def write_photos(folder, count=8, size=(96, 80)):
 
 
 @contextmanager
-def full_disk():
-    """No file can grow beyond 20 kB inside, as on a disk that is nearly full. Keep pytest's own output out of it."""
+def full_disk(limit=20_000):
+    """No file can grow beyond `limit` bytes inside, as on a full disk. Keep pytest's own output out of it."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
     try:
         yield
     finally:

@@ -24,3 +24,8 @@ def test_base_that_cannot_be_one_changes_nothing(demo_project):
 def test_lora_says_how_many_weights_are_trained(demo_project, capsys):
     main(["lora"])
     assert capsys.readouterr().out.startswith("rank 16, alpha 16, on attention+ff+conv: ")
+
+
+def test_revision_of_digits_alone_is_a_revision(demo_project):
+    main(["base", "owner/name", "--revision", "1" * 40])
+    assert load_params().base.revision == "1" * 40

@@ -1,6 +1,7 @@
 import subprocess
 
 import pytest
+from conftest import full_disk
 
 from gentra_lora.cli import main
 from gentra_lora.params import load_params
@@ -57,3 +58,19 @@ def test_edit_that_is_no_pair_is_refused(demo_project, capsys):
     with pytest.raises(SystemExit):
         main(["set", "train.rank"])
     assert "train.rank is not KEY=VALUE" in capsys.readouterr().err
+
+
+def test_full_disk_leaves_params_as_they_were(demo_project):
+    before = (demo_project / "params.yaml").read_bytes()
+    with full_disk(limit=1000), pytest.raises(SystemExit, match="error: "):
+        main(["set", "train.rank=32"])
+    assert (demo_project / "params.yaml").read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00"])
+def test_params_that_cannot_be_read_are_told(demo_project, content):
+    (demo_project / "params.yaml").unlink()
+    if content:
+        (demo_project / "params.yaml").write_bytes(content)
+    with pytest.raises(SystemExit, match=r"error: params\.yaml: cannot be read"):
+        main(["set", "train.rank=32"])

@@ -1,7 +1,7 @@
 import pytest
 from conftest import ROOT
 
-from gentra_lora.params import read_params
+from gentra_lora.params import ParamsError, read_params
 from gentra_lora.params_edit import EditError, with_deps, with_values
 
 TEXT = (ROOT / "profiles/sd15_t4.yaml").read_text(encoding="utf-8")
@@ -46,3 +46,20 @@ def test_local_base_becomes_a_dependency_of_every_stage_and_nothing_else_changes
         "      - models/base.safetensors"
     ] * 4
     assert with_deps(added, ["models/base.safetensors"]) == added
+
+
+@pytest.mark.parametrize("text", ["no", "1e3", "12", "null", "2026-11-25", "a b", "a: b", "# a"])
+def test_words_that_yaml_reads_as_something_else_can_be_set_in_quotes(text):
+    changed = with_values(TEXT, {"evaluate.class_noun": f'"{text}"'})
+    assert read_params(changed).evaluate.class_noun == text
+
+
+def test_what_is_set_is_what_params_yaml_then_says():
+    with pytest.raises(ParamsError, match="evaluate.class_noun: .* not 90"):
+        read_params(with_values(TEXT, {"evaluate.class_noun": "1:30"}))
+
+
+@pytest.mark.parametrize("text", ["", "a", "train: 5"])
+def test_text_without_blocks_is_told(text):
+    with pytest.raises(EditError, match="is not blocks of keys"):
+        with_values(text, {"train.rank": "8"})

@@ -1,13 +1,15 @@
 """`gentra-lora base` and `lora`: which base learns, and what of it."""
 
+import json
 from pathlib import Path
 
 from gentra_lora.adapter import count_weights
 from gentra_lora.base_model import BaseSource, check_base, load_unet_shapes
 from gentra_lora.params import load_params
-from gentra_lora.params_commands import set_values
+from gentra_lora.params_commands import checked, set_values
 from gentra_lora.params_edit import with_deps
 from gentra_lora.stages import hush_libraries
+from gentra_lora.whole_file import write_whole
 
 DVC_FILE = Path("dvc.yaml")
 
@@ -32,10 +34,15 @@ def base_command(args):
         BaseModelError: it cannot be one; nothing is written.
     """
     check_base(BaseSource(args.model, args.revision, args.vae, args.vae_revision))
-    local = [path for path in (args.model, args.vae) if path and Path(path).exists()]
-    DVC_FILE.write_text(with_deps(DVC_FILE.read_text(encoding="utf-8"), local), encoding="utf-8")
-    values = {"model": args.model, "revision": args.revision, "vae": args.vae, "vae_revision": args.vae_revision}
-    set_values([(f"base.{key}", value or "null") for key, value in values.items()])
+    model, vae = (str(Path(path)) if path and Path(path).exists() else path for path in (args.model, args.vae))
+    values = {"model": model, "revision": args.revision, "vae": vae, "vae_revision": args.vae_revision}
+    edits = [(f"base.{key}", json.dumps(value)) for key, value in values.items()]
+    checked(edits)
+    text = with_deps(
+        DVC_FILE.read_text(encoding="utf-8"), [path for path in (model, vae) if path and Path(path).exists()]
+    )
+    write_whole(DVC_FILE, lambda partial: partial.write_text(text, encoding="utf-8"))
+    set_values(edits)
 
 
 def lora_command(_):

@@ -4,8 +4,10 @@ import argparse
 import subprocess
 from pathlib import Path
 
+from gentra_lora.errors import first_line
 from gentra_lora.params import PARAMS_FILE, ParamsError, read_params
 from gentra_lora.params_edit import with_values
+from gentra_lora.whole_file import write_whole
 
 PROFILES = Path("profiles")
 
@@ -42,7 +44,7 @@ def use_profile(args):
         shipped = {path.read_bytes() for path in known.values()}
         if current not in shipped and current != _committed(PARAMS_FILE):
             raise ParamsError(f"{PARAMS_FILE}: has edits that are not in git; commit them, or remove the file, first")
-    PARAMS_FILE.write_bytes(known[args.name].read_bytes())
+    write_whole(PARAMS_FILE, lambda partial: partial.write_bytes(known[args.name].read_bytes()))
     print(f"{PARAMS_FILE} is now profiles/{args.name}.yaml")
 
 
@@ -52,13 +54,25 @@ def _committed(path):
     return found.stdout if found.returncode == 0 else None
 
 
+def checked(edits):
+    """Return params.yaml's text with values set, see `set_values`."""
+    try:
+        text = PARAMS_FILE.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ParamsError(
+            f"{PARAMS_FILE}: cannot be read ({first_line(error)}); run from the project's root"
+        ) from error
+    text = with_values(text, dict(edits))
+    read_params(text, source=str(PARAMS_FILE))
+    return text
+
+
 def set_values(edits):
     """Set values in params.yaml, (key, text) pairs; what would not be valid is refused and nothing is written.
 
     Raises:
         EditError, ParamsError: an unknown key, or a value that it cannot have.
     """
-    text = with_values(PARAMS_FILE.read_text(encoding="utf-8"), dict(edits))
-    read_params(text, source=str(PARAMS_FILE))
-    PARAMS_FILE.write_text(text, encoding="utf-8")
+    text = checked(edits)
+    write_whole(PARAMS_FILE, lambda partial: partial.write_text(text, encoding="utf-8"))
     print(f"{PARAMS_FILE}: {', '.join(f'{key} = {value}' for key, value in edits)}")

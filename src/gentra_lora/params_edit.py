@@ -2,11 +2,16 @@
 
 import difflib
 import io
+import re
 
-from ruamel.yaml import YAML, YAMLError
+import yaml
+from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from gentra_lora.errors import InputError
+
+FLOAT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
 
 
 class EditError(InputError):
@@ -24,6 +29,10 @@ def with_values(text, edits):
     """
     ruamel = _ruamel()
     data = ruamel.load(text)
+    if not isinstance(data, dict) or not all(isinstance(values, dict) for values in data.values()):
+        raise EditError(
+            "params.yaml: is not blocks of keys; `git checkout params.yaml` or `gentra-lora profile` mends it"
+        )
     known = [f"{block}.{key}" for block, values in data.items() for key in values]
     for key, value in edits.items():
         if key not in known:
@@ -60,11 +69,19 @@ def _dumped(ruamel, data):
 
 
 def _value(key, text):
+    """Return a value as YAML 1.1 reads its text, for that is how params.yaml is read; but 5e-05 is a float."""
     try:
-        value = YAML(typ="safe").load(text)
-    except YAMLError as error:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
         raise EditError(f"{key}: {text!r} is no value that YAML can read") from error
+    if isinstance(value, str):
+        return float(text) if FLOAT.fullmatch(text.strip()) else _quoted(value)
     if isinstance(value, list):
-        value = CommentedSeq(value)
+        value = CommentedSeq(_quoted(item) if isinstance(item, str) else item for item in value)
         value.fa.set_flow_style()
     return value
+
+
+def _quoted(text):
+    """Return a text, in quotes where YAML 1.1 would read something else."""
+    return text if yaml.safe_load(text) == text else DoubleQuotedScalarString(text)
