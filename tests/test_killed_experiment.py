@@ -47,6 +47,7 @@ def started(project, *words):
     while not (project / "begun").exists():
         assert process.poll() is None
         time.sleep(0.05)
+    time.sleep(0.5)  # DVC looks to signals a moment after its command has begun
     return process
 
 
