@@ -50,7 +50,7 @@ def add_to(commands):
     login.set_defaults(command=login_command)
 
     for name, text, command in (
-        ("push", "push what HEAD, the experiments and the workspace need", push_command),
+        ("push", "push what branches, tags, experiments and the workspace need", push_command),
         ("pull", "pull what the checked-out revision needs", pull_command),
         ("check", "prove that all that HEAD and the experiments need is on the remote", check_command),
     ):

@@ -35,11 +35,7 @@ class MountedFolder:
         top = self.path.joinpath(*TOP)
         found = {}
         for path in sorted(path for path in top.glob("??/*") if path.is_file()):
-            with path.open("rb") as file:
-                found[f"{path.parent.name}{path.name}"] = (
-                    path.stat().st_size,
-                    hashlib.file_digest(file, "md5").hexdigest(),
-                )
+            found[f"{path.parent.name}{path.name}"] = (path.stat().st_size, _md5(path))
         return found
 
     def names(self):
@@ -48,11 +44,8 @@ class MountedFolder:
 
     def holds(self, md5):
         """Return whether an object is there, with the bytes that its name says."""
-        path = self.path.joinpath(*TOP, md5[:2], md5[2:])
-        if not path.is_file():
-            return False
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "md5").hexdigest() == md5.removesuffix(".dir")
+        path = self._path(md5)
+        return path.is_file() and _md5(path) == md5.removesuffix(".dir")
 
     def listed(self, md5):
         """Return the entries of a folder's list."""
@@ -60,7 +53,15 @@ class MountedFolder:
 
     def read(self, md5):
         """Return an object's bytes."""
-        return self.path.joinpath(*TOP, md5[:2], md5[2:]).read_bytes()
+        return self._path(md5).read_bytes()
+
+    def _path(self, md5):
+        return self.path.joinpath(*TOP, md5[:2], md5[2:])
+
+
+def _md5(path):
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
 
 
 class DriveFolder:
@@ -102,12 +103,9 @@ class DriveFolder:
             DriveError: there are two folders of one name, made by two first pushes.
         """
         with told(self.url, self.email):
-            parent = self._base_id()
+            parent = self.filesystem._get_item_id(self.path)
             for name in TOP:
                 parent = self._only(name, parent)
-
-    def _base_id(self):
-        return self.filesystem._get_item_id(self.path)
 
     def _named(self, name, parent):
         query = f"'{parent}' in parents and title='{name}' and trashed=false and mimeType='{FOLDER_TYPE}'"
@@ -118,9 +116,7 @@ class DriveFolder:
 
     def _only(self, name, parent):
         """Return the id of the one folder of a name, made where there is none."""
-        found, made = self._named(name, parent), None
-        if not found:
-            made = self.filesystem._gdrive_create_dir(parent, name)
+        made = None if self._named(name, parent) else self.filesystem._gdrive_create_dir(parent, name)
         for _ in range(5):
             found = self._named(name, parent)
             if len(found) == 1:

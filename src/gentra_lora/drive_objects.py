@@ -11,8 +11,9 @@ from dvc.repo.experiments.utils import exp_refs
 from dvc_data.hashfile.db import get_index
 
 from gentra_lora.drive import DriveError, is_read_only, remote_url
-from gentra_lora.drive_faults import sentence
+from gentra_lora.drive_faults import sentence, told
 from gentra_lora.errors import first_line, listed
+from gentra_lora.outputs_back import check_out
 
 
 @dataclass(frozen=True)
@@ -164,15 +165,11 @@ def put_in_place(repo):
     Raises:
         DriveError: a file there was changed and is in no cache, so that it would be lost.
     """
-    try:
-        repo.checkout()
-    except DvcException as error:
-        changed = [line.strip() for line in str(error).splitlines()[1:] if line.strip()]
-        if "unsaved files" not in str(error):
-            raise
+    if changed := check_out(repo):
         raise DriveError(
-            f"{', '.join(changed)}: changed here and in no cache; move it away, or keep it by `dvc add` or `dvc commit`"
-        ) from error
+            f"{', '.join(map(str, changed))}: changed here and in no cache; move it away, or keep it by `dvc add` or "
+            f"`dvc commit`"
+        )
 
 
 @contextmanager
@@ -187,14 +184,10 @@ def faults_told(repo, folder):
     logger.addHandler(handler)
     logger.propagate = False
     try:
-        yield
-    except DriveError:
-        raise
-    except Exception as error:
-        text = sentence(error, url, email)
-        if text is None and not isinstance(error, (DvcException, OSError)):
-            raise
-        raise DriveError(text or f"{url}: {first_line(error)}") from error
+        with told(url, email):
+            yield
+    except (DvcException, OSError) as error:
+        raise DriveError(f"{url}: {first_line(error)}") from error
     finally:
         logger.removeHandler(handler)
         logger.propagate = before

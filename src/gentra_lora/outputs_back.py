@@ -41,11 +41,22 @@ def _is_cached(repo, out):
 
 
 def _checked_out(repo, stage):
-    """Check a stage's outputs out; return the paths that stand in the way because they are in no cache."""
     try:
-        repo.checkout(targets=[stage])
+        return check_out(repo, [stage])
+    except DvcException as error:
+        raise InputError(f"outputs of {stage}: {first_line(error)}") from error
+
+
+def check_out(repo, targets=None):
+    """Check outputs out of DVC's cache; return the paths that stand in the way because they are in no cache.
+
+    Raises:
+        DvcException: any other reason.
+    """
+    try:
+        repo.checkout(targets=targets)
     except DvcException as error:
         if "unsaved files" not in str(error):
-            raise InputError(f"outputs of {stage}: {first_line(error)}") from error
+            raise
         return [Path(line.strip()) for line in str(error).splitlines()[1:] if line.strip()]
     return []

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from dvc.repo.experiments.utils import exp_refs
 from dvc.scm import iter_revs
 
-from gentra_lora.weights import WeightsError, locked_weights
+from gentra_lora.weights import METRICS, WeightsError, locked_weights, text_of
 
 HISTORY = 100  # commits of the current branch that are looked at
 SHOWN = ("val_loss", "subject_similarity", "gap_closed", "prompt_match", "drift")
@@ -63,7 +63,7 @@ def _brought_new(row, rows, history):
 
 def _metrics(repo):
     try:
-        return json.loads(repo.fs.read_text(repo.fs.join(repo.root_dir, "reports/metrics.json"), encoding="utf-8"))
+        return json.loads(text_of(repo, METRICS))
     except (FileNotFoundError, ValueError):  # nothing was evaluated there, or its file is broken: no figures to show
         return {}
 

@@ -176,7 +176,7 @@ def locked_weights(repo, rev):
     """
     label = label_of(repo, rev)
     try:
-        stages = yaml.safe_load(_text(repo, "dvc.lock"))["stages"]
+        stages = yaml.safe_load(text_of(repo, "dvc.lock"))["stages"]
         outs = [out for stage in stages.values() for out in stage.get("outs", [])]
     except FileNotFoundError as error:
         raise WeightsError(f"{label}: has no dvc.lock; commit the one that `dvc repro` wrote") from error
@@ -203,18 +203,17 @@ def fetch(repo, lock, path, label):
 
 
 def _download(repo, lock, partial, label):
-    source = f"{label}: {lock['path']}, object {lock['md5']}"
-    if _remote_url(repo).startswith("gdrive://") and not _cached(repo, lock["md5"]):
+    source, url = f"{label}: {lock['path']}, object {lock['md5']}", _remote_url(repo)
+    if url.startswith("gdrive://") and not _cached(repo, lock["md5"]):
         open_folder(repo)
     try:
         repo.dvcfs.get_file(lock["path"], str(partial))
     except (DvcException, SCMError):
         raise
     except Exception as error:
-        url = _remote_url(repo)
         told = sentence(error, url, None) if url.startswith("gdrive://") else None
         if isinstance(error, FileNotFoundError) or told is None:
-            told = f"is not on {_remote_url(repo)} ({first_line(error)}); `gentra-lora drive push` where it was trained"
+            told = f"is not on {url} ({first_line(error)}); `gentra-lora drive push` where it was trained"
         raise WeightsError(f"{source}: {told}") from error
     size, md5 = partial.stat().st_size, _digest(partial, "md5")
     if md5 != lock["md5"]:
@@ -249,11 +248,11 @@ def texts_of(repo, rev):
     """
     label = label_of(repo, rev)
     try:
-        params = yaml.safe_load(_text(repo, "params.yaml"))
+        params = yaml.safe_load(text_of(repo, "params.yaml"))
     except (FileNotFoundError, yaml.YAMLError) as error:
         raise WeightsError(f"{label}: its params.yaml is missing or no YAML; pull a revision that has one") from error
     try:
-        return params, json.loads(_text(repo, METRICS))
+        return params, json.loads(text_of(repo, METRICS))
     except FileNotFoundError:
         return params, {}
     except ValueError as error:
@@ -284,7 +283,8 @@ def public(address):
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if parts.scheme else str(address)
 
 
-def _text(repo, name):
+def text_of(repo, name):
+    """Return a text file of an opened revision."""
     return repo.fs.read_text(repo.fs.join(repo.root_dir, name), encoding="utf-8")
 
 
