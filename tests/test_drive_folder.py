@@ -203,6 +203,26 @@ def test_two_first_pushes_at_once_make_each_folder_once(owner, fake_drive, tmp_p
     assert failed == []
 
 
+def test_first_push_that_looked_before_another_made_the_folders_takes_the_others(owner, fake_drive):
+    for n in range(5):  # ids are random, and the one that came later has the lower one now and then
+        with Repo(".") as repo, repo.config.edit("local") as config:
+            config["remote"]["drive"]["url"] = f"gdrive://{fake_drive.folder(f'fresh{n}')}"
+        with Repo(".") as repo:
+            first, second = open_folder(repo), open_folder(repo)
+            named, asked = second._named, []
+
+            def slow(name, parent, first=first, named=named, asked=asked):
+                found = named(name, parent)
+                if not asked:
+                    first.make_top()
+                asked.append(name)
+                return found
+
+            second._named = slow
+            second.make_top()
+            assert len(named("files", second.filesystem._get_item_id(second.path))) == 1
+
+
 def test_twin_folders_are_told_before_a_push(owner, fake_drive):
     fake_drive.duplicate_folder("store/files")
     line, _ = told(["drive", "push"])

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import time
+from operator import itemgetter
 from pathlib import Path
 
 from pydrive2.files import ApiRequestError
@@ -112,16 +113,17 @@ class DriveFolder:
         found = self.filesystem.client.ListFile(
             {"q": query, "maxResults": 10, **self.filesystem._list_params}
         ).GetList()
-        return sorted(item["id"] for item in found if item["title"] == name)
+        # By age: whoever made the oldest may have seen it alone and gone on into it.
+        return [item["id"] for item in sorted(found, key=itemgetter("createdDate", "id")) if item["title"] == name]
 
     def _only(self, name, parent):
         """Return the id of the one folder of a name, made where there is none."""
         made = None if self._named(name, parent) else self.filesystem._gdrive_create_dir(parent, name)
-        for _ in range(5):
+        for _ in range(20 if made else 5):
             found = self._named(name, parent)
             if len(found) == 1:
                 return found[0]
-            if made and found and found[0] != made["id"]:  # someone else was as quick, and each side keeps the first
+            if made and found and found[0] != made["id"]:  # someone else was quicker, and each side keeps the oldest
                 made.Delete()
                 made = None
             time.sleep(1)

@@ -16,6 +16,7 @@ def file_resource(item, store, principal):
         "selfLink": f"{FILES}/{item.id}",
         "title": item.title,
         "mimeType": item.mime_type,
+        "createdDate": item.created.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "labels": {"trashed": store.in_trash(item), "starred": False, "hidden": False, "restricted": False},
         "explicitlyTrashed": item.trashed,
         "parents": [parent_reference(parent) for parent in parents if parent],

@@ -4,6 +4,7 @@ import hashlib
 import random
 import string
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from threading import RLock
 
 FOLDER = "application/vnd.google-apps.folder"
@@ -17,6 +18,7 @@ class Item:
     parents: list[str]
     mime_type: str
     owner: str
+    created: datetime
     content: bytes = b""
     md5: str = ""
     trashed: bool = False
@@ -39,21 +41,29 @@ class Store:
         self.items = {}
         self._roots = {}  # by principal
         self._random = random.Random(0)
+        self._last = datetime.min.replace(tzinfo=UTC)
 
     def _new_id(self, first, length):
         return first + "".join(self._random.choices(ID_LETTERS, k=length - len(first)))
 
+    def _now(self):
+        """Return a time of which each comes once, to the millisecond that Drive tells."""
+        now = datetime.now(UTC)
+        now = now.replace(microsecond=now.microsecond // 1000 * 1000)
+        self._last = max(now, self._last + timedelta(milliseconds=1))
+        return self._last
+
     def root(self, principal):
         """Return the id of a principal's My Drive."""
         if principal not in self._roots:
-            root = Item(self._new_id("0A", 19), "My Drive", [], FOLDER, principal)
+            root = Item(self._new_id("0A", 19), "My Drive", [], FOLDER, principal, self._now())
             self.items[root.id] = root
             self._roots[principal] = root.id
         return self._roots[principal]
 
     def add(self, title, parents, owner, mime_type=FOLDER, content=b""):
         """Return a new item in `parents` (ids), in the owner's root without any."""
-        item = Item(self._new_id("1", 33), title, parents or [self.root(owner)], mime_type, owner)
+        item = Item(self._new_id("1", 33), title, parents or [self.root(owner)], mime_type, owner, self._now())
         if not item.is_folder:
             item.hold(content)
         self.items[item.id] = item
