@@ -2,15 +2,24 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test check format test-notebook bench smoke-sd15
+.PHONY: demo serve test test-service check format test-notebook bench smoke-sd15
 
 # The four stages on the embedded subject and base, then one screen of results.
 demo: .venv/installed
 	dvc repro
 	gentra-lora summary
 
+# The page and the API at http://127.0.0.1:8000, by the weights that `make demo` has trained.
+serve: .venv/installed
+	gentra-lora serve --weights models/sport_gentra_lora.safetensors --base models/nano-sd
+
 test: .venv/installed
-	pytest
+	pytest -m "not load"
+
+# The service under load on the nano base, 2,000 requests that nobody would write, its signals, its page in Chromium
+# (left out, with a word, where there is no Chromium): nine minutes.
+test-service: .venv/installed
+	pytest -m load
 
 # The notebook as Colab would run it, on Python 3.13 with Colab's packages (5 GB in .venv-colab, made once); minutes.
 test-notebook:
@@ -21,7 +30,7 @@ test-notebook:
 check: .venv/installed
 	ruff check .
 	ruff format --check .
-	pytest -m "not slow"
+	pytest -m "not slow and not load"
 
 # A base of Stable Diffusion 1.5's real shape through all stages: ten minutes, 12 GB of memory.
 smoke-sd15: .venv/installed
@@ -31,6 +40,7 @@ smoke-sd15: .venv/installed
 bench: .venv/installed
 	python bench/cache.py
 	python bench/train.py
+	python bench/serve.py
 
 format: .venv/installed
 	ruff check --fix .

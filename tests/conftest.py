@@ -27,6 +27,7 @@ from fake_drive import FakeDrive
 from PIL import Image
 from pydrive2.fs import GDriveFileSystem
 from safetensors.torch import save_file
+from serving import served, serving_repo  # noqa: F401 - fixtures
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import CLIPConfig, CLIPModel, CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 

@@ -1,5 +1,3 @@
-import json
-
 import numpy as np
 import pytest
 import torch
@@ -10,7 +8,7 @@ from test_adapter import trained
 from gentra_lora.adapter_file import kohya_tensors, write_adapter
 from gentra_lora.base_model import BaseSource
 from gentra_lora.crops import centre_crop
-from gentra_lora.generation import encode, img2img, load_generator, save_png, set_adapter_scale
+from gentra_lora.generation import encode, img2img, load_generator, set_adapter_scale
 from gentra_lora.pictures import GenerationError, Settings, decode, generate, load_sampler
 
 SETTINGS = Settings(64, 2, 3.0)
@@ -78,14 +76,3 @@ def test_strength_too_low_for_the_schedule_is_refused(pipeline):
 def test_one_step_is_enough_at_any_strength(pipeline):
     picture = img2img(pipeline, Image.new("RGB", (64, 64)), "a car", 1, 0.3, Settings(64, 1, 3.0))
     assert picture.shape == (64, 64, 3)
-
-
-def test_saved_picture_says_how_it_was_made(tmp_path, adapter_path):
-    picture = np.zeros((8, 8, 3), dtype=np.uint8)
-    record = {"base": "tiny@1", "prompt": "машина", "seed": 3, "scale": 0.5, "settings": SETTINGS, "strength": 0.4}
-    save_png(tmp_path / "new/a.png", picture, adapter_path=adapter_path, **record)
-    written = json.loads(Image.open(tmp_path / "new/a.png").text["gentra"])
-    assert written["prompt"] == "машина"
-    assert written["strength"] == 0.4
-    assert written["num_inference_steps"] == 2
-    assert len(written["adapter_sha256"]) == 64

@@ -1,3 +1,6 @@
+import json
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -38,6 +41,16 @@ def test_prompt_that_would_be_cut_is_refused_with_the_lost_words(pipeline):
 def test_sampling_starts_at_pure_noise(pipeline):
     pipeline.scheduler.set_timesteps(20)
     assert pipeline.scheduler.timesteps[0] == 999
+
+
+def test_sampler_that_a_base_was_saved_with_changes_nothing(tiny_base, tmp_path):
+    shutil.copytree(tiny_base, tmp_path / "base")
+    path = tmp_path / "base/scheduler/scheduler_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"use_karras_sigmas": True, "solver_order": 3}))
+    other = load_sampler(BaseSource(str(tmp_path / "base")), torch.float32, CPU)
+    plain = load_sampler(BaseSource(str(tiny_base)), torch.float32, CPU)
+    pictures = [generate(each, ["a car"], [1], Settings(64, 5, 3.0)) for each in (other, plain)]
+    assert np.array_equal(*pictures)
 
 
 def test_denoiser_that_is_given_takes_the_place_of_the_bases_own(tiny_base):

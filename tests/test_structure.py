@@ -51,12 +51,13 @@ def layer(path):
     return "params" if relative.name == "params.py" else "library"
 
 
-COMMANDS = ("params_commands.py", "model_commands.py", "picture_commands.py", "doctor_command.py")
+COMMANDS = ("params_commands.py", "model_commands.py", "picture_commands.py", "regenerate_command.py")
+COMMANDS += ("doctor_command.py",)
 ALLOWED = {
     "library": {"library"},
     "params": {"library"},
     "stages": {"library", "params"},
-    "service": {"library"},
+    "service": {"service", "library"},
     "cli": {"cli", "library", "params", "stages", "service"},
 }
 

@@ -14,10 +14,12 @@ MODULES = {
     "lora": "model_commands",
     "generate": "picture_commands",
     "img2img": "picture_commands",
+    "regenerate": "regenerate_command",
     "summary": "picture_commands",
     "drive": "drive_commands",
     "weights": "weights_commands",
     "doctor": "doctor_command",
+    "serve": "serve_command",
 }
 
 

@@ -1,19 +1,18 @@
-"""The base with a trained adapter -> pictures; used by evaluate and by the command line."""
+"""The base with a trained adapter -> pictures, for evaluate."""
 
-import json
 import math
-from dataclasses import asdict
 
 import torch
 from diffusers import StableDiffusionImg2ImgPipeline
-from PIL import Image, PngImagePlugin
 
 from gentra_lora.adapter import NAME
 from gentra_lora.adapter_file import read_adapter
 from gentra_lora.crops import centre_crop
 from gentra_lora.errors import first_line
-from gentra_lora.photo import sha256_of, to_pixel_values
+from gentra_lora.photo import to_pixel_values
 from gentra_lora.pictures import GenerationError, check_prompts, decode, generators, load_sampler
+
+SCHEDULE_STEPS = 1000  # of every Stable Diffusion 1.x
 
 
 def load_generator(source, adapter_path, dtype, device):
@@ -52,13 +51,6 @@ def img2img(pipeline, photo, prompt, seed, strength, settings):
     `strength` in (0, 1] is the share of the noise schedule that is redone: 0.3 keeps the photo, 1 forgets it.
     """
     check_prompts(pipeline.tokenizer, [prompt])
-    # The pipeline runs strength x steps of them; ask for enough to have all the steps that were wanted.
-    steps, most = math.ceil(settings.num_inference_steps / strength), pipeline.scheduler.config.num_train_timesteps
-    if steps > most:
-        raise GenerationError(
-            f"strength {strength:g} with {settings.num_inference_steps} steps needs a schedule of {steps} steps, and "
-            f"there are {most}; raise the strength or lower the steps"
-        )
     again = StableDiffusionImg2ImgPipeline(**pipeline.components, requires_safety_checker=False)
     again.set_progress_bar_config(disable=True)
     latents = again(
@@ -66,24 +58,29 @@ def img2img(pipeline, photo, prompt, seed, strength, settings):
         image=encode(pipeline.vae, centre_crop(photo, settings.resolution)),
         strength=strength,
         generator=generators([seed]),
-        num_inference_steps=steps,
+        num_inference_steps=steps_of_schedule(settings.num_inference_steps, strength),
         guidance_scale=settings.guidance_scale,
         output_type="latent",
     ).images
     return decode(pipeline.vae, latents, [prompt], [seed])[0]
 
 
+def steps_of_schedule(wanted, strength):
+    """Return the number of steps of which a strength redoes as many as are wanted.
+
+    Raises:
+        GenerationError: more than the noise schedule has.
+    """
+    steps = math.ceil(wanted / strength)
+    if steps > SCHEDULE_STEPS:
+        raise GenerationError(
+            f"strength {strength:g} with {wanted} steps needs a schedule of {steps} steps, and there are "
+            f"{SCHEDULE_STEPS}; raise the strength or lower the steps"
+        )
+    return steps
+
+
 @torch.no_grad()
 def encode(vae, image):
     """Return an RGB image as scaled latents (1, 4, R/f, R/f): the posterior's mean, in the VAE's own float32."""
     return vae.encode(to_pixel_values(image).to(vae.device)).latent_dist.mean * vae.config.scaling_factor
-
-
-def save_png(path, picture, *, adapter_path, base, prompt, seed, scale, settings, **more):
-    """Write a picture with everything needed to make it again in its `gentra` text."""
-    record = {"prompt": prompt, "seed": seed, "scale": scale, **asdict(settings), **more}
-    record |= {"base": base, "adapter_sha256": sha256_of(adapter_path)}
-    text = PngImagePlugin.PngInfo()
-    text.add_itxt("gentra", json.dumps(record, ensure_ascii=False))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(picture).save(path, pnginfo=text)

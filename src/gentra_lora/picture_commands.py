@@ -4,15 +4,20 @@ import argparse
 import json
 from pathlib import Path
 
-from gentra_lora.base_model import DTYPES, BaseSource, base_identity, check_base, choose_device, choose_precision
+from gentra_lora.adapter_file import read_adapter
+from gentra_lora.base_model import BaseSource, base_identity, check_base, choose_device, choose_precision
 from gentra_lora.errors import InputError
-from gentra_lora.generation import img2img, load_generator, save_png, set_adapter_scale
+from gentra_lora.generation import SCHEDULE_STEPS, steps_of_schedule
 from gentra_lora.params import load_params
-from gentra_lora.photo import open_upright
-from gentra_lora.pictures import Settings, generate
+from gentra_lora.photo import open_upright, sha256_of
+from gentra_lora.picture_engine import PictureEngine
+from gentra_lora.picture_request import PictureRequest
+from gentra_lora.picture_text import LIMITS, png_of, record_of
 from gentra_lora.report import metrics_table
+from gentra_lora.samplers import DEFAULT, SAMPLERS
 from gentra_lora.stages import SECONDS_FILE, hush_libraries
 from gentra_lora.stages.evaluate import ADAPTER, IMAGES_DIR, METRICS
+from gentra_lora.weights import read_record
 
 
 def add_to(commands):
@@ -26,13 +31,14 @@ def add_to(commands):
             sub.add_argument("photo", type=Path)
             sub.add_argument("--strength", type=_share, default=0.5, help="0.3 keeps the photo, 1 forgets it (0.5)")
         sub.add_argument("prompt")
+        sub.add_argument("--negative-prompt", default="", help="what should not be there")
         sub.add_argument("--out", type=Path, default=Path(f"generated/{name}.png"), help="PNG to write (%(default)s)")
-        sub.add_argument(
-            "--adapter", type=Path, default=ADAPTER, help="or a pulled one, or a checkpoint's (%(default)s)"
-        )
-        sub.add_argument("--seed", type=int, default=1)
+        sub.add_argument("--adapter", type=Path, default=ADAPTER, help="or one pulled, or a checkpoint's (%(default)s)")
+        sub.add_argument("--seed", type=_seed, default=1)
         sub.add_argument("--scale", type=float, default=1.0, help="the adapter's strength; 0 is the base itself (1)")
         sub.add_argument("--steps", type=_count, help="denoising steps (evaluate.num_inference_steps)")
+        names = ", ".join(SAMPLERS)
+        sub.add_argument("--sampler", choices=SAMPLERS, default=DEFAULT, metavar="NAME", help=f"{names} (%(default)s)")
         sub.set_defaults(command=command)
 
     summary = commands.add_parser("summary", help="what the last `dvc repro` gave, on one screen")
@@ -41,8 +47,15 @@ def add_to(commands):
 
 def _count(text):
     value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    if not 1 <= value <= SCHEDULE_STEPS:
+        raise argparse.ArgumentTypeError(f"{text} is not from 1 to {SCHEDULE_STEPS}")
+    return value
+
+
+def _seed(text):
+    value, (least, most) = int(text), LIMITS["seed"]
+    if not least <= value <= most:
+        raise argparse.ArgumentTypeError(f"{text} is not from {least} to {most}")
     return value
 
 
@@ -55,49 +68,73 @@ def _share(text):
 
 def generate_command(args):
     """Write a picture of a prompt."""
-    write_picture(args, lambda pipeline, settings: generate(pipeline, [args.prompt], [args.seed], settings)[0])
+    write_picture(args)
 
 
 def img2img_command(args):
-    """Write a photo redrawn as the prompt says."""
-    photo = open_upright(args.photo)
-
-    def make(pipeline, settings):
-        return img2img(pipeline, photo, args.prompt, args.seed, args.strength, settings)
-
-    write_picture(args, make, strength=args.strength, photo=args.photo.name)
+    """Write a photo redrawn as the prompt says, all the wanted steps of it."""
+    photo = {"photo": open_upright(args.photo), "photo_sha256": sha256_of(args.photo)}
+    write_picture(args, strength=args.strength, **photo)
 
 
-def write_picture(args, make, **more):
-    """Load base and adapter as params.yaml says, make a picture and write it with its provenance.
-
-    Raises:
-        InputError: the output is no PNG or cannot be written; told before anything is loaded.
-    """
-    if args.out.suffix.lower() != ".png":
-        raise InputError(f"--out: {args.out} must end in .png, which keeps how the picture was made")
-    try:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        new = not args.out.exists()
-        args.out.open("ab").close()
-        if new:
-            args.out.unlink()
-    except OSError as error:
-        raise InputError(f"--out: {args.out} cannot be written: {error.strerror}") from error
+def write_picture(args, **photo):
+    """Make a picture with base and adapter as params.yaml says, and write it with everything to make it again."""
+    check_output(args.out)
     hush_libraries()
     params = load_params()
     source = BaseSource(**params.base.model_dump())
     check_base(source)
-    device = choose_device()
-    precision, _ = choose_precision(source.mixed_precision, device)
-    pipeline = load_generator(source, args.adapter, DTYPES[precision], device)
-    set_adapter_scale(pipeline, args.scale)
+    precision, _ = choose_precision(source.mixed_precision, choose_device())
     steps = args.steps or params.evaluate.num_inference_steps
-    settings = Settings(params.prepare.resolution, steps, params.evaluate.guidance_scale)
-    picture = make(pipeline, settings)
-    record = {"prompt": args.prompt, "seed": args.seed, "scale": args.scale, "settings": settings, **more}
-    save_png(args.out, picture, adapter_path=args.adapter, base=base_identity(source), **record)
+    request = PictureRequest(
+        args.prompt,
+        args.seed,
+        steps_of_schedule(steps, args.strength) if photo else steps,
+        params.evaluate.guidance_scale,
+        params.prepare.resolution,
+        params.prepare.resolution,
+        negative_prompt=args.negative_prompt,
+        lora_scale=args.scale,
+        sampler=args.sampler,
+        **photo,
+    )
+    picture = make_picture(source, precision, args.adapter, request)
+    weights = read_record(args.adapter)
+    origin = {"base": base_identity(source), "adapter_sha256": sha256_of(args.adapter)}
+    origin |= {"commit": weights.commit if weights else None, "precision": precision}
+    args.out.write_bytes(png_of(picture, record_of(request, origin)))
     print(f"{args.out}: seed {args.seed}, scale {args.scale:g}")
+
+
+def check_output(path):
+    """Make the folder of a picture that will be written.
+
+    Raises:
+        InputError: no PNG, or it cannot be written; told before anything is loaded.
+    """
+    if path.suffix.lower() != ".png":
+        raise InputError(f"--out: {path} must end in .png, which keeps how the picture was made")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = not path.exists()
+        path.open("ab").close()
+        if new:
+            path.unlink()
+    except OSError as error:
+        raise InputError(f"--out: {path} cannot be written: {error.strerror}") from error
+
+
+def make_picture(source, precision, adapter, request):
+    """Return the picture (H, W, 3), uint8, of a request by a base with the adapter of a file.
+
+    Raises:
+        AdapterError: the file is no adapter, or one of another base.
+        GenerationError: the prompt is too long, or the picture is not finite.
+    """
+    tensors, _ = read_adapter(adapter)
+    engine = PictureEngine(source, precision, choose_device())
+    engine.adapter.use(engine.adapter.fit(adapter, tensors))
+    return engine.pictures([request])[0]
 
 
 def summary_lines():

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from diffusers import DPMSolverMultistepScheduler
 
 from gentra_lora.base_model import load_pipeline
 from gentra_lora.captions import lost_words
 from gentra_lora.errors import InputError
+from gentra_lora.samplers import DEFAULT, make_sampler
 
 BATCH_PIXELS, MOST_PICTURES = 1_200_000, 16  # two pictures at once at 768 px, which fits 16 GB
 
@@ -32,8 +32,7 @@ def load_sampler(source, dtype, device, unet=None):
     Lu et al. 2022, arXiv 2211.01095: 20 to 25 steps give what DDIM needs 50 for.
     """
     pipeline = load_pipeline(source, dtype, device, unet)
-    # "trailing" starts at pure noise; what bases say of themselves differs, and some would start below it.
-    pipeline.scheduler = DPMSolverMultistepScheduler.from_config(pipeline.scheduler.config, timestep_spacing="trailing")
+    pipeline.scheduler = make_sampler(DEFAULT, pipeline.scheduler.config)
     return pipeline
 
 

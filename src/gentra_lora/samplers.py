@@ -1,0 +1,74 @@
+"""The samplers that a picture can be asked of: diffusers' schedulers under the names that people use."""
+
+from dataclasses import dataclass, field
+
+import torch
+from diffusers import (
+    DDIMScheduler,
+    DPMSolverMultistepScheduler,
+    EulerAncestralDiscreteScheduler,
+    EulerDiscreteScheduler,
+    UniPCMultistepScheduler,
+)
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """A scheduler with its options, and what other programs call it in the texts of their pictures."""
+
+    title: str
+    kind: type
+    options: dict = field(default_factory=dict)
+    schedule: str = "SGM Uniform"  # A1111's name for evenly spaced from pure noise; its "Automatic" can mean Karras
+
+
+KARRAS = {"use_karras_sigmas": True}  # Karras et al. 2022, arXiv 2206.00364, equation 5
+SAMPLERS = {
+    "dpmpp_2m": Sampler("DPM++ 2M", DPMSolverMultistepScheduler),
+    "dpmpp_2m_karras": Sampler("DPM++ 2M", DPMSolverMultistepScheduler, KARRAS, "Karras"),
+    "dpmpp_2m_sde": Sampler("DPM++ 2M SDE", DPMSolverMultistepScheduler, {"algorithm_type": "sde-dpmsolver++"}),
+    "unipc": Sampler("UniPC", UniPCMultistepScheduler),
+    "euler": Sampler("Euler", EulerDiscreteScheduler),
+    "euler_a": Sampler("Euler a", EulerAncestralDiscreteScheduler),
+    # Its own defaults are of models of pixels; latents go beyond 1.
+    "ddim": Sampler("DDIM", DDIMScheduler, {"clip_sample": False, "set_alpha_to_one": False}),
+}
+DEFAULT = "dpmpp_2m"
+# What belongs to the weights of a base; the rest of its configuration is of the sampler that it was saved with.
+OF_THE_BASE = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas")
+OF_THE_BASE += ("prediction_type", "rescale_betas_zero_snr")
+
+
+class WholeSteps:
+    """Takes out the timestep -1 that rounding errors in diffusers add for 61 steps and some other numbers."""
+
+    def set_timesteps(self, num_inference_steps, device=None, **more):
+        """Set exactly so many timesteps."""
+        super().set_timesteps(num_inference_steps, device=device, **more)
+        self.timesteps = self.timesteps[:num_inference_steps]
+        if hasattr(self, "sigmas"):  # DDIM has none
+            self.sigmas = torch.cat([self.sigmas[:num_inference_steps], self.sigmas[-1:]])
+
+
+def make_sampler(name, config):
+    """Return a scheduler of its own for one batch or pipeline, with what is OF_THE_BASE in a base's `config`."""
+    sampler = SAMPLERS[name]
+    base = {key: config[key] for key in OF_THE_BASE if key in config}
+    # "trailing" starts at pure noise; what bases say of themselves differs, and some would start below it.
+    kind = type(sampler.kind.__name__, (WholeSteps, sampler.kind), {})
+    # The offset means nothing then, but pipelines warn of others.
+    return kind(**base, timestep_spacing="trailing", steps_offset=1, **sampler.options)
+
+
+def keep_rows(scheduler, rows):
+    """Keep some pictures of a batch in the state that a scheduler carries from step to step."""
+    for name, value in vars(scheduler).items():
+        if isinstance(value, list):
+            setattr(scheduler, name, [_kept(entry, rows) for entry in value])
+        else:
+            setattr(scheduler, name, _kept(value, rows))
+
+
+def _kept(value, rows):
+    """Index what has a picture's four dimensions; sigmas and betas have one."""
+    return value[rows] if isinstance(value, torch.Tensor) and value.ndim == 4 else value

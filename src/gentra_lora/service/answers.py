@@ -1,0 +1,93 @@
+"""Jobs as answers: a PNG with its headers, JSON, the state of a job, events."""
+
+import base64
+import json
+from io import BytesIO
+
+from fastapi import Response
+from PIL import Image
+
+from gentra_lora.service.errors import ServiceError
+
+PNG, JSON = "image/png", "application/json"
+
+
+def accepted_type(request, pictures):
+    """Return the media type of the answer: a PNG, or JSON by wish and for several pictures.
+
+    Raises:
+        ServiceError: 406, none of the two will do.
+    """
+    wishes = [word.split(";")[0].strip().lower() for word in request.headers.get("accept", "*/*").split(",")]
+    for wish in wishes:
+        if wish == JSON or (wish in ("*/*", "image/*", "") and pictures > 1):
+            return JSON
+        if wish in (PNG, "image/*", "*/*", "") and pictures == 1:
+            return PNG
+        if wish == "application/*":
+            return JSON
+    what = f"{PNG} holds one picture; accept {JSON}" if PNG in wishes else f"accept {PNG} or {JSON}"
+    raise ServiceError(406, "not_acceptable", what)
+
+
+def picture_answer(job, media_type):
+    """Return the answer with the pictures of a job that is done."""
+    if media_type == PNG:
+        record, revision = job.records[0], job.revision
+        headers = {
+            "X-Job-ID": job.id,
+            "X-Seed": str(record["seed"]),
+            "X-Size": f"{record['width']}x{record['height']}",
+            "X-Commit": revision.commit or "",
+            "X-Weights-SHA256": revision.file["sha256"],
+            "X-Warnings": json.dumps(job.warnings),  # in ASCII
+        }
+        return Response(job.pngs[0], media_type=PNG, headers=headers)
+    pictures = [
+        {**_size(record), "b64_json": base64.b64encode(png).decode(), "parameters": record}
+        for png, record in zip(job.pngs, job.records, strict=True)
+    ]
+    return {"id": job.id, "images": pictures, "warnings": job.warnings, "timings": job.timings}
+
+
+def _size(record):
+    return {name: record[name] for name in ("seed", "width", "height")}
+
+
+def job_state(job, position):
+    """Return how far a job is."""
+    pictures = [
+        {**_size(record), "url": f"/v1/jobs/{job.id}/images/{index}", "parameters": record}
+        for index, record in enumerate(job.records if job.state == "done" else [])
+    ]
+    return {
+        "id": job.id,
+        "state": job.state,
+        "position": position,
+        "step": job.step,
+        "steps": job.steps,
+        "seeds": [request.seed for request in job.requests],
+        "warnings": job.warnings,
+        "error": job.error.body("")["error"] if job.error else None,
+        "images": pictures,
+        "timings": job.timings if job.state == "done" else None,
+    }
+
+
+def event_of(job, position):
+    """Return (name, values) of what is to be told of a job now."""
+    if job.ended:
+        return job.state, job_state(job, None)
+    if job.state == "queued":
+        return "queued", {"position": position or 1}
+    return "step", {"step": job.step, "steps": job.steps, "preview": preview_of(job)}
+
+
+def preview_of(job):
+    """Return a job's newest preview as a data: address, or None."""
+    preview = job.preview
+    if preview is None:
+        return None
+    with BytesIO() as buffer:
+        Image.fromarray(preview).save(buffer, "PNG")
+        return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"

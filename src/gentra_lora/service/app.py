@@ -1,0 +1,106 @@
+"""The HTTP application: routes that read, submit, wait and answer."""
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from importlib.resources import files
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import JSONResponse
+from starlette.routing import compile_path
+from starlette.staticfiles import StaticFiles
+
+from gentra_lora.service import routes_admin, routes_jobs, routes_pictures, routes_status
+from gentra_lora.service.bodies import invalid
+from gentra_lora.service.decoders import Decoders
+from gentra_lora.service.errors import ServiceError
+from gentra_lora.service.middleware import Guard
+from gentra_lora.service.openapi import add_bodies
+from gentra_lora.service.service import Service
+
+DESCRIPTION = """Pictures of one subject by the exact weights of a git revision.
+
+`POST /v1/txt2img` and `/v1/img2img` answer with the picture;
+`POST /v1/jobs` answers at once, and the job is watched.
+"""
+
+
+def create_app(settings, service=None, parts=("pictures", "jobs", "admin")):
+    """Return the application of a Service, which it starts and stops.
+
+    Args:
+        settings: ServiceSettings.
+        service: one that was made already.
+        parts: which routes there are beside the status; replicas that share no jobs leave the last two out.
+    """
+    service = service or Service(settings)
+
+    @asynccontextmanager
+    async def lifespan(app):
+        app.state.decoders = Decoders()
+        service.life.start()
+        yield
+        await asyncio.to_thread(service.stop)
+        app.state.decoders.close()
+
+    app = FastAPI(
+        title="Sport Gentra LoRA",
+        version=version("sport-gentra-lora"),
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.service, app.state.settings, app.state.started = service, settings, time.time()
+    app.include_router(routes_status.router)
+    routers = {"pictures": routes_pictures.router, "jobs": routes_jobs.router, "admin": routes_admin.router}
+    for part in parts:
+        app.include_router(routers[part])
+    app.mount("/page", StaticFiles(directory=str(files("gentra_lora.service") / "page")), name="page")
+    app.add_exception_handler(ServiceError, _refused)
+    app.add_exception_handler(HTTPException, _plain)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(Exception, _broken)
+    app.openapi = add_bodies(app, settings)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["*"], allow_headers=["*"]
+        )
+    app.add_middleware(Guard, settings=settings, metrics=service.metrics)
+    return app
+
+
+async def _refused(request, error):
+    request.app.state.service.metrics.rejections.labels(error.code).inc()
+    return JSONResponse(error.body(request.state.request_id), error.status, error.headers)
+
+
+async def _invalid(request, error):
+    """Answer what FastAPI refuses by itself: a part of the path that is not as it must be."""
+    return await _refused(request, invalid(error))
+
+
+async def _plain(request, error):
+    """Answer what starlette refuses by itself: no such path, no such method."""
+    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "invalid_request")
+    headers = dict(error.headers or {})
+    if "Allow" in headers:
+        headers["Allow"] = _allowed(request, headers["Allow"])
+    told = ServiceError(error.status_code, code, str(error.detail), headers=headers)
+    return await _refused(request, told)
+
+
+def _allowed(request, by_route):
+    """Return the methods of all routes of a path; starlette names those of the first, `by_route`."""
+    paths, path = request.app.openapi()["paths"], request.scope["path"]
+    found = {word.upper() for form, words in paths.items() if compile_path(form)[0].match(path) for word in words}
+    return ", ".join(sorted(found)) or by_route
+
+
+async def _broken(request, error):
+    """Answer a fault of our own; starlette raises it again for the log."""
+    return await _refused(request, ServiceError(500, "failed", "the service has a fault; the log says which"))

@@ -1,0 +1,130 @@
+"""Around every request: its id, its log line, its key, the size of its body. Plain ASGI: streams stay streams."""
+
+import hmac
+import json
+import logging
+import secrets
+import time
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
+
+from gentra_lora.service.errors import ServiceError
+
+log = logging.getLogger("gentra_lora.service.access")
+OPEN = ("/", "/healthz", "/readyz", "/openapi.json")  # without a key, as is the page
+JSON_BYTES = 256 * 1024
+PAGE_POLICY = (
+    "default-src 'self'; img-src 'self' blob: data:; style-src 'self'; script-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+class Guard:
+    """Gives each request an id, asks for a key, counts the body's bytes as they arrive, and writes a log line."""
+
+    def __init__(self, app, settings, metrics):
+        self.app, self.settings, self.metrics = app, settings, metrics
+        self.keys = settings.keys()
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id, begun, status = secrets.token_hex(8), time.monotonic(), 499  # 499: the client went away
+        scope.setdefault("state", {})["request_id"] = request_id
+
+        async def answer(message):
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = request_id
+                headers["X-Content-Type-Options"] = "nosniff"
+                headers.setdefault("Cache-Control", "no-store")
+                if headers.get("content-type", "").startswith("text/html"):
+                    headers["Content-Security-Policy"] = PAGE_POLICY
+            await send(message)
+
+        try:
+            self.check(scope)
+            await self.app(scope, self._counted(scope, receive), answer)
+        except ServiceError as error:
+            response = JSONResponse(error.body(request_id), error.status, error.headers)
+            self.metrics.rejections.labels(error.code).inc()
+            await response(scope, receive, answer)
+        finally:
+            route = getattr(scope.get("route"), "path", "other")
+            self.metrics.requests.labels(route, str(status)).inc()
+            self._log(scope, request_id, status, time.monotonic() - begun)
+
+    def check(self, scope):
+        """Refuse a request by its headers alone.
+
+        Raises:
+            ServiceError: 401, no key or a wrong one; 403, from a page of another origin; 413, a body that says itself
+                to be too large.
+        """
+        headers, path = Headers(scope=scope), scope["path"]
+        origin = headers.get("origin")
+        if origin and scope["method"] not in ("GET", "HEAD", "OPTIONS") and not self._known(origin, headers):
+            raise ServiceError(403, "foreign_origin", f"pages of {origin} may not call this service")
+        free = path in OPEN or path.startswith("/page/") or path == "/v1/admin/reload" or scope["method"] == "OPTIONS"
+        if self.keys and not free:
+            given = headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ")
+            same = [hmac.compare_digest(given.encode(), key) for key in self.keys]  # all of them: in constant time
+            if True not in same:
+                raise ServiceError(
+                    401,
+                    "unauthorized",
+                    "give an API key as `Authorization: Bearer KEY`",
+                    headers={"WWW-Authenticate": "Bearer"},
+                )
+        length = headers.get("content-length", "0")
+        if not length.isascii() or not length.isdigit() or int(length) > self._most(headers):
+            raise self._too_large(headers)
+
+    def _known(self, origin, headers):
+        return urlsplit(origin).netloc == headers.get("host") or origin in self.settings.cors_origins
+
+    def _most(self, headers):
+        form = headers.get("content-type", "").startswith("multipart/form-data")
+        return self.settings.max_upload_bytes if form else JSON_BYTES
+
+    def _too_large(self, headers):
+        message = f"the body has more than {self._most(headers)} bytes; send a smaller one"
+        return ServiceError(413, "too_large", message, headers={"Connection": "close"})
+
+    def _counted(self, scope, receive):
+        headers, seen = Headers(scope=scope), 0
+
+        async def counted():
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self._most(headers):
+                raise self._too_large(headers)
+            return message
+
+        return counted
+
+    def _log(self, scope, request_id, status, seconds):
+        line = {"request_id": request_id, "method": scope["method"], "path": scope["path"], "status": status}
+        log.info("request", extra={"values": line | {"ms": round(seconds * 1000, 1)} | scope["state"].get("log", {})})
+
+
+class JsonLines(logging.Formatter):
+    """A log record as a line of JSON."""
+
+    def format(self, record):
+        """Return the line, with the traceback where there is one."""
+        line = {
+            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+            **getattr(record, "values", {}),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)

@@ -1,0 +1,89 @@
+"""Whether the service lives, whether it serves, what it serves; and the page."""
+
+from importlib.metadata import version
+from importlib.resources import files
+
+from fastapi import APIRouter, Request, Response
+from starlette.responses import FileResponse
+
+from gentra_lora.base_model import DTYPES
+from gentra_lora.samplers import DEFAULT, SAMPLERS
+from gentra_lora.service.errors import not_ready
+from gentra_lora.service.openapi import refusals
+from gentra_lora.service.reply_schemas import Model, Status
+from gentra_lora.service.revision import described, same_base
+from gentra_lora.service.schemas import SIDES, TextToImage
+
+router = APIRouter(tags=["status"])
+
+
+@router.get("/", include_in_schema=False)
+async def page():
+    """The page for people."""
+    return FileResponse(files("gentra_lora.service") / "page/index.html")
+
+
+@router.get("/healthz", response_model=Status)
+async def healthz():
+    """200 while the process answers: restart it where this fails."""
+    return {"status": "alive"}
+
+
+@router.get("/readyz", response_model=Status, responses=refusals(503))
+async def readyz(request: Request):
+    """200 once the weights have passed every check; else 503 with the reason."""
+    service = request.app.state.service
+    if service.life.state != "ready":
+        raise not_ready(service.life.reason)
+    return {"status": "ready"}
+
+
+@router.get("/v1/model", response_model=Model, responses=refusals(401, 503))
+async def model(request: Request):
+    """What is served: revision, hashes, base, trigger word, the revision's metrics, defaults and limits."""
+    service = request.app.state.service
+    revision = service.life.revision
+    if revision is None:
+        raise not_ready(service.life.reason)
+    values = described(revision)
+    engine = service.life.worker.engine
+    return values | {
+        "base": service.life.identity,
+        "base_matches": same_base(revision.base, service.life.identity),
+        "defaults": values["defaults"] | {"sampler": DEFAULT},
+        "limits": limits(request.app.state.settings),
+        "samplers": [{"name": name, "title": title_of(sampler)} for name, sampler in SAMPLERS.items()],
+        "device": engine.device.type,
+        "precision": str(DTYPES[engine.precision]).removeprefix("torch."),
+        "version": version("sport-gentra-lora"),
+    }
+
+
+def title_of(sampler):
+    """Return what people call a sampler."""
+    return f"{sampler.title} {sampler.schedule}" if sampler.schedule == "Karras" else sampler.title
+
+
+def limits(settings):
+    """Return what the service refuses beyond."""
+    return {
+        "min_side": SIDES["ge"],
+        "max_side": settings.max_side,
+        "max_pixels": settings.max_pixels,
+        "max_steps": _most("num_inference_steps"),
+        "max_images": settings.max_images,
+        "max_upload_bytes": settings.max_upload_bytes,
+        "max_photo_pixels": settings.max_photo_pixels,
+        "max_lora_scale": _most("lora_scale"),
+        "max_guidance_scale": _most("guidance_scale"),
+    }
+
+
+def _most(name):
+    return next(limit.le for limit in TextToImage.model_fields[name].metadata if hasattr(limit, "le"))
+
+
+@router.get("/metrics", response_class=Response, responses=refusals(401))
+async def metrics(request: Request):
+    """What Prometheus reads."""
+    return Response(request.app.state.service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -1,0 +1,45 @@
+"""The process: logging, signals, a bounded end."""
+
+import logging
+import sys
+
+import uvicorn
+
+from gentra_lora.service.app import create_app
+from gentra_lora.service.middleware import JsonLines
+from gentra_lora.service.service import Service
+
+SECONDS_AFTER = 10  # for the answers that say that the jobs were ended
+
+
+class Server(uvicorn.Server):
+    """Lets accepted requests end when it is told to stop, for a bounded time, and takes no new ones."""
+
+    def __init__(self, config, service):
+        super().__init__(config)
+        self.service = service
+
+    def handle_exit(self, sig, frame):
+        """Begin to drain before the listening ends: whoever asks meanwhile is told."""
+        self.service.drain()
+        super().handle_exit(sig, frame)
+
+
+def serve(settings):
+    """Serve until SIGTERM or Ctrl-C."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    for name in ("httpx", "filelock", "dvc", "urllib3"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    service = Service(settings)
+    config = uvicorn.Config(
+        create_app(settings, service),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=int(settings.drain_seconds) + SECONDS_AFTER,
+    )
+    Server(config, service).run()

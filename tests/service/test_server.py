@@ -1,0 +1,71 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import requests
+import uvicorn
+from serving import until, write_serving_adapter
+
+from gentra_lora.service.server import Server
+
+
+@pytest.fixture
+def process(tmp_path, tiny_base):
+    """`gentra-lora serve` as a process of its own, ready."""
+    path = write_serving_adapter(tmp_path / "a.safetensors", tiny_base)
+    words = ["--weights", str(path), "--base", str(tiny_base), "--port", "0", "--drain-seconds", "3"]
+    with (tmp_path / "log").open("wb") as log:
+        command = [sys.executable, "-m", "gentra_lora.cli", "serve", *words]
+        started = subprocess.Popen(command, stderr=log, cwd=tmp_path, env=os.environ | {"GENTRA_API_KEYS": ""})
+    lines = until(lambda: [line for line in (tmp_path / "log").read_text().splitlines() if "running on" in line], 60)
+    started.url = "http://127.0.0.1:" + lines[0].split("127.0.0.1:")[1].split()[0].rstrip('"}')
+    until(lambda: requests.get(f"{started.url}/readyz", timeout=5).status_code == 200, 60)
+    yield started
+    started.kill()
+    started.wait()
+
+
+@pytest.mark.load
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
+def test_signal_lets_the_accepted_job_end_and_the_process_ends_in_bounded_time(process, signal_number):
+    answer = requests.post(f"{process.url}/v1/jobs", json={"prompt": "a", "num_inference_steps": 30}, timeout=10)
+    events = requests.get(f"{process.url}{answer.json()['links']['events']}", stream=True, timeout=30)
+    lines = events.iter_lines(decode_unicode=True)
+    next(lines)
+    begun = time.monotonic()
+    process.send_signal(signal_number)
+    assert "event: done" in list(lines)
+    process.wait(timeout=20)
+    assert time.monotonic() - begun < 10
+
+
+@pytest.mark.load
+def test_signal_in_a_long_job_ends_it_after_the_time_that_it_is_given(process):
+    values = {"prompt": "a", "num_inference_steps": 100, "width": 512, "height": 512, "num_images": 4}
+    answer = requests.post(f"{process.url}/v1/jobs", json=values, timeout=10)
+    events = requests.get(f"{process.url}{answer.json()['links']['events']}", stream=True, timeout=60)
+    begun = time.monotonic()
+    process.terminate()
+    lines = [line for line in events.iter_lines(decode_unicode=True) if line]
+    assert lines[-2] == "event: cancelled"
+    assert json.loads(lines[-1].removeprefix("data: "))["error"]["code"] == "draining"
+    process.wait(timeout=20)
+    assert 2 < time.monotonic() - begun < 15
+
+
+def test_draining_begins_with_the_signal():
+    class Service:
+        drained = 0
+
+        def drain(self):
+            self.drained += 1
+
+    service = Service()
+    server = Server(uvicorn.Config(lambda: None), service)
+    server.handle_exit(signal.SIGTERM, None)
+    assert service.drained == 1
+    assert server.should_exit
