@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo serve test test-service check format test-notebook bench smoke-sd15
+.PHONY: demo serve test test-service check format test-notebook bench smoke-sd15 lock
 
 # The four stages on the embedded subject and base, then one screen of results.
 demo: .venv/installed
@@ -41,6 +41,16 @@ bench: .venv/installed
 	python bench/cache.py
 	python bench/train.py
 	python bench/serve.py
+
+# What the Dockerfile installs: the newest versions within pyproject.toml, pinned. CUDA's own packages are left to torch,
+# which pins them itself where it needs them.
+lock:
+	rm -rf .venv-lock
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/pip install --quiet --disable-pip-version-check '.[serve]'
+	.venv-lock/bin/pip freeze --exclude sport-gentra-lora | sed 's/+[a-z0-9]*$$//' | grep -v '^nvidia-\|^triton' \
+		> requirements-serve.lock
+	rm -rf .venv-lock build
 
 format: .venv/installed
 	ruff check --fix .

@@ -57,6 +57,20 @@ def test_table_of_speed_is_the_one_that_was_measured():
     assert shown["peak memory, MB"] == [str(base["peak_mb"]) for base in bases]
 
 
+def test_table_of_the_service_is_the_committed_bench():
+    measured = json.loads((ROOT / "bench/serve.json").read_text(encoding="utf-8"))
+    one, three = (measured["times_one_at_a_time"][name] for name in ("one scale", "three scales"))
+    assert table_after("compares this table with bench/serve.json") == {
+        "seconds of a picture by HTTP, of diffusers'": [
+            f"{measured[f'service_of_bare_{kind}']:.2f}" for kind in ("fused", "peft")
+        ],
+        "pictures a second, 1 client": [f"{one['1'][kind]:.2f}" for kind in ("fused", "peft")],
+        "4 clients": [f"{one['4'][kind]:.2f}" for kind in ("fused", "peft")],
+        "16 clients": [f"{one['16'][kind]:.2f}" for kind in ("fused", "peft")],
+        "16 clients, three strengths of the adapter": [f"{three['16'][kind]:.2f}" for kind in ("fused", "peft")],
+    }
+
+
 @pytest.mark.parametrize("path", re.findall(r"\]\((\w[\w./]*)\)", README))
 def test_linked_file_is_in_git(path):
     listed = subprocess.run(["git", "ls-files", path], cwd=ROOT, capture_output=True, text=True).stdout

@@ -42,7 +42,8 @@ def create_app(settings, service=None, parts=("pictures", "jobs", "admin")):
     @asynccontextmanager
     async def lifespan(app):
         app.state.decoders = Decoders()
-        service.life.start()
+        if service.life.state == "starting":
+            service.life.start()
         yield
         await asyncio.to_thread(service.stop)
         app.state.decoders.close()

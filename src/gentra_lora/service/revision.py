@@ -72,7 +72,8 @@ def find_revision(settings, rev=None):
 
 
 def _name_of(repo):
-    return Path(repo).name if Path(repo).is_absolute() else repo
+    path = Path(repo.removeprefix("file://"))
+    return path.name if path.is_absolute() else repo
 
 
 def _defaults(header, params):

@@ -1,0 +1,62 @@
+"""The same service as replicas on Ray Serve, each with a base, a queue and a worker of its own.
+
+`serve run gentra_lora.service.ray:application rev=main num_replicas=2` starts it; the same command with another `rev`
+changes the revision replica by replica. Settings are those of `gentra-lora serve`, as NAME=VALUE or by the environment.
+Jobs live in one replica and are left out, and so is reloading.
+"""
+
+from ray import serve
+
+from gentra_lora.service.app import create_app
+from gentra_lora.service.service import Service
+from gentra_lora.service.settings import ServiceSettings
+
+HERE = {}  # the service of this process, which is one replica
+SECONDS_AFTER = 10  # beyond drain_seconds
+
+
+class Replica:
+    """A service that is ready, or no replica at all."""
+
+    def __init__(self, values):
+        """Load and prove the weights.
+
+        Raises:
+            RuntimeError: why they cannot be served; Ray then keeps the replicas before.
+        """
+        service = HERE["service"] = Service(ServiceSettings(**values))
+        service.life.load()
+        if service.life.state != "ready":
+            raise RuntimeError(f"the weights are not served: {service.life.reason}")
+
+    def check_health(self):
+        """Let Ray replace the replica where its worker is gone."""
+        if not HERE["service"].life.worker.is_alive():
+            raise RuntimeError("the worker has ended")
+
+
+def routes():
+    """Return the application of this replica's service; Ray calls it after the constructor."""
+    service = HERE["service"]
+    return create_app(service.settings, service, parts=("pictures",))
+
+
+def application(args):
+    """Return what `serve run` and `serve.run` deploy.
+
+    Args:
+        args: {name: value}: num_replicas, num_cpus and num_gpus of each, and settings of the service.
+    """
+    values = dict(args)
+    count = int(values.pop("num_replicas", 1))
+    share = {name: float(values.pop(name)) for name in ("num_cpus", "num_gpus") if name in values}
+    settings = ServiceSettings(**values)
+    deployment = serve.deployment(serve.ingress(routes)(Replica)).options(
+        name="gentra-lora",
+        num_replicas=count,
+        ray_actor_options=share,
+        # Beyond what our own queue takes, so that it is the one that refuses, with the seconds to wait.
+        max_ongoing_requests=4 * (settings.max_queue + 16),
+        graceful_shutdown_timeout_s=settings.drain_seconds + SECONDS_AFTER,
+    )
+    return deployment.bind(values)

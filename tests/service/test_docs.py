@@ -1,0 +1,66 @@
+"""docs/service.md against the service."""
+
+import re
+
+import pytest
+import yaml
+from conftest import ROOT
+from serving import settings_for
+
+from gentra_lora.service.app import create_app
+from gentra_lora.service.metrics import ServiceMetrics
+from gentra_lora.service.settings import ServiceSettings
+
+TEXT = (ROOT / "docs/service.md").read_text(encoding="utf-8")
+
+
+def rows(heading):
+    """Return the rows of the first table after a heading, without its head."""
+    lines = TEXT[TEXT.index(heading) :].splitlines()
+    first = next(n for n, line in enumerate(lines) if line.startswith("|"))
+    table = lines[first : first + lines[first:].index("")]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table[2:]]
+
+
+def shown(value):
+    """Return a default as the table shows it."""
+    return "-" if value in (None, [], False) else f"`{value}`"
+
+
+def test_table_of_settings_is_the_settings():
+    fields = ServiceSettings.model_fields
+    assert rows("## Settings") == [
+        [f"`{name}`", shown(field.default), field.description] for name, field in fields.items()
+    ]
+
+
+def test_table_of_paths_is_that_of_the_application(serving_repo):
+    paths = create_app(settings_for(serving_repo)).openapi()["paths"]
+    wanted = {f"`{method.upper()} {path}`" for path, methods in paths.items() for method in methods}
+    assert {row[0] for row in rows("## Call it")} == wanted
+
+
+def test_table_of_metrics_is_those_that_are_counted():
+    told = set(re.findall(r"`(gentra_\w+?)(?:_total)?`", TEXT[TEXT.index("## Metrics") :]))
+    assert told == {metric.name for metric in ServiceMetrics().registry.collect()}
+
+
+def test_table_of_codes_holds_every_code_of_the_source():
+    source = "".join(path.read_text() for path in (ROOT / "src/gentra_lora/service").glob("*.py"))
+    codes = set(re.findall(r"ServiceError\(\s*\d+,\s*\"(\w+)\"", source)) | set(
+        re.findall(r"_refused\(\d+, \"(\w+)\"", source)
+    )
+    told = set(re.findall(r"`(\w+)`", "".join(row[1] for row in rows("### Answers"))))
+    assert codes - {"client_gone", "cancelled"} <= told  # these two nobody reads as an answer
+
+
+def test_manifest_gives_more_time_to_end_than_the_service_takes():
+    manifest = yaml.safe_load(re.search(r"```yaml\n(.*?)```", TEXT, re.DOTALL)[1])
+    pod = manifest["spec"]["template"]["spec"]
+    assert pod["terminationGracePeriodSeconds"] > ServiceSettings().drain_seconds + 10
+    assert pod["containers"][0]["readinessProbe"]["httpGet"]["path"] == "/readyz"
+
+
+@pytest.mark.parametrize("field", ["prompt", "seed", "lora_scale", "strength", "sampler", "num_images"])
+def test_fields_of_requests_are_told(field):
+    assert any(f"`{field}`" in row[0] for row in rows("### Fields of a request"))
