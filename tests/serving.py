@@ -105,11 +105,11 @@ class Served:
 
     def get(self, path, **more):
         """GET a path."""
-        return requests.get(self.url + path, timeout=60, **more)
+        return requests.get(self.url + path, timeout=300, **more)
 
     def post(self, path, **more):
         """POST to a path."""
-        return requests.post(self.url + path, timeout=60, **more)
+        return requests.post(self.url + path, timeout=300, **more)
 
     def draw(self, prompt="a gentra", **values):
         """POST a prompt to /v1/txt2img."""
@@ -148,7 +148,9 @@ def running(settings, ready=True, service=None):
     with closing(socket.socket()) as listening:
         listening.bind(("127.0.0.1", 0))
         port = listening.getsockname()[1]
-        config = uvicorn.Config(create_app(settings, service), log_config=None, access_log=False)
+        config = uvicorn.Config(
+            create_app(settings, service), log_config=None, access_log=False, timeout_graceful_shutdown=10
+        )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()

@@ -36,8 +36,9 @@ def test_fault_in_a_route_is_a_500_without_its_text(serving_repo):
     async def fault():
         raise RuntimeError("/root/secret")
 
-    answer = TestClient(app, raise_server_exceptions=False).get("/fault")
+    answer = TestClient(app).get("/fault")
     assert answer.status_code == 500
+    assert answer.headers["x-request-id"] == answer.json()["request_id"]
     assert answer.json()["error"]["code"] == "failed"
     assert "secret" not in answer.text
 

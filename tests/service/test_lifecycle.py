@@ -147,6 +147,7 @@ def test_two_reloads_at_once_leave_torch_as_it_was(changing):
     assert torch.nn.Linear(1, 1).weight.device.type == "cpu"
 
 
+@pytest.mark.load
 def test_fifty_reloads_keep_memory_flat_and_one_adapter(changing):
     process, engine = psutil.Process(), changing.service.life.worker.engine
     modules, sizes = None, []

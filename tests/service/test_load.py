@@ -114,7 +114,7 @@ def damaged(chance):
     return bytes(content[: chance.randrange(len(content))])
 
 
-@pytest.mark.slow
+@pytest.mark.load
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning", "ignore::UserWarning")
 def test_five_hundred_broken_uploads_are_refused_or_drawn_and_memory_stays_flat(served):
     chance, statuses, sizes = random.Random(5), [], []

@@ -17,7 +17,8 @@ from test_answers import pixels
 
 ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
 pytestmark = [pytest.mark.load, pytest.mark.filterwarnings("ignore")]
-URL = "http://127.0.0.1:8000"
+PORT = 18437  # not Ray's own, which another program may listen to
+URL = f"http://127.0.0.1:{PORT}"
 
 
 def replicas():
@@ -41,6 +42,8 @@ def deploy(serving_repo, tmp_path_factory):
     runtime = {"env_vars": {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}}
     with warnings.catch_warnings(action="ignore"):
         ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False, runtime_env=runtime)
+
+        serve.start(http_options={"port": PORT})
 
         def run(rev):
             values = {"repo": str(serving_repo), "rev": rev, "weights_dir": str(folder), "num_cpus": 1}

@@ -89,6 +89,13 @@ def test_file_is_served_with_the_defaults_of_its_header(file, tiny_base):
     assert found.defaults["guidance_scale"] == GUIDANCE
 
 
+def test_file_tells_the_commit_that_it_was_trained_by(tmp_path, tiny_base):
+    path = write_serving_adapter(tmp_path / "b.safetensors", tiny_base, **{"gentra.git_revision": "a" * 40})
+    assert described(from_file(path, tiny_base))["revision"]["trained_at"] == "a" * 40
+    path = write_serving_adapter(tmp_path / "c.safetensors", tiny_base, **{"gentra.git_revision": "unknown"})
+    assert from_file(path, tiny_base).trained_at is None
+
+
 def test_file_without_its_params_needs_the_base_to_be_named(file):
     with pytest.raises(InputError, match="name the base that it was trained on"):
         find_revision(settings_for(file.parent, weights=file))

@@ -1,5 +1,12 @@
+import threading
+import time
+from contextlib import suppress
+
 import pytest
+import requests
 from serving import running, settings_for
+
+from gentra_lora.service.revision import RevisionError
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "secret"[:3]}])
@@ -33,3 +40,28 @@ def test_api_key_does_not_open_the_admin_route(serving_repo, tmp_path):
     with running(settings) as served:
         assert served.reload("first", token="one").status_code == 401
         assert served.reload("first").status_code == 200
+
+
+def test_reload_that_hangs_does_not_hold_up_the_end(serving_repo, tmp_path, monkeypatch):
+    hang = threading.Event()
+
+    def find(*_):
+        hang.wait(60)
+        raise RevisionError("too late")
+
+    with running(settings_for(serving_repo, weights_dir=tmp_path, admin_token="secret", drain_seconds=0)) as served:
+        monkeypatch.setattr("gentra_lora.service.lifecycle.find_revision", find)
+        asking = threading.Thread(target=suppressed, args=(served.reload, "second"))
+        asking.start()
+        time.sleep(0.2)
+        begun = time.monotonic()
+        served.service.drain()
+    assert time.monotonic() - begun < 15
+    monkeypatch.undo()
+    hang.set()
+    asking.join()
+
+
+def suppressed(call, *args):
+    with suppress(requests.exceptions.RequestException):
+        call(*args)

@@ -10,7 +10,7 @@ from gentra_lora.service.routes_status import limits
 
 def test_model_tells_what_serves(served):
     told, revision = served.get("/v1/model").json(), served.service.life.revision
-    assert told["revision"] == {"rev": "first", "commit": revision.commit, "repo": "project"}
+    assert told["revision"] == {"rev": "first", "commit": revision.commit, "repo": "project", "trained_at": None}
     assert told["file"] == revision.file
     assert told["metrics"] == {"val_loss": 0.01}
     assert told["trigger_word"] == "gentra"

@@ -152,6 +152,7 @@ def test_time_limit_of_a_waiting_job_does_not_wait_for_its_turn(serving_repo, tm
         assert answer.status_code == 504
         assert answer.elapsed.total_seconds() < 2
         assert state(served, long)["state"] == "running"
+        assert not served.service.queue.jobs()  # its place is free
 
 
 def test_client_that_goes_away_in_the_queue_frees_its_place(served):

@@ -65,7 +65,6 @@ def create_app(settings, service=None, parts=("pictures", "jobs", "admin")):
     app.add_exception_handler(ServiceError, _refused)
     app.add_exception_handler(HTTPException, _plain)
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(Exception, _broken)
     app.openapi = add_bodies(app, settings)
     if settings.cors_origins:
         app.add_middleware(
@@ -100,8 +99,3 @@ def _allowed(request, by_route):
     paths, path = request.app.openapi()["paths"], request.scope["path"]
     found = {word.upper() for form, words in paths.items() if compile_path(form)[0].match(path) for word in words}
     return ", ".join(sorted(found)) or by_route
-
-
-async def _broken(request, error):
-    """Answer a fault of our own; starlette raises it again for the log."""
-    return await _refused(request, ServiceError(500, "failed", "the service has a fault; the log says which"))

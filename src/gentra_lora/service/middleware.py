@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse
 from gentra_lora.service.errors import ServiceError
 
 log = logging.getLogger("gentra_lora.service.access")
-OPEN = ("/", "/healthz", "/readyz", "/openapi.json")  # without a key, as is the page
+OPEN = ("/", "/favicon.ico", "/healthz", "/readyz", "/openapi.json")  # without a key, as is the page
 JSON_BYTES = 256 * 1024
 PAGE_POLICY = (
     "default-src 'self'; img-src 'self' blob: data:; style-src 'self'; script-src 'self'; connect-src 'self'; "
@@ -51,13 +51,21 @@ class Guard:
             self.check(scope)
             await self.app(scope, self._counted(scope, receive), answer)
         except ServiceError as error:
-            response = JSONResponse(error.body(request_id), error.status, error.headers)
-            self.metrics.rejections.labels(error.code).inc()
-            await response(scope, receive, answer)
+            await self._refuse(error, request_id, scope, receive, answer)
+        except Exception as error:
+            log.error("request %s failed", request_id, exc_info=error)
+            if status != 499:  # the answer has begun
+                raise
+            told = ServiceError(500, "failed", "the service has a fault; the log says which, by the request's id")
+            await self._refuse(told, request_id, scope, receive, answer)
         finally:
             route = getattr(scope.get("route"), "path", "other")
             self.metrics.requests.labels(route, str(status)).inc()
             self._log(scope, request_id, status, time.monotonic() - begun)
+
+    async def _refuse(self, error, request_id, scope, receive, send):
+        self.metrics.rejections.labels(error.code).inc()
+        await JSONResponse(error.body(request_id), error.status, error.headers)(scope, receive, send)
 
     def check(self, scope):
         """Refuse a request by its headers alone.

@@ -132,8 +132,9 @@ class RevisionName(BaseModel):
     """Where the weights came from."""
 
     rev: str | None
-    commit: str | None
+    commit: str | None = Field(description="whose dvc.lock names the file; null where a file is served by itself")
     repo: str | None
+    trained_at: str | None = Field(description="the commit that it was trained by, as the file says")
 
 
 class File(BaseModel):

@@ -25,6 +25,7 @@ class Revision:
     rev: str | None
     commit: str | None
     repo: str | None
+    trained_at: str | None  # the commit that it was trained by, as the file itself says
     file: dict  # name, md5, sha256, size
     base: str  # base_identity of what it was trained on
     trigger_word: str
@@ -61,6 +62,7 @@ def find_revision(settings, rev=None):
         rev=weights.rev if weights else None,
         commit=weights.commit if weights else None,
         repo=_name_of(weights.repo) if weights else None,
+        trained_at=_commit(header.get("gentra.git_revision", "")),
         file={"name": path.name, **found, "size": len(content)},
         base=base,
         trigger_word=header.get("modelspec.trigger_phrase", ""),
@@ -69,6 +71,10 @@ def find_revision(settings, rev=None):
         source=_source(settings, weights.base if weights else {}, path),
         tensors=tensors,
     )
+
+
+def _commit(text):
+    return text if re.fullmatch("[0-9a-f]{40}", text) else None
 
 
 def _name_of(repo):
@@ -138,7 +144,12 @@ def _digests(identity):
 def described(revision):
     """Return a Revision as the values of its answer, without tensors."""
     return {
-        "revision": {"rev": revision.rev, "commit": revision.commit, "repo": revision.repo},
+        "revision": {
+            "rev": revision.rev,
+            "commit": revision.commit,
+            "repo": revision.repo,
+            "trained_at": revision.trained_at,
+        },
         "file": revision.file,
         "base": revision.base,
         "trigger_word": revision.trigger_word,

@@ -2,6 +2,8 @@
 
 import asyncio
 import hmac
+import threading
+from concurrent.futures import Future
 
 from fastapi import APIRouter, Request
 
@@ -28,8 +30,23 @@ async def reload(request: Request):
     """
     check_token(request)
     body = await read_json(request, Reload, request.app.state.settings)
-    revision = await asyncio.to_thread(request.app.state.service.life.reload, body.rev)
+    revision = await beside(lambda: request.app.state.service.life.reload(body.rev))
     return {name: value for name, value in described(revision).items() if name in Reloaded.model_fields}
+
+
+async def beside(function):
+    """Return function(), called in a thread that does not hold up the end of the process, as those of pools do."""
+    future = Future()
+
+    def run():
+        future.set_running_or_notify_cancel()  # from now on nobody's going away can cancel it
+        try:
+            future.set_result(function())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="reload", daemon=True).start()
+    return await asyncio.wrap_future(future)
 
 
 def check_token(request):

@@ -23,6 +23,11 @@ async def page():
     return FileResponse(files("gentra_lora.service") / "page/index.html")
 
 
+@router.get("/favicon.ico", include_in_schema=False, status_code=204)
+async def favicon():
+    """Nothing: the page has its icon inside, and browsers ask for this one all the same."""
+
+
 @router.get("/healthz", response_model=Status)
 async def healthz():
     """200 while the process answers: restart it where this fails."""

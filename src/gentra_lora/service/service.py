@@ -41,7 +41,9 @@ class Service:
 
     def end_jobs(self):
         """End every job that has not ended."""
-        for job in list(self.jobs.values()):
+        with self._lock:
+            jobs = list(self.jobs.values())
+        for job in jobs:
             job.end("cancelled", ServiceError(503, "draining", "the service is being stopped; ask again"))
             self.queue.drop(job)
 

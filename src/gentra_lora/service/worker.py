@@ -42,6 +42,9 @@ class Worker(threading.Thread):
     def make(self, places):
         """Make the pictures of one batch; whatever goes wrong is told to the jobs that it concerns."""
         begun = time.monotonic()
+        places = [place for place in places if not place.job.ended]
+        if not places:
+            return
         for job in {place.job for place in places}:
             self._begin(job, begun)
         self.running = places
@@ -98,6 +101,7 @@ class Worker(threading.Thread):
         now = time.monotonic()
         for job in {place.job for place in places if now > place.job.deadline} | set(self.queue.expired()):
             expire(job)
+            self.queue.drop(job)
         rows = [row for row, place in enumerate(places) if not place.job.ended]
         if 0 < len(rows) < len(places):
             batch.keep(rows)
