@@ -23,5 +23,5 @@ ENV HOME=/data GENTRA_WEIGHTS_DIR=/data/weights HF_HOME=/data/huggingface DVC_SI
 ENV GENTRA_HOST=0.0.0.0 GENTRA_PORT=8000 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 
 EXPOSE 8000
-HEALTHCHECK --start-period=30s CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/healthz')"]
+HEALTHCHECK --start-period=30s CMD ["python", "-c", "import os, urllib.request as r; r.urlopen(f'http://localhost:{os.environ[\"GENTRA_PORT\"]}/healthz')"]
 ENTRYPOINT ["gentra-lora", "serve"]

@@ -39,6 +39,20 @@ def test_impossible_value_is_told_with_its_flag(given, words, told):
     assert not given
 
 
+def test_misspelt_variable_is_refused_before_the_service_is_open(given, monkeypatch):
+    monkeypatch.setenv("GENTRA_API_KEY", "secret")
+    with pytest.raises(SystemExit, match="GENTRA_API_KEY: is no setting; did you mean GENTRA_API_KEYS"):
+        main(["serve"])
+    assert not given
+
+
+def test_variables_of_kubernetes_and_of_training_are_let_be(given, monkeypatch):
+    for name in ("GENTRA_CHECKPOINTS", "GENTRA_SERVICE_HOST", "GENTRA_PORT_8000_TCP", "GENTRA_LORA_SERVICE_PORT"):
+        monkeypatch.setenv(name, "tcp://x")
+    main(["serve"])
+    assert given
+
+
 def test_missing_extra_is_told_with_the_command_that_installs_it(monkeypatch):
     real = serve_command.find_spec
     monkeypatch.setattr(serve_command, "find_spec", lambda name: None if name == "uvicorn" else real(name))

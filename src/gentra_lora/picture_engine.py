@@ -13,7 +13,7 @@ from gentra_lora.picture_request import fitted
 from gentra_lora.pictures import BATCH_PIXELS, MOST_PICTURES, GenerationError, check_prompts
 from gentra_lora.row_adapter import RowAdapter
 
-PROMPTS_KEPT = 256  # embeddings; 60 MB for SD 1.5 in half precision at most
+PROMPTS_KEPT = 256  # embeddings; 30 MB for SD 1.5 in half precision
 
 
 class NotFiniteError(GenerationError):

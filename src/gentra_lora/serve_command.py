@@ -1,11 +1,15 @@
 """`gentra-lora serve`: pictures by the exact weights of a revision, over HTTP."""
 
+import os
+import re
 import sys
+from difflib import get_close_matches
 from importlib.util import find_spec
 
 from gentra_lora.errors import InputError
 from gentra_lora.stages import hush_libraries
 
+KUBERNETES = re.compile("_SERVICE_(HOST|PORT)|_PORT_[0-9]")  # what it tells of services called gentra
 NEEDED = ("fastapi", "uvicorn", "python_multipart", "pydantic_settings", "prometheus_client")
 
 
@@ -30,6 +34,19 @@ def missing():
     return [name for name in NEEDED if find_spec(name) is None]
 
 
+def check_environment(fields):
+    """Refuse variables of our prefix that no setting has: a misspelt key would leave the service open.
+
+    Raises:
+        InputError: names the variable and the nearest setting.
+    """
+    known = {f"GENTRA_{name.upper()}" for name in fields} | {"GENTRA_CHECKPOINTS"}
+    for name in sorted(os.environ):
+        if name.startswith("GENTRA_") and name not in known and not KUBERNETES.search(name):
+            near = get_close_matches(name, known, 1)
+            raise InputError(f"{name}: is no setting; " + (f"did you mean {near[0]}?" if near else "unset it"))
+
+
 def serve_command(args):
     """Serve until the process is told to stop.
 
@@ -43,6 +60,7 @@ def serve_command(args):
     from gentra_lora.service.server import serve
     from gentra_lora.service.settings import ServiceSettings
 
+    check_environment(ServiceSettings.model_fields)
     given = {name: value for name, value in vars(args).items() if name in ServiceSettings.model_fields}
     try:
         settings = ServiceSettings(**{name: value for name, value in given.items() if value is not None})
@@ -51,5 +69,6 @@ def serve_command(args):
         name = str(found["loc"][0]) if found["loc"] else "settings"
         raise InputError(f"--{name.replace('_', '-')}: {found['msg']} (got {found['input']!r})") from error
     hush_libraries()
-    print(f"http://{settings.host}:{settings.port}: /readyz says when it serves", file=sys.stderr)
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    print(f"http://{host}:{settings.port}: /readyz says when it serves", file=sys.stderr)
     serve(settings)

@@ -47,6 +47,8 @@ def test_json_holds_all_pictures_with_seeds_counted_on(served):
         ("*/*", 2, "application/json"),
         ("image/png, application/json", 2, "application/json"),
         ("text/html, */*;q=0.8", 1, "image/png"),
+        ("application/json;q=0.1, image/png", 1, "image/png"),
+        ("image/png;q=0, application/json", 1, "application/json"),
     ],
 )
 def test_accept_header_chooses_png_or_json(served, accept, count, kind):

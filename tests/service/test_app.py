@@ -36,7 +36,7 @@ def test_fault_in_a_route_is_a_500_without_its_text(serving_repo):
     async def fault():
         raise RuntimeError("/root/secret")
 
-    answer = TestClient(app).get("/fault")
+    answer = TestClient(app, base_url="http://localhost").get("/fault")
     assert answer.status_code == 500
     assert answer.headers["x-request-id"] == answer.json()["request_id"]
     assert answer.json()["error"]["code"] == "failed"

@@ -18,6 +18,20 @@ def test_ids_cannot_be_guessed_and_differ():
     assert min(map(len, ids)) >= 20
 
 
+def test_job_that_was_cancelled_does_not_begin():
+    one = job()
+    one.end("cancelled")
+    assert not one.begin("revision")
+    assert one.state == "cancelled"
+
+
+def test_job_begins_once_and_keeps_its_revision():
+    one = job()
+    assert one.begin("first")
+    assert not one.begin("second")
+    assert one.revision == "first"
+
+
 def test_job_ends_once_and_the_first_end_stays():
     one = job()
     assert one.end("cancelled", ServiceError(409, "cancelled", "cancelled"))

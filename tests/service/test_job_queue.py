@@ -98,6 +98,20 @@ def test_commands_go_before_what_waits_and_none_is_taken_once_closed():
         queue.call(len)
 
 
+def test_command_waits_for_the_job_that_has_begun_and_for_no_other():
+    parts, other = job(3, width=1024, height=512), job()  # two pictures at once
+    queue = filled(other, parts)
+    queue.drop(other)
+    first = queue.take()
+    parts.begin("revision")
+    queue.put(other)
+    queue.call(len)
+    assert len(first) == 2
+    assert [place.job for place in queue.take()] == [parts]
+    assert queue.take() is len
+    assert [place.job for place in queue.take()] == [other]
+
+
 def test_taker_waits_for_work():
     queue, taken = JobQueue(1), []
     thread = threading.Thread(target=lambda: taken.append(queue.take()))

@@ -1,5 +1,6 @@
 import json
 import shutil
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from serving import GUIDANCE, STEPS, settings_for, write_serving_adapter
 from gentra_lora.adapter import AdapterError
 from gentra_lora.base_model import BaseModelError
 from gentra_lora.errors import InputError
-from gentra_lora.service.revision import check_source, described, find_revision, same_base
+from gentra_lora.service.revision import RevisionError, check_limits, check_source, described, find_revision, same_base
 from gentra_lora.weights import WeightsError
 
 
@@ -87,6 +88,23 @@ def test_file_is_served_with_the_defaults_of_its_header(file, tiny_base):
     found = from_file(file, tiny_base)
     assert (found.commit, found.rev) == (None, None)
     assert found.defaults["guidance_scale"] == GUIDANCE
+
+
+def test_file_has_no_other_revisions(file, tiny_base):
+    with pytest.raises(RevisionError, match="has no other revisions"):
+        find_revision(settings_for(file.parent, weights=file, base=str(tiny_base)), "v9")
+
+
+def test_size_that_every_request_would_be_refused_at_is_refused_at_the_start(file, tiny_base):
+    with pytest.raises(RevisionError, match="trained at 64 x 64; raise them"):
+        check_limits(from_file(file, tiny_base), SimpleNamespace(max_side=32, max_pixels=10_000))
+
+
+def test_revision_cannot_leave_its_folder(repo):
+    settings = settings_for(repo)
+    with pytest.raises(WeightsError):
+        find_revision(settings, "..")
+    assert not (settings.weights_dir.parent / ".lock").exists()
 
 
 def test_file_tells_the_commit_that_it_was_trained_by(tmp_path, tiny_base):

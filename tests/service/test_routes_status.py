@@ -47,6 +47,8 @@ def test_nothing_outside_the_pages_folder_is_served(served):
 def test_health_is_answered_before_anything_is_loaded(serving_repo):
     from starlette.testclient import TestClient
 
-    client = TestClient(create_app(settings_for(serving_repo)))  # not entered: nothing has started
+    client = TestClient(
+        create_app(settings_for(serving_repo)), base_url="http://localhost"
+    )  # not entered: nothing has started
     assert client.get("/healthz").json() == {"status": "alive"}
     assert client.get("/readyz").status_code == 503

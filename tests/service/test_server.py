@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 import requests
@@ -38,7 +39,11 @@ def test_signal_lets_the_accepted_job_end_and_the_process_ends_in_bounded_time(p
     next(lines)
     begun = time.monotonic()
     process.send_signal(signal_number)
+    until(lambda: requests.get(f"{process.url}/readyz", timeout=5).status_code == 503)
+    assert requests.post(f"{process.url}/v1/txt2img", json={"prompt": "a"}, timeout=5).status_code == 503
     assert "event: done" in list(lines)
+    picture = requests.get(f"{process.url}{answer.json()['links']['self']}/images/0", timeout=5)
+    assert picture.status_code == 200  # for a moment it can still be fetched
     process.wait(timeout=20)
     assert time.monotonic() - begun < 10
 
@@ -57,15 +62,33 @@ def test_signal_in_a_long_job_ends_it_after_the_time_that_it_is_given(process):
     assert 2 < time.monotonic() - begun < 15
 
 
-def test_draining_begins_with_the_signal():
-    class Service:
-        drained = 0
+class Accepted:
+    """A service with one job, which ends when it is told to."""
 
-        def drain(self):
-            self.drained += 1
+    def __init__(self):
+        self.life, self.busy = SimpleNamespace(state="ready"), True
 
-    service = Service()
-    server = Server(uvicorn.Config(lambda: None), service)
+    def drain(self):
+        self.life.state = "draining"
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setattr("gentra_lora.service.server.SECONDS_TO_FETCH", 0.1)
+    return Server(uvicorn.Config(lambda: None), Accepted())
+
+
+def test_signal_begins_to_drain_and_the_listening_goes_on_until_what_was_accepted_has_ended(server):
     server.handle_exit(signal.SIGTERM, None)
-    assert service.drained == 1
+    assert server.service.life.state == "draining"
+    time.sleep(0.2)
+    assert not server.should_exit
+    server.service.busy = False
+    until(lambda: server.should_exit)
+
+
+def test_second_signal_ends_at_once(server):
+    server.handle_exit(signal.SIGTERM, None)
+    server.handle_exit(signal.SIGTERM, None)
     assert server.should_exit
+    server.service.busy = False

@@ -42,6 +42,12 @@ def test_impossible_setting_is_refused(values):
         ServiceSettings(**values)
 
 
+@pytest.mark.parametrize("values", [{"api_keys": " , "}, {"admin_token": " "}, {"cors_origins": "*"}])
+def test_secret_that_holds_none_and_an_origin_of_everyone_are_refused(values):
+    with pytest.raises(ValidationError):
+        ServiceSettings(**values)
+
+
 def test_service_listens_to_this_machine_alone_and_asks_no_foreign_page_by_default():
     settings = ServiceSettings()
     assert settings.host == "127.0.0.1"

@@ -1,4 +1,5 @@
 import io
+import time
 
 import numpy as np
 import pytest
@@ -62,6 +63,18 @@ def test_decompression_bomb_is_413_before_it_is_decoded(side):
     with pytest.raises(ServiceError) as refused:
         read_upload(content, MOST)
     assert refused.value.status == 413
+
+
+def test_pages_are_not_counted_before_they_are_refused():
+    with io.BytesIO() as buffer:
+        pages = [Image.new("1", (1, 1))] * 3000
+        pages[0].save(buffer, "TIFF", save_all=True, append_images=pages[1:])
+        content = buffer.getvalue()
+    begun = time.monotonic()
+    with pytest.raises(ServiceError, match="holds several pictures") as refused:
+        read_upload(content, MOST)
+    assert refused.value.status == 422
+    assert time.monotonic() - begun < 0.05  # counting takes as many seconds as there are tens of thousands
 
 
 def test_sideways_phone_photo_comes_out_upright(served):

@@ -14,6 +14,8 @@ from test_answers import pixels
 from test_routes_jobs import state
 from test_routes_pictures import photo
 
+from gentra_lora.picture_engine import NotFiniteError
+
 
 def engine_of(served):
     return served.service.life.worker.engine
@@ -53,7 +55,7 @@ def open_request(served, **values):
     connection = socket.create_connection((place.hostname, place.port), timeout=30)
     body = json.dumps({"prompt": "a gentra"} | values).encode()
     connection.sendall(
-        f"POST /v1/txt2img HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        f"POST /v1/txt2img HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\n\r\n".encode()
         + body
     )
@@ -78,6 +80,46 @@ def test_batch_that_runs_out_of_memory_is_made_one_by_one(served, monkeypatch, c
         found = pixels(base64.b64decode(picture["b64_json"])).astype(int)
         assert np.abs(found - pixels(png)).max() <= 1
     assert max(counted) == 2  # guidance asks twice for a picture
+
+
+def test_one_picture_that_is_not_finite_fails_its_job_alone_and_no_other_is_made_again(served, monkeypatch, counted):
+    engine, calls = engine_of(served), []
+    pixels_of = engine.pixels
+
+    def broken(latents):
+        calls.append(1)
+        if len(calls) == 2:
+            raise NotFiniteError("the picture is not finite")
+        return pixels_of(latents)
+
+    first = served.job(num_inference_steps=40, width=128)
+    until(lambda: state(served, first)["state"] == "running")
+    jobs = [served.job(seed=n, num_inference_steps=40) for n in range(4)]
+    until(lambda: state(served, first)["state"] == "done")
+    monkeypatch.setattr(
+        engine, "pixels", lambda latents: pixels_of(latents) if latents.shape[-1] == 32 else broken(latents)
+    )
+    ended = [
+        until(lambda job=job: (found := state(served, job))["state"] in ("done", "failed") and found) for job in jobs
+    ]
+    assert sorted(found["state"] for found in ended) == ["done", "done", "done", "failed"]
+    assert len(calls) == 4
+    assert all(found["step"] == found["steps"] for found in ended)
+
+
+def test_worker_that_ends_leaves_nobody_waiting_and_is_told_by_healthz(serving_repo, tmp_path, monkeypatch):
+    with running(settings_for(serving_repo, weights_dir=tmp_path)) as served:
+        monkeypatch.setattr("gentra_lora.service.worker._free_memory", lambda: 1 / 0)  # as on a device that is lost
+        faulty(served, monkeypatch, RuntimeError("device lost"), times=9)
+        assert served.draw(num_inference_steps=2).status_code == 500
+        until(lambda: served.get("/healthz").status_code == 503)
+        assert served.get("/readyz").status_code == 503
+        assert served.draw().status_code == 503
+
+
+def test_seconds_of_a_batch_count_once_for_a_job(served):
+    answer = served.draw(num_images=4, num_inference_steps=20)
+    assert answer.json()["timings"]["denoising"] < answer.elapsed.total_seconds()
 
 
 def test_fault_of_our_own_is_a_500_without_a_traceback_or_a_path(served, monkeypatch):
@@ -191,7 +233,7 @@ def test_client_that_goes_away_in_the_middle_of_its_upload_leaves_nothing(served
     content = photo()
     with socket.create_connection((place.hostname, place.port)) as connection:
         connection.sendall(
-            b"POST /v1/img2img HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+            b"POST /v1/img2img HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\n"
             b'Content-Length: 100000\r\n\r\n--x\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n'
             + content
         )

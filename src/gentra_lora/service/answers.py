@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from io import BytesIO
 
 from fastapi import Response
@@ -18,7 +19,7 @@ def accepted_type(request, pictures):
     Raises:
         ServiceError: 406, none of the two will do.
     """
-    wishes = [word.split(";")[0].strip().lower() for word in request.headers.get("accept", "*/*").split(",")]
+    wishes = wished_types(request.headers.get("accept", "*/*"))
     for wish in wishes:
         if wish == JSON or (wish in ("*/*", "image/*", "") and pictures > 1):
             return JSON
@@ -28,6 +29,17 @@ def accepted_type(request, pictures):
             return JSON
     what = f"{PNG} holds one picture; accept {JSON}" if PNG in wishes else f"accept {PNG} or {JSON}"
     raise ServiceError(406, "not_acceptable", what)
+
+
+def wished_types(accept):
+    """Return the media types of an Accept header, the most wanted first, those with q=0 left out."""
+    found = []
+    for word in accept.split(","):
+        kind, *more = (part.strip().lower() for part in word.split(";"))
+        quality = next((part[2:] for part in more if part.startswith("q=")), "1")
+        share = float(quality) if re.fullmatch(r"[01](\.\d{0,3})?", quality) else 1.0
+        found.append((-share, len(found), kind))
+    return [kind for share, _, kind in sorted(found) if share]
 
 
 def picture_answer(job, media_type):

@@ -1,7 +1,6 @@
 """The HTTP application: routes that read, submit, wait and answer."""
 
 import asyncio
-import time
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from importlib.resources import files
@@ -22,6 +21,7 @@ from gentra_lora.service.middleware import Guard
 from gentra_lora.service.openapi import add_bodies
 from gentra_lora.service.service import Service
 
+EXPOSED = ["Retry-After", "X-Request-ID", "X-Job-ID", "X-Seed", "X-Size", "X-Commit", "X-Weights-SHA256", "X-Warnings"]
 DESCRIPTION = """Pictures of one subject by the exact weights of a git revision.
 
 `POST /v1/txt2img` and `/v1/img2img` answer with the picture;
@@ -56,7 +56,7 @@ def create_app(settings, service=None, parts=("pictures", "jobs", "admin")):
         docs_url=None,
         redoc_url=None,
     )
-    app.state.service, app.state.settings, app.state.started = service, settings, time.time()
+    app.state.service, app.state.settings, app.state.has_jobs = service, settings, "jobs" in parts
     app.include_router(routes_status.router)
     routers = {"pictures": routes_pictures.router, "jobs": routes_jobs.router, "admin": routes_admin.router}
     for part in parts:
@@ -66,15 +66,21 @@ def create_app(settings, service=None, parts=("pictures", "jobs", "admin")):
     app.add_exception_handler(HTTPException, _plain)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.openapi = add_bodies(app, settings)
-    if settings.cors_origins:
-        app.add_middleware(
-            CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["*"], allow_headers=["*"]
-        )
     app.add_middleware(Guard, settings=settings, metrics=service.metrics)
+    if settings.cors_origins:  # outermost, so that refusals can be read as well
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "X-API-Key"],
+            expose_headers=EXPOSED,
+        )
     return app
 
 
 async def _refused(request, error):
+    if error.code == "client_gone":
+        raise error  # the guard writes it down; nobody reads an answer
     request.app.state.service.metrics.rejections.labels(error.code).inc()
     return JSONResponse(error.body(request.state.request_id), error.status, error.headers)
 

@@ -2,6 +2,11 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+from gentra_lora.service.errors import ServiceError
+
+UPLOADS, UPLOAD_RETRY = 16, 2  # at once; seconds
 
 
 class Decoders:
@@ -9,10 +14,27 @@ class Decoders:
 
     def __init__(self, threads=2):
         self._pool = ThreadPoolExecutor(threads, "decoder")
+        self._uploads = 0
 
     async def run(self, function, *args):
         """Return function(*args), called in one of the threads."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, function, *args)
+
+    @contextmanager
+    def upload(self):
+        """Hold a place for one body in memory, from its first byte until its photo is scaled.
+
+        Raises:
+            ServiceError: 429, as many are on their way as may be.
+        """
+        if self._uploads >= UPLOADS:
+            message = f"{UPLOADS} photos are being uploaded already; try again in {UPLOAD_RETRY} s"
+            raise ServiceError(429, "queue_full", message, headers={"Retry-After": str(UPLOAD_RETRY)})
+        self._uploads += 1
+        try:
+            yield
+        finally:
+            self._uploads -= 1
 
     def close(self):
         """Wait for no one."""

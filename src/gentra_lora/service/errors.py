@@ -2,7 +2,7 @@
 
 import re
 
-PATH = re.compile(r"(?<![\w:/.<-])(?:~|\.{1,2})?/(?:[^\s/:,;()'\"`]+/)+")
+PATH = re.compile(r"(?<![\w:/.<-])(?:~|\.{1,2})?/(?:[^\s/:,;()'\"`]+/)*(?=\S)")
 
 
 class ServiceError(Exception):
@@ -22,7 +22,7 @@ class ServiceError(Exception):
 
 def without_paths(text):
     """Return a text with files by their names alone: answers do not tell where they lie."""
-    return PATH.sub("", text)
+    return PATH.sub("", text.replace("file://", ""))
 
 
 def not_ready(reason):

@@ -21,13 +21,18 @@ class Job:
         self.deadline = self.created + seconds
         self.state, self.error = "queued", None
         self.steps = sum(request.steps_run for request in requests)
-        self.step, self.previews_wanted, self.preview = 0, 0, None
-        self.latest = None  # latents of the first picture that is at work
+        self.taken = [0] * len(self.requests)  # steps of each picture
+        self.previews_wanted, self.preview = 0, None
         self.pictures = [None] * len(self.requests)  # uint8 (H, W, 3), in whatever order they come
         self.pngs, self.records, self.revision = [], [], None
         self.timings = {"queued": 0.0, "denoising": 0.0, "decoding": 0.0}
         self.ended_at = None
         self._lock, self._listeners = threading.RLock(), []
+
+    @property
+    def step(self):
+        """How many steps of all pictures are taken."""
+        return sum(self.taken)
 
     @property
     def ended(self):
@@ -51,6 +56,16 @@ class Job:
         for listener in listeners:
             listener()
 
+    def begin(self, revision):
+        """Note what makes the pictures; return whether it was this call that began it."""
+        with self._lock:
+            if self.state != "queued":
+                return False
+            self.state, self.revision = "running", revision
+            self.timings["queued"] = time.monotonic() - self.created
+        self.changed()
+        return True
+
     def end(self, state, error=None):
         """End it, unless it has ended; return whether it was this call that did.
 
@@ -61,7 +76,6 @@ class Job:
             if self.ended:
                 return False
             self.state, self.error, self.ended_at = state, error, time.monotonic()
-            self.latest = None
         self.changed()
         return True
 

@@ -64,13 +64,15 @@ class JobQueue:
         with self._ready:
             while not (self._commands or self._places or self.closed):
                 self._ready.wait()
-            if self._commands:
+            # All pictures of a job are made by one revision: what has begun comes before a command.
+            begun = [place for place in self._places if place.job.state == "running"]
+            if self._commands and not begun:
                 return self._commands.popleft()
-            return self._batch() if self._places else None
+            return self._batch(begun if self._commands else self._places) if self._places else None
 
-    def _batch(self):
-        first = self._places[0].request
-        fitting = [place for place in self._places if place.request.batch_key == first.batch_key]
+    def _batch(self, places):
+        first = places[0].request
+        fitting = [place for place in places if place.request.batch_key == first.batch_key]
         taken = fitting[: most_at_once(first)]
         chosen = set(map(id, taken))
         self._places = deque(place for place in self._places if id(place) not in chosen)

@@ -9,7 +9,7 @@ from gentra_lora.base_model import choose_device
 from gentra_lora.errors import InputError, first_line
 from gentra_lora.picture_engine import PictureEngine
 from gentra_lora.service.errors import ServiceError
-from gentra_lora.service.revision import check_same_base, check_source, find_revision
+from gentra_lora.service.revision import check_limits, check_same_base, check_source, find_revision
 from gentra_lora.service.warm_up import warm_up
 from gentra_lora.service.worker import Worker
 
@@ -33,6 +33,11 @@ class Lifecycle:
     def revision(self):
         """What is served; None before anything is."""
         return self.worker.revision if self.worker else None
+
+    @property
+    def alive(self):
+        """Whether the worker, where there is one, has not ended."""
+        return self.worker is None or self.worker.is_alive()
 
     def start(self):
         """Begin to load, in a thread of its own."""
@@ -61,6 +66,7 @@ class Lifecycle:
             InputError: it does not fit the base, or does not do what an adapter does.
         """
         if self.worker is None:
+            check_limits(revision, self.settings)
             self.identity = check_source(revision, self.settings.allow_other_base)
             device = choose_device()
             precision = "fp16" if device.type == "cuda" else "no"

@@ -14,6 +14,7 @@ from gentra_lora.service.errors import ServiceError
 
 log = logging.getLogger("gentra_lora.service.access")
 OPEN = ("/", "/favicon.ico", "/healthz", "/readyz", "/openapi.json")  # without a key, as is the page
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 JSON_BYTES = 256 * 1024
 PAGE_POLICY = (
     "default-src 'self'; img-src 'self' blob: data:; style-src 'self'; script-src 'self'; connect-src 'self'; "
@@ -27,6 +28,7 @@ class Guard:
     def __init__(self, app, settings, metrics):
         self.app, self.settings, self.metrics = app, settings, metrics
         self.keys = settings.keys()
+        self.public = urlsplit(settings.public_url or "").netloc
 
     async def __call__(self, scope, receive, send):
         if scope["type"] != "http":
@@ -51,7 +53,10 @@ class Guard:
             self.check(scope)
             await self.app(scope, self._counted(scope, receive), answer)
         except ServiceError as error:
-            await self._refuse(error, request_id, scope, receive, answer)
+            if error.code == "client_gone":
+                status = 499
+            else:
+                await self._refuse(error, request_id, scope, receive, answer)
         except Exception as error:
             log.error("request %s failed", request_id, exc_info=error)
             if status != 499:  # the answer has begun
@@ -75,12 +80,17 @@ class Guard:
                 to be too large.
         """
         headers, path = Headers(scope=scope), scope["path"]
+        if not self._served(headers.get("host", "")):
+            raise ServiceError(
+                403, "unknown_host", "this service is not known by that name; see the setting public_url"
+            )
         origin = headers.get("origin")
         if origin and scope["method"] not in ("GET", "HEAD", "OPTIONS") and not self._known(origin, headers):
             raise ServiceError(403, "foreign_origin", f"pages of {origin} may not call this service")
         free = path in OPEN or path.startswith("/page/") or path == "/v1/admin/reload" or scope["method"] == "OPTIONS"
         if self.keys and not free:
-            given = headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ")
+            scheme, _, value = headers.get("authorization", "").partition(" ")
+            given = headers.get("x-api-key") or (value.strip() if scheme.lower() == "bearer" else "")
             same = [hmac.compare_digest(given.encode(), key) for key in self.keys]  # all of them: in constant time
             if True not in same:
                 raise ServiceError(
@@ -93,11 +103,25 @@ class Guard:
         if not length.isascii() or not length.isdigit() or int(length) > self._most(headers):
             raise self._too_large(headers)
 
+    def _served(self, host):
+        """Return whether a Host header is one of ours.
+
+        A service for this machine alone is known by its names alone: another name may point here, too, and its pages
+        would otherwise be of our own origin.
+        """
+        if self.settings.host not in LOOPBACK or host == self.public:
+            return True
+        parts = _parsed(f"//{host}")
+        return bool(parts) and parts.hostname in LOOPBACK
+
     def _known(self, origin, headers):
-        return urlsplit(origin).netloc == headers.get("host") or origin in self.settings.cors_origins
+        parts = _parsed(origin)
+        return bool(parts) and (
+            parts.netloc in (headers.get("host"), self.public) or origin in self.settings.cors_origins
+        )
 
     def _most(self, headers):
-        form = headers.get("content-type", "").startswith("multipart/form-data")
+        form = headers.get("content-type", "").strip().lower().startswith("multipart/form-data")
         return self.settings.max_upload_bytes if form else JSON_BYTES
 
     def _too_large(self, headers):
@@ -120,6 +144,15 @@ class Guard:
     def _log(self, scope, request_id, status, seconds):
         line = {"request_id": request_id, "method": scope["method"], "path": scope["path"], "status": status}
         log.info("request", extra={"values": line | {"ms": round(seconds * 1000, 1)} | scope["state"].get("log", {})})
+
+
+def _parsed(address):
+    """Return the parts of an address, None where it is none."""
+    try:
+        parts = urlsplit(address)
+        return parts if parts.hostname else None
+    except ValueError:
+        return None
 
 
 class JsonLines(logging.Formatter):

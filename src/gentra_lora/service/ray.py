@@ -8,11 +8,11 @@ Jobs live in one replica and are left out, and so is reloading.
 from ray import serve
 
 from gentra_lora.service.app import create_app
+from gentra_lora.service.server import SECONDS_AFTER
 from gentra_lora.service.service import Service
 from gentra_lora.service.settings import ServiceSettings
 
 HERE = {}  # the service of this process, which is one replica
-SECONDS_AFTER = 10  # beyond drain_seconds
 
 
 class Replica:
@@ -50,6 +50,7 @@ def application(args):
     values = dict(args)
     count = int(values.pop("num_replicas", 1))
     share = {name: float(values.pop(name)) for name in ("num_cpus", "num_gpus") if name in values}
+    values.setdefault("host", "0.0.0.0")  # Ray's proxy listens, under whatever name
     settings = ServiceSettings(**values)
     deployment = serve.deployment(serve.ingress(routes)(Replica)).options(
         name="gentra-lora",

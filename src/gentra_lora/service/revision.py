@@ -42,11 +42,13 @@ def find_revision(settings, rev=None):
         RevisionError: a file that lacks what it must say of itself, or belongs to another base.
         InputError: it cannot be had, is not what its dvc.lock says, or is no sound adapter.
     """
+    if settings.weights and rev:
+        raise RevisionError("the service was started with --weights and has no other revisions; start it with --repo")
     if settings.weights:
         path, weights = settings.weights, read_record(settings.weights)
     else:
         rev = rev or settings.rev
-        folder = settings.weights_dir / re.sub(r"[^\w.@-]+", "_", rev or "HEAD")
+        folder = settings.weights_dir / (re.sub(r"[^\w.@-]+", "_", rev or "HEAD").strip(".") or "_")
         weights = pull_weights(settings.repo, rev, folder, settings.remote, settings.credentials)
         path = folder / weights.file
     tensors, header = read_adapter(path)
@@ -107,6 +109,20 @@ def _source(settings, base, path):
     if not Path(source.model).exists() and local.exists():
         return BaseSource(**base | {"model": str(local)})
     return source
+
+
+def check_limits(revision, settings):
+    """Refuse settings under which a request that says no size would be refused.
+
+    Raises:
+        RevisionError: the trained size is beyond a limit.
+    """
+    width, height = revision.defaults["width"], revision.defaults["height"]
+    if max(width, height) > settings.max_side or width * height > settings.max_pixels:
+        raise RevisionError(
+            f"max_side is {settings.max_side} and max_pixels {settings.max_pixels}, and the adapter was trained at "
+            f"{width} x {height}; raise them"
+        )
 
 
 def check_source(revision, allow_other_base):

@@ -10,12 +10,13 @@ from gentra_lora.service.bodies import FORM, kind_of, read_form, read_json
 from gentra_lora.service.errors import ServiceError
 from gentra_lora.service.openapi import documented, refusals
 from gentra_lora.service.reply_schemas import JobAccepted, JobState
-from gentra_lora.service.routes_pictures import note
+from gentra_lora.service.routes_pictures import submitted
 from gentra_lora.service.schemas import ImageToImage, TextToImage
 from gentra_lora.service.watch import Watch
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 KEEP_ALIVE = 15  # seconds
+UNBUFFERED = {"X-Accel-Buffering": "no"}  # nginx would hold events back
 JOB_ID = Path(pattern=r"^[\w-]{1,64}$")
 EVENTS = {200: {"content": {"text/event-stream": {}}}}
 PNG = {200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}}
@@ -33,17 +34,16 @@ async def create_job(request: Request, response: Response):
     state = request.app.state
     state.service.check_open()
     if kind_of(request) == FORM:
-        body, photo = await read_form(request, state.settings, state.decoders)
+        with state.decoders.upload():
+            job = await submitted(request, *await read_form(request, state.settings, state.decoders))
     else:
-        body, photo = await read_json(request, TextToImage, state.settings), None
-    job = state.service.submit(body, photo, request.state.request_id)
-    note(request, job)
+        job = await submitted(request, await read_json(request, TextToImage, state.settings))
     links = {"self": f"/v1/jobs/{job.id}", "events": f"/v1/jobs/{job.id}/events"}
     response.headers["Location"] = links["self"]
     return {"id": job.id, "state": job.state, "position": state.service.queue.position(job), "links": links}
 
 
-@router.get("/{job_id}", response_model=JobState, responses=refusals(401, 404, 422))
+@router.get("/{job_id}", response_model=JobState, responses=refusals(401, 403, 404, 422))
 async def read_job(request: Request, job_id: str = JOB_ID):
     """How far a job is, and where its pictures are."""
     service = request.app.state.service
@@ -60,7 +60,7 @@ async def cancel_job(request: Request, job_id: str = JOB_ID):
     return job_state(job, None)
 
 
-@router.get("/{job_id}/images/{index}", response_class=Response, responses=PNG | refusals(401, 404, 422))
+@router.get("/{job_id}/images/{index}", response_class=Response, responses=PNG | refusals(401, 403, 404, 422))
 async def read_picture(request: Request, job_id: str = JOB_ID, index: int = Path(ge=0, le=15)):
     """A picture of a job that is done."""
     job = request.app.state.service.find(job_id)
@@ -69,12 +69,12 @@ async def read_picture(request: Request, job_id: str = JOB_ID, index: int = Path
     return Response(job.pngs[index], media_type="image/png", headers={"Cache-Control": "private, max-age=600"})
 
 
-@router.get("/{job_id}/events", response_class=StreamingResponse, responses=EVENTS | refusals(401, 404, 422))
+@router.get("/{job_id}/events", response_class=StreamingResponse, responses=EVENTS | refusals(401, 403, 404, 422))
 async def job_events(request: Request, job_id: str = JOB_ID):
     """Server-sent events: `queued` with a position, `step` with a preview, then `done`, `failed` or `cancelled`."""
     service = request.app.state.service
     job = service.find(job_id)
-    return StreamingResponse(_events(service, job), media_type="text/event-stream")
+    return StreamingResponse(_events(service, job), media_type="text/event-stream", headers=UNBUFFERED)
 
 
 async def _events(service, job):

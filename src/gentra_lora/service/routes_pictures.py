@@ -26,7 +26,7 @@ async def txt2img(request: Request):
     service.check_open()
     body = await read_json(request, TextToImage, settings)
     media_type = accepted_type(request, body.num_images)
-    return picture_answer(await made(request, body), media_type)
+    return picture_answer(await made(request, await submitted(request, body)), media_type)
 
 
 @router.post("/img2img", response_model=Pictures, responses=ANSWER | REFUSALS, openapi_extra=documented(ImageToImage))
@@ -34,9 +34,12 @@ async def img2img(request: Request):
     """Redraw a photo as the prompt says: any that a phone or a forum gives, upright and in its own shape."""
     state = request.app.state
     state.service.check_open()
-    body, photo = await read_form(request, state.settings, state.decoders)
-    media_type = accepted_type(request, body.num_images)
-    return picture_answer(await made(request, body, photo), media_type)
+    with state.decoders.upload():
+        body, photo = await read_form(request, state.settings, state.decoders)
+        media_type = accepted_type(request, body.num_images)
+        job = await submitted(request, body, photo)
+        del photo  # the whole of it; what is drawn is scaled
+    return picture_answer(await made(request, job), media_type)
 
 
 @router.post(
@@ -52,9 +55,13 @@ async def openai_images(request: Request):
     service.check_open()
     asked = await read_json(request, OpenAIImage, settings)
     accepted_json(request)
-    job = await made(request, _translated(asked))
-    base = str(request.base_url).rstrip("/")
+    if asked.response_format == "url" and not request.app.state.has_jobs:
+        raise refusal("response_format", "is url, and this replica keeps no pictures; take b64_json")
+    job = await made(request, await submitted(request, _translated(asked)))
+    base = (settings.public_url or str(request.base_url)).rstrip("/")
     found = [{"url": f"{base}/v1/jobs/{job.id}/images/{index}"} for index in range(len(job.pngs))]
+    if not request.app.state.has_jobs:
+        found = [{} for _ in found]
     for picture, png in zip(found, job.pngs, strict=True):
         picture["b64_json"] = base64.b64encode(png).decode()
     wished = asked.response_format
@@ -79,15 +86,22 @@ def _translated(asked):
     return TextToImage(**values, num_images=asked.n or 1)
 
 
-async def made(request, body, photo=None):
-    """Return the job of a request, done; a client that goes away cancels it.
+async def submitted(request, body, photo=None):
+    """Return the job of a request; a photo is scaled beside the event loop."""
+    state = request.app.state
+    given = body, photo, request.state.request_id
+    job = state.service.submit(*given) if photo is None else await state.decoders.run(state.service.submit, *given)
+    note(request, job)
+    return job
+
+
+async def made(request, job):
+    """Return the job, done; a client that goes away cancels it.
 
     Raises:
         ServiceError: why there is no picture.
     """
     service = request.app.state.service
-    job = service.submit(body, photo, request.state.request_id)
-    note(request, job)
     try:
         if not await ended(job, request):
             raise ServiceError(400, "client_gone", "the client went away")

@@ -8,11 +8,12 @@ from starlette.responses import FileResponse
 
 from gentra_lora.base_model import DTYPES
 from gentra_lora.samplers import DEFAULT, SAMPLERS
-from gentra_lora.service.errors import not_ready
+from gentra_lora.service.errors import ServiceError, not_ready
 from gentra_lora.service.openapi import refusals
 from gentra_lora.service.reply_schemas import Model, Status
 from gentra_lora.service.revision import described, same_base
 from gentra_lora.service.schemas import SIDES, TextToImage
+from gentra_lora.service.service import LOST
 
 router = APIRouter(tags=["status"])
 
@@ -28,22 +29,25 @@ async def favicon():
     """Nothing: the page has its icon inside, and browsers ask for this one all the same."""
 
 
-@router.get("/healthz", response_model=Status)
-async def healthz():
-    """200 while the process answers: restart it where this fails."""
+@router.get("/healthz", response_model=Status, responses=refusals(403, 503))
+async def healthz(request: Request):
+    """200 while the process answers and its device is not lost: restart it where this fails."""
+    if not request.app.state.service.life.alive:
+        raise not_ready(LOST)
     return {"status": "alive"}
 
 
-@router.get("/readyz", response_model=Status, responses=refusals(503))
+@router.get("/readyz", response_model=Status, responses=refusals(403, 503))
 async def readyz(request: Request):
     """200 once the weights have passed every check; else 503 with the reason."""
-    service = request.app.state.service
-    if service.life.state != "ready":
-        raise not_ready(service.life.reason)
+    life = request.app.state.service.life
+    if life.state != "ready" or not life.alive:
+        code = "draining" if life.state == "draining" else "not_ready"
+        raise ServiceError(503, code, life.reason or LOST, headers={"Retry-After": "5"})
     return {"status": "ready"}
 
 
-@router.get("/v1/model", response_model=Model, responses=refusals(401, 503))
+@router.get("/v1/model", response_model=Model, responses=refusals(401, 403, 503))
 async def model(request: Request):
     """What is served: revision, hashes, base, trigger word, the revision's metrics, defaults and limits."""
     service = request.app.state.service
@@ -88,7 +92,7 @@ def _most(name):
     return next(limit.le for limit in TextToImage.model_fields[name].metadata if hasattr(limit, "le"))
 
 
-@router.get("/metrics", response_class=Response, responses=refusals(401))
+@router.get("/metrics", response_class=Response, responses=refusals(401, 403))
 async def metrics(request: Request):
     """What Prometheus reads."""
     return Response(request.app.state.service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

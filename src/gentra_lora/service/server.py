@@ -2,6 +2,8 @@
 
 import logging
 import sys
+import threading
+import time
 
 import uvicorn
 
@@ -9,6 +11,7 @@ from gentra_lora.service.app import create_app
 from gentra_lora.service.middleware import JsonLines
 from gentra_lora.service.service import Service
 
+SECONDS_TO_FETCH = 2  # the pictures of jobs that ended meanwhile
 SECONDS_AFTER = 10  # for the answers that say that the jobs were ended
 
 
@@ -20,8 +23,19 @@ class Server(uvicorn.Server):
         self.service = service
 
     def handle_exit(self, sig, frame):
-        """Begin to drain before the listening ends: whoever asks meanwhile is told."""
+        """Take nothing new, and go once what was accepted has ended and could be fetched; a second signal: at once."""
+        if self.service.life.state == "draining":
+            super().handle_exit(sig, frame)
+            return
         self.service.drain()
+        threading.Thread(target=self._exit_when_idle, args=(sig, frame), daemon=True).start()
+
+    def _exit_when_idle(self, sig, frame):
+        waited = self.service.busy
+        while self.service.busy:  # for drain_seconds at most: then the service ends them
+            time.sleep(0.05)
+        if waited:
+            time.sleep(SECONDS_TO_FETCH)
         super().handle_exit(sig, frame)
 
 

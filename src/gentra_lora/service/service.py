@@ -16,6 +16,7 @@ from gentra_lora.service.metrics import ServiceMetrics
 from gentra_lora.service.resolve import check_texts, resolve, warnings_of
 
 log = logging.getLogger(__name__)
+LOST = "the device is lost; start the service anew"
 
 
 class Service:
@@ -38,6 +39,12 @@ class Service:
         timer = threading.Timer(self.settings.drain_seconds, self.end_jobs)
         timer.daemon = True
         timer.start()
+
+    @property
+    def busy(self):
+        """Whether a job has not ended."""
+        with self._lock:
+            return any(not job.ended for job in self.jobs.values())
 
     def end_jobs(self):
         """End every job that has not ended."""
@@ -65,8 +72,8 @@ class Service:
         state, reason = self.life.state, self.life.reason
         if state == "draining":
             raise ServiceError(503, "draining", reason, headers={"Retry-After": "5", "Connection": "close"})
-        if state != "ready":
-            raise not_ready(reason)
+        if state != "ready" or not self.life.alive:
+            raise not_ready(reason or LOST)
         self.queue.check_room()
 
     def submit(self, body, photo=None, request_id=None):
@@ -91,8 +98,8 @@ class Service:
     def cancel(self, job, error=None):
         """End a job by wish of its client; its place is free at once, and its pictures leave their batch."""
         error = error or ServiceError(409, "cancelled", "cancelled by its client")
-        if job.end("cancelled", error):
-            self.queue.drop(job)
+        job.end("cancelled", error)
+        self.queue.drop(job)
 
     def _forget_old(self):
         now, kept = time.monotonic(), self.settings.job_seconds_kept
@@ -127,7 +134,9 @@ class Service:
                 job.records = [record_of(request, origin) for request in job.requests]
                 job.pngs = [png_of(*pair) for pair in zip(job.pictures, job.records, strict=True)]
         except Exception as error:
-            log.error("job %s could not be encoded", job.id, exc_info=error)
+            values = {"job": job.id, "request_id": job.request_id}
+            log.error("a picture could not be encoded", exc_info=error, extra={"values": values})
+            self.metrics.failures.labels("failed").inc()
             job.end("failed", ServiceError(500, "failed", "the picture could not be written; the log says why"))
             return
         job.pictures = []

@@ -29,6 +29,7 @@ class ServiceSettings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, description="port to listen on")
     api_keys: SecretStr | None = Field(None, description="comma-separated; without any, no key is asked for")
     admin_token: SecretStr | None = Field(None, description="for /v1/admin/reload, which is off without it")
+    public_url: str | None = Field(None, description="address that browsers use, where it is another")
     cors_origins: Words = Field([], description="comma-separated origins whose pages may call the service")
     log_prompts: bool = Field(False, description="write prompts into the log")
 
@@ -48,6 +49,20 @@ class ServiceSettings(BaseSettings):
     @classmethod
     def _split(cls, value):
         return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _named(cls, value):
+        if "*" in value:
+            raise ValueError("name each origin; * would let every page on the web draw here")
+        return value
+
+    @field_validator("api_keys", "admin_token")
+    @classmethod
+    def _some(cls, value):
+        if value and not value.get_secret_value().strip(" ,"):
+            raise ValueError("is there and holds none; unset it, or give one")
+        return value
 
     def keys(self):
         """Return the API keys as bytes."""

@@ -28,6 +28,7 @@ def read_upload(content, max_pixels):
     try:
         with Image.open(BytesIO(content), formats=FORMATS) as opened:
             width, height = opened.size
+            several = opened.format not in ("MPO", "HEIF") and _has_second(opened)
     except UnidentifiedImageError as error:
         kinds = ", ".join(FORMATS)
         raise _refused(415, "photo_refused", f"is no picture, or a damaged one; {kinds} are read") from error
@@ -37,11 +38,22 @@ def read_upload(content, max_pixels):
         raise _refused(422, "photo_refused", "is damaged; send it anew") from error
     if width * height > max_pixels:
         raise _too_many(f"{width} x {height}", max_pixels)
+    if several:
+        raise _refused(422, "photo_refused", "holds several pictures (an animation or pages); send one alone")
     try:
         image = open_upright(BytesIO(content), "image")
     except PhotoError as error:
         raise _refused(422, "photo_refused", str(error).removeprefix("image: ")) from error
     return Upload(image, hashlib.sha256(content).hexdigest())
+
+
+def _has_second(opened):
+    """Return whether there is a second picture; counting all takes minutes in a TIFF of many pages."""
+    try:
+        opened.seek(1)
+    except EOFError:
+        return False
+    return True
 
 
 def _too_many(value, most):

@@ -2,6 +2,9 @@
 
 import asyncio
 import contextlib
+import time
+
+from gentra_lora.service.worker import expire
 
 
 class Watch:
@@ -41,7 +44,11 @@ async def ended(job, request):
     try:
         with Watch(job) as watch:
             while not job.ended:
-                waiting = asyncio.create_task(watch.changed(3600))
+                left = job.deadline - time.monotonic()
+                if left < 0:
+                    expire(job)
+                    break
+                waiting = asyncio.create_task(watch.changed(left + 0.01))
                 await asyncio.wait({gone, waiting}, return_when=asyncio.FIRST_COMPLETED)
                 waiting.cancel()
                 if gone.done() and not job.ended:

@@ -4,6 +4,7 @@ import gc
 import logging
 import threading
 import time
+from contextlib import suppress
 
 import torch
 
@@ -32,12 +33,18 @@ class Worker(threading.Thread):
         self.running = ()  # Places
 
     def run(self):
-        """Work until the queue is closed."""
-        while (work := self.queue.take()) is not None:
-            if callable(work):
-                work()
-            else:
-                self.make(work)
+        """Work until the queue is closed, or until the device is lost; then nobody waits in vain."""
+        try:
+            while (work := self.queue.take()) is not None:
+                if callable(work):
+                    work()
+                else:
+                    self.make(work)
+        except Exception as error:
+            log.critical("the worker has ended", exc_info=error)
+            lost = {place.job for place in self.running} | set(self.queue.jobs())
+            for job in lost:
+                job.end("failed", ServiceError(500, "failed", "the service has a fault and must be started anew"))
 
     def make(self, places):
         """Make the pictures of one batch; whatever goes wrong is told to the jobs that it concerns."""
@@ -46,40 +53,41 @@ class Worker(threading.Thread):
         if not places:
             return
         for job in {place.job for place in places}:
-            self._begin(job, begun)
-        self.running = places
+            if job.begin(self.revision):
+                self.metrics.seconds.labels("queued").observe(job.timings["queued"])
+        self.running, failed = places, None
         try:
             self._denoise(places)
         except Exception as error:
-            self._mend(places, error)
-        finally:
-            self.running = ()
+            failed = self._told(error, places)
+        if failed:  # outside of the clause above, which holds on to the tensors of the step that failed
+            self._mend([place for place in places if not place.job.ended], failed)
+        self.running = ()
         self.queue.measured(time.monotonic() - begun, len({place.job for place in places}))
 
-    def _begin(self, job, now):
-        if job.state == "queued":
-            job.state, job.revision = "running", self.revision
-            job.timings["queued"] = now - job.created
-            self.metrics.seconds.labels("queued").observe(now - job.created)
-            job.changed()
+    def _told(self, error, places):
+        """Return what a client is told of an error; what only the log should hold goes there."""
+        told = told_of(error)
+        if told.code == "failed":
+            jobs = {place.job for place in places}
+            values = {"jobs": [job.id for job in jobs], "request_ids": [job.request_id for job in jobs]}
+            log.error("pictures failed", exc_info=error, extra={"values": values})
+        return told
 
-    def _mend(self, places, error):
-        """Try each picture alone, so that one cannot spoil another's; alone, it fails."""
-        if len(places) > 1:
-            log.warning("a batch of %d failed (%s); each picture is tried alone", len(places), type(error).__name__)
-            del error
-            _free_memory()
-            for place in places:
-                if not place.job.ended:
-                    self.make([place])
-            return
-        (place,) = places
-        failed = _told(error)
-        if failed.code == "failed":
-            log.error("job %s failed", place.job.id, exc_info=error)
-        self.metrics.failures.labels(failed.code).inc()
-        place.job.end("failed", failed)
+    def _mend(self, places, failed):
+        """Try each picture of a batch alone, so that one cannot spoil another's; alone, it fails."""
         _free_memory()
+        if len(places) == 1:
+            self._fail(places[0].job, failed)
+            return
+        log.warning("a batch of %d failed (%s); each picture is tried alone", len(places), failed.code)
+        for place in places:
+            place.job.taken[place.index] = 0
+            self.make([place])
+
+    def _fail(self, job, failed):
+        if job.end("failed", failed):
+            self.metrics.failures.labels(failed.code).inc()
 
     def _denoise(self, places):
         begun, batch = time.monotonic(), self.engine.start([place.request for place in places])
@@ -92,8 +100,9 @@ class Worker(threading.Thread):
             self._tell(batch, places)
         denoised = time.monotonic()
         self.metrics.seconds.labels("denoising").observe(denoised - begun)
+        for job in {place.job for place in places}:
+            job.timings["denoising"] += denoised - begun
         for place, latents in zip(places, batch.latents, strict=True):
-            place.job.timings["denoising"] += denoised - begun
             self._decode(place, latents)
 
     def _alive(self, batch, places):
@@ -112,7 +121,7 @@ class Worker(threading.Thread):
         seen = set()
         for row, place in enumerate(places):
             job = place.job
-            job.step += 1
+            job.taken[place.index] = batch.taken
             if job not in seen and job.previews_wanted:
                 job.preview = self.engine.preview(batch.guess[row])
             seen.add(job)
@@ -120,10 +129,15 @@ class Worker(threading.Thread):
             job.changed()
 
     def _decode(self, place, latents):
+        """Decode one picture; where that fails, its job alone does."""
         job, begun = place.job, time.monotonic()
         if job.ended:
             return
-        job.pictures[place.index] = to_uint8(self.engine.pixels(latents))
+        try:
+            job.pictures[place.index] = to_uint8(self.engine.pixels(latents))
+        except Exception as error:
+            self._fail(job, self._told(error, [place]))
+            return
         job.timings["decoding"] += time.monotonic() - begun
         self.metrics.seconds.labels("decoding").observe(time.monotonic() - begun)
         if all(picture is not None for picture in job.pictures):
@@ -136,7 +150,7 @@ def expire(job):
     job.end("cancelled", ServiceError(504, "time_limit", f"not done within {seconds:g} s; ask for less, or later"))
 
 
-def _told(error):
+def told_of(error):
     """Return what a client is told of an error, without what only the log should hold."""
     if isinstance(error, ServiceError):
         return error
@@ -151,5 +165,5 @@ def _told(error):
 
 def _free_memory():
     gc.collect()
-    if torch.cuda.is_available():
+    with suppress(RuntimeError):  # of a device that is lost
         torch.cuda.empty_cache()
