@@ -1,10 +1,9 @@
 import io
-import time
 
 import numpy as np
 import pytest
 from photos.zoo import BAD, GOOD
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 from test_answers import pixels
 from test_routes_pictures import photo
 
@@ -65,16 +64,16 @@ def test_decompression_bomb_is_413_before_it_is_decoded(side):
     assert refused.value.status == 413
 
 
-def test_pages_are_not_counted_before_they_are_refused():
+def test_pages_are_not_counted_before_they_are_refused(monkeypatch):
     with io.BytesIO() as buffer:
-        pages = [Image.new("1", (1, 1))] * 3000
+        pages = [Image.new("1", (1, 1))] * 30
         pages[0].save(buffer, "TIFF", save_all=True, append_images=pages[1:])
         content = buffer.getvalue()
-    begun = time.monotonic()
+    # Counting tens of thousands of pages takes a minute.
+    monkeypatch.setattr(TiffImagePlugin.TiffImageFile, "n_frames", property(lambda _: 1 / 0))
     with pytest.raises(ServiceError, match="holds several pictures") as refused:
         read_upload(content, MOST)
     assert refused.value.status == 422
-    assert time.monotonic() - begun < 0.05  # counting takes as many seconds as there are tens of thousands
 
 
 def test_sideways_phone_photo_comes_out_upright(served):

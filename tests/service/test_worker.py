@@ -168,7 +168,7 @@ def test_time_limit_cancels_at_the_next_step_and_nothing_runs_beside_the_next_jo
         def slow(*args, **more):
             inside[0] += 1
             most[0] = max(most[0], inside[0])
-            time.sleep(0.05)
+            time.sleep(0.1)
             inside[0] -= 1
             return forward(*args, **more)
 
@@ -176,7 +176,8 @@ def test_time_limit_cancels_at_the_next_step_and_nothing_runs_beside_the_next_jo
         answer = served.draw(num_inference_steps=100)
         assert answer.status_code == 504
         assert answer.json()["error"]["code"] == "time_limit"
-        assert answer.elapsed.total_seconds() < 2
+        assert answer.elapsed.total_seconds() < 5
+        served.service.settings.time_limit = 60
         assert served.draw(num_inference_steps=1).status_code == 200
         assert most[0] == 1
 
@@ -187,12 +188,12 @@ def test_time_limit_of_a_waiting_job_does_not_wait_for_its_turn(serving_repo, tm
         served.service.find(first).deadline += 60
         unet = engine_of(served).unet
         forward = unet.forward
-        unet.forward = lambda *args, **more: (time.sleep(0.05), forward(*args, **more))[1]
-        long = served.job(num_inference_steps=60, width=128)
+        unet.forward = lambda *args, **more: (time.sleep(0.1), forward(*args, **more))[1]
+        long = served.job(num_inference_steps=100, width=128)
         served.service.find(long).deadline += 60
         answer = served.draw()
         assert answer.status_code == 504
-        assert answer.elapsed.total_seconds() < 2
+        assert answer.elapsed.total_seconds() < 5
         assert state(served, long)["state"] == "running"
         assert not served.service.queue.jobs()  # its place is free
 
