@@ -3,6 +3,8 @@ FROM python:3.11-slim
 
 # DVC reads revisions with git.
 RUN apt-get update && apt-get install --no-install-recommends -y git && rm -rf /var/lib/apt/lists/*
+# A repository that is mounted belongs to another user, and git would not read it.
+RUN git config --system --add safe.directory '*'
 
 WORKDIR /app
 COPY requirements-serve.lock ./
@@ -12,7 +14,7 @@ RUN pip install --no-cache-dir ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} 
 
 COPY pyproject.toml README.md LICENSE ./
 COPY src src
-RUN pip install --no-cache-dir --no-deps .
+RUN pip install --no-cache-dir --no-deps . && rm -rf build
 COPY models/nano-sd models/nano-sd
 
 # All that is written goes to /data; the rest may be read-only.

@@ -43,13 +43,13 @@ bench: .venv/installed
 	python bench/serve.py
 
 # What the Dockerfile installs: the newest versions within pyproject.toml, pinned. CUDA's own packages are left to torch,
-# which pins them itself where it needs them.
+# which asks for them itself where it needs them; nvidia-ml-py is none of them, dvclive asks for it everywhere.
 lock:
 	rm -rf .venv-lock
 	$(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/pip install --quiet --disable-pip-version-check '.[serve]'
-	.venv-lock/bin/pip freeze --exclude sport-gentra-lora | sed 's/+[a-z0-9]*$$//' | grep -v '^nvidia-\|^triton' \
-		> requirements-serve.lock
+	.venv-lock/bin/pip freeze --all --exclude pip --exclude sport-gentra-lora \
+		| sed -E 's/\+[a-z0-9.]+$$//; /^(cuda|nvidia|triton)/{/^nvidia-ml-py==/!d}' > requirements-serve.lock
 	rm -rf .venv-lock build
 
 format: .venv/installed

@@ -1,6 +1,7 @@
 import re
 import subprocess
 import tomllib
+from importlib.metadata import requires
 
 import pytest
 from conftest import ROOT
@@ -24,8 +25,19 @@ def test_pinned_version_lies_in_the_range_of_the_project(needed):
     assert needed.specifier.contains(PINNED[canonicalize_name(needed.name)])
 
 
+def is_cudas(name):
+    return name.startswith(("cuda-", "nvidia-", "triton")) and name != "nvidia-ml-py"
+
+
 def test_lock_leaves_cudas_packages_to_torch():
-    assert not [name for name in PINNED if name.startswith(("nvidia", "triton"))]
+    assert not [name for name in PINNED if is_cudas(name)]
+
+
+@pytest.mark.parametrize("name", sorted(PINNED))
+def test_whatever_a_pinned_package_asks_for_is_pinned_too(name):
+    asked = [Requirement(line) for line in requires(name) or []]
+    needed = {canonicalize_name(r.name) for r in asked if r.marker is None or r.marker.evaluate({"extra": ""})}
+    assert {other for other in needed if not is_cudas(other)} <= PINNED.keys()
 
 
 def copied():

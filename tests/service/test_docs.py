@@ -55,7 +55,8 @@ def test_table_of_codes_holds_every_code_of_the_source():
 
 
 def test_manifest_gives_more_time_to_end_than_the_service_takes():
-    manifest = yaml.safe_load(re.search(r"```yaml\n(.*?)```", TEXT, re.DOTALL)[1])
+    blocks = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)]
+    (manifest,) = [block for block in blocks if block.get("kind") == "Deployment"]
     pod = manifest["spec"]["template"]["spec"]
     assert pod["terminationGracePeriodSeconds"] > ServiceSettings().drain_seconds + 10
     assert pod["containers"][0]["readinessProbe"]["httpGet"]["path"] == "/readyz"
@@ -64,3 +65,16 @@ def test_manifest_gives_more_time_to_end_than_the_service_takes():
 @pytest.mark.parametrize("field", ["prompt", "seed", "lora_scale", "strength", "sampler", "num_images"])
 def test_fields_of_requests_are_told(field):
     assert any(f"`{field}`" in row[0] for row in rows("### Fields of a request"))
+
+
+def test_compose_and_docker_give_more_time_to_end_than_the_service_takes():
+    most = ServiceSettings().drain_seconds + 10
+    assert int(re.search(r"--stop-timeout (\d+)", TEXT)[1]) > most
+    assert int(re.search(r"stop_grace_period: (\d+)s", TEXT)[1]) > most
+
+
+def test_ray_file_names_what_can_be_imported_and_settings_that_there_are():
+    blocks = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)]
+    (application,) = next(block for block in blocks if "applications" in block)["applications"]
+    assert application["import_path"] == "gentra_lora.service.ray:application"
+    assert application["args"].keys() - {"num_replicas", "num_gpus"} <= ServiceSettings.model_fields.keys()

@@ -15,6 +15,8 @@ from conftest import ROOT
 from serving import until
 from test_answers import pixels
 
+from gentra_lora.service.settings import ServiceSettings
+
 ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
 pytestmark = [pytest.mark.load, pytest.mark.filterwarnings("ignore")]
 PORT = 18437  # not Ray's own, which another program may listen to
@@ -58,6 +60,28 @@ def deploy(serving_repo, tmp_path_factory):
 def draw(seed=3):
     values = {"prompt": "a gentra", "seed": seed}
     return requests.post(f"{URL}/v1/txt2img", json=values, timeout=60)
+
+
+def test_what_the_environment_of_the_deployer_says_holds_in_the_replicas(monkeypatch, tmp_path):
+    from gentra_lora.service.ray import handed_on
+
+    monkeypatch.setenv("GENTRA_API_KEYS", "secret")
+    monkeypatch.setenv("GENTRA_MAX_QUEUE", "3")
+    monkeypatch.chdir(tmp_path)
+    values = handed_on(ServiceSettings())
+    monkeypatch.delenv("GENTRA_API_KEYS")
+    monkeypatch.delenv("GENTRA_MAX_QUEUE")
+    settings = ServiceSettings(**values)
+    assert (settings.keys(), settings.max_queue, settings.repo) == ([b"secret"], 3, str(tmp_path))
+    assert "secret" not in repr(values)
+
+
+@pytest.mark.parametrize("name", ["host", "port", "drain_seconds"])
+def test_setting_that_is_rays_is_refused(name):
+    from gentra_lora.service.ray import application
+
+    with pytest.raises(ValueError, match=name):
+        application({name: "1"})
 
 
 def test_two_replicas_answer_with_the_pictures_of_the_one_service(deploy, served):

@@ -1,9 +1,11 @@
 """The same service as replicas on Ray Serve, each with a base, a queue and a worker of its own.
 
-`serve run gentra_lora.service.ray:application rev=main num_replicas=2` starts it; the same command with another `rev`
-changes the revision replica by replica. Settings are those of `gentra-lora serve`, as NAME=VALUE or by the environment.
-Jobs live in one replica and are left out, and so is reloading.
+`serve deploy` with the file in docs/service.md starts it; the same file with another `rev` changes the revision replica
+by replica. Settings are those of `gentra-lora serve`, as `args` or by the environment. Jobs live in one replica and are
+left out, and so is reloading.
 """
+
+from pathlib import Path
 
 from ray import serve
 
@@ -13,6 +15,7 @@ from gentra_lora.service.service import Service
 from gentra_lora.service.settings import ServiceSettings
 
 HERE = {}  # the service of this process, which is one replica
+RAYS_OWN = ("host", "port", "drain_seconds")  # a replica would not look at them
 
 
 class Replica:
@@ -42,22 +45,40 @@ def routes():
 
 
 def application(args):
-    """Return what `serve run` and `serve.run` deploy.
+    """Return what `serve deploy`, `serve run` and `serve.run` deploy.
 
     Args:
         args: {name: value}: num_replicas, num_cpus and num_gpus of each, and settings of the service.
+
+    Raises:
+        ValueError: a setting that is Ray's here.
     """
     values = dict(args)
     count = int(values.pop("num_replicas", 1))
     share = {name: float(values.pop(name)) for name in ("num_cpus", "num_gpus") if name in values}
-    values.setdefault("host", "0.0.0.0")  # Ray's proxy listens, under whatever name
-    settings = ServiceSettings(**values)
+    for name in RAYS_OWN:
+        if name in values:
+            raise ValueError(f"{name}: is Ray's to decide; leave it out, http_options has the address")
+    settings = ServiceSettings(**values, host="0.0.0.0")  # Ray's proxy listens, under whatever name
     deployment = serve.deployment(serve.ingress(routes)(Replica)).options(
         name="gentra-lora",
         num_replicas=count,
         ray_actor_options=share,
         # Beyond what our own queue takes, so that it is the one that refuses, with the seconds to wait.
         max_ongoing_requests=4 * (settings.max_queue + 16),
-        graceful_shutdown_timeout_s=settings.drain_seconds + SECONDS_AFTER,
+        # Ray tells a replica nothing before its requests have ended, and kills it in the middle of an answer after this
+        # time: each accepted request is let end, by its time limit at last.
+        graceful_shutdown_timeout_s=settings.time_limit + SECONDS_AFTER,
     )
-    return deployment.bind(values)
+    return deployment.bind(handed_on(settings))
+
+
+def handed_on(settings):
+    """Return what was set, by arguments or by the environment of this process.
+
+    A replica has the environment of its node: what is not handed on, an API key for one, does not hold there.
+    """
+    values = settings.model_dump(exclude_unset=True)
+    if Path(settings.repo).is_dir():
+        values["repo"] = str(Path(settings.repo).resolve())
+    return values
