@@ -9,7 +9,6 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
-from starlette.responses import JSONResponse
 from starlette.routing import compile_path
 from starlette.staticfiles import StaticFiles
 
@@ -62,7 +61,7 @@ def create_app(settings, service=None, parts=("pictures", "jobs", "admin")):
     for part in parts:
         app.include_router(routers[part])
     app.mount("/page", StaticFiles(directory=str(files("gentra_lora.service") / "page")), name="page")
-    app.add_exception_handler(ServiceError, _refused)
+    # Refusals go up to the guard, which alone answers with them.
     app.add_exception_handler(HTTPException, _plain)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.openapi = add_bodies(app, settings)
@@ -78,26 +77,18 @@ def create_app(settings, service=None, parts=("pictures", "jobs", "admin")):
     return app
 
 
-async def _refused(request, error):
-    if error.code == "client_gone":
-        raise error  # the guard writes it down; nobody reads an answer
-    request.app.state.service.metrics.rejections.labels(error.code).inc()
-    return JSONResponse(error.body(request.state.request_id), error.status, error.headers)
-
-
 async def _invalid(request, error):
-    """Answer what FastAPI refuses by itself: a part of the path that is not as it must be."""
-    return await _refused(request, invalid(error))
+    """Refuse in our own shape what FastAPI refuses by itself: a part of the path that is not as it must be."""
+    raise invalid(error) from error
 
 
 async def _plain(request, error):
-    """Answer what starlette refuses by itself: no such path, no such method."""
+    """Refuse in our own shape what starlette refuses by itself: no such path, no such method."""
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "invalid_request")
     headers = dict(error.headers or {})
     if "Allow" in headers:
         headers["Allow"] = _allowed(request, headers["Allow"])
-    told = ServiceError(error.status_code, code, str(error.detail), headers=headers)
-    return await _refused(request, told)
+    raise ServiceError(error.status_code, code, str(error.detail), headers=headers) from error
 
 
 def _allowed(request, by_route):

@@ -99,14 +99,7 @@ class Lifecycle:
     def _in_worker(self, command):
         """Return what `command` returns, or raise what it raises, called by the worker between two batches."""
         future = Future()
-
-        def run():
-            try:
-                future.set_result(command())
-            except BaseException as error:
-                future.set_exception(error)
-
-        self.queue.call(run)
+        self.queue.call(lambda: settle(future, command))
         return future.result()
 
     def reload(self, rev=None):
@@ -142,3 +135,12 @@ class Lifecycle:
             begun = self.state != "draining"
             self.state, self.reason = "draining", "the service is being stopped"
         return begun
+
+
+def settle(future, function):
+    """Give a future what function() returns or raises; once this has begun, nobody's going away can cancel it."""
+    future.set_running_or_notify_cancel()
+    try:
+        future.set_result(function())
+    except BaseException as error:
+        future.set_exception(error)

@@ -34,7 +34,7 @@ class Replica:
 
     def check_health(self):
         """Let Ray replace the replica where its worker is gone."""
-        if not HERE["service"].life.worker.is_alive():
+        if not HERE["service"].life.alive:
             raise RuntimeError("the worker has ended")
 
 

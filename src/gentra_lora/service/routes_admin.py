@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 
 from gentra_lora.service.bodies import read_json
 from gentra_lora.service.errors import ServiceError
+from gentra_lora.service.lifecycle import settle
 from gentra_lora.service.openapi import documented, refusals
 from gentra_lora.service.reply_schemas import Reloaded
 from gentra_lora.service.revision import described
@@ -38,14 +39,7 @@ async def beside(function):
     """Return function(), called in a thread that does not hold up the end of the process, as those of pools do."""
     future = Future()
 
-    def run():
-        future.set_running_or_notify_cancel()  # from now on nobody's going away can cancel it
-        try:
-            future.set_result(function())
-        except BaseException as error:
-            future.set_exception(error)
-
-    threading.Thread(target=run, name="reload", daemon=True).start()
+    threading.Thread(target=settle, args=(future, function), name="reload", daemon=True).start()
     return await asyncio.wrap_future(future)
 
 
