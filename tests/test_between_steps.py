@@ -29,6 +29,9 @@ class Samples:
         self.drawn.append(run.step)
         return self.failure
 
+    def keep_adapter(self, step, tensors, metadata):
+        self.adapters = [*getattr(self, "adapters", []), (step, metadata["gentra.steps"])]
+
 
 @pytest.fixture
 def saved(monkeypatch):
@@ -55,6 +58,7 @@ def test_each_duty_is_done_at_its_own_pace_and_all_at_the_end(tmp_path, saved):
     assert [step + 1 for step, entry in enumerate(run.history) if "held_out" in entry] == [2, 4, 6, 7]
     assert saved == [3, 6, 7]
     assert samples.drawn == [5, 7]
+    assert samples.adapters == [(5, "5"), (7, "7")]
 
 
 def test_duties_change_no_weight_and_no_later_step(tmp_path, saved):

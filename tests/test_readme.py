@@ -6,7 +6,7 @@ import pytest
 from conftest import ROOT
 
 from gentra_lora.cli import parser
-from gentra_lora.report import metrics_table
+from gentra_lora.metrics_table import metrics_table
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 

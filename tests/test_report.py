@@ -2,7 +2,7 @@ import numpy as np
 from PIL import Image
 
 from gentra_lora.manifest import Row
-from gentra_lora.report import GAP, HEADING_LINES, LINE, TILE, dataset_sheet, grid, metrics_table
+from gentra_lora.report import GAP, HEADING_LINES, LINE, TILE, dataset_sheet, grid
 
 WHITE, RED = (255, 255, 255), (255, 0, 0)
 
@@ -19,13 +19,6 @@ def test_pictures_stand_in_their_row_and_column():
 def test_label_that_is_too_long_is_cut_inside_the_sheet():
     sheet = grid(["one"], [("long words " * 50, [np.zeros((8, 8, 3), dtype=np.uint8)])], "title")
     assert sheet.width == TILE + GAP
-
-
-def test_table_shows_a_dash_for_what_has_no_value():
-    metrics = {"val_loss": 0.03, "val_loss_base": 0.06, "gap_closed": None}
-    lines = metrics_table(metrics)
-    assert lines[1].split() == ["held-out", "loss", "0.0600", "0.0300", "-"]
-    assert lines[-1].split() == ["gap", "closed", "0", "-", "1"]
 
 
 def test_sheet_shows_every_photo_and_frames_those_held_out(tmp_path):

@@ -1,3 +1,4 @@
+import shutil
 from types import SimpleNamespace
 
 import pytest
@@ -26,7 +27,8 @@ def training(tiny_base):
 @pytest.fixture
 def drawing(training, tiny_base, tmp_path):
     pipeline = load_sampler(BaseSource(str(tiny_base)), torch.float32, torch.device("cpu"), training.unet)
-    return Samples(2, pipeline, ["a car", "a van"], 1, Settings(64, 2, 3.0), tmp_path / "kept", tmp_path / "shown")
+    folders = (tmp_path / name for name in ("kept", "shown", "adapters"))
+    return Samples(2, pipeline, ["a car", "a van"], 1, Settings(64, 2, 3.0), *folders)
 
 
 def test_sheet_shows_the_adapter_as_it_is_and_lies_in_both_folders(training, drawing, tmp_path):
@@ -71,9 +73,19 @@ def test_fault_of_the_program_is_not_taken_for_lack_of_memory(training, drawing,
         drawing.draw(training)
 
 
-def test_sheets_up_to_the_resumed_step_are_shown_again(drawing, tmp_path):
+def test_sheets_and_adapters_up_to_the_resumed_step_are_there_again(drawing, tmp_path):
     (tmp_path / "kept").mkdir()
     for step in (2, 4, 6):
         (tmp_path / f"kept/step-{step:07d}.png").write_bytes(b"sheet")
+        drawing.keep_adapter(step, {"alpha": torch.ones(1)}, {"format": "pt"})
+    for folder in ("shown", "adapters"):
+        shutil.rmtree(tmp_path / folder, ignore_errors=True)
     drawing.show_earlier(4)
-    assert sorted(path.name for path in (tmp_path / "shown").iterdir()) == ["step-0000002.png", "step-0000004.png"]
+    for folder, suffix in (("shown", "png"), ("adapters", "safetensors")):
+        names = [f"step-000000{step}.{suffix}" for step in (2, 4)]
+        assert sorted(path.name for path in (tmp_path / folder).iterdir()) == names
+
+
+def test_adapter_that_cannot_be_kept_is_a_reason_and_no_end(drawing, tmp_path):
+    (tmp_path / "adapters").write_text("in the way")
+    assert isinstance(drawing.keep_adapter(1, {"alpha": torch.ones(1)}, {"format": "pt"}), OSError)

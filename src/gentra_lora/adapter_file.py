@@ -85,7 +85,7 @@ def check_tensors(path, tensors):
         raise AdapterError(
             f"{path}: not an adapter in the kohya layout; unknown key: {(stray or ['no key at all'])[0]}"
         )
-    missing = [f"{name}.{part}" for name in _names(tensors) for part in PARTS if f"{name}.{part}" not in tensors]
+    missing = [f"{name}.{part}" for name in module_names(tensors) for part in PARTS if f"{name}.{part}" not in tensors]
     if missing:
         raise AdapterError(f"{path}: lacks {missing[0]}; train or fetch it again")
     broken = [key for key, tensor in tensors.items() if not tensor.isfinite().all()]
@@ -93,14 +93,15 @@ def check_tensors(path, tensors):
         raise AdapterError(f"{path}: {broken[0]} holds values that are not finite; train or fetch it again")
 
 
-def _names(tensors):
-    return dict.fromkeys(KEY.fullmatch(key)[1] for key in tensors)
+def module_names(tensors):
+    """Return the kohya module names of an adapter file's tensors."""
+    return list(dict.fromkeys(KEY.fullmatch(key)[1] for key in tensors))
 
 
 def module_deltas(tensors):
     """Return {kohya module name: weight delta in float32} of an adapter file's tensors."""
     deltas = {}
-    for name in _names(tensors):
+    for name in module_names(tensors):
         down, up, alpha = (tensors[f"{name}.{part}"].float() for part in PARTS)
         delta = up.flatten(1) @ down.flatten(1) * (alpha / down.shape[0])
         deltas[name] = delta.reshape(up.shape[0], *down.shape[1:])

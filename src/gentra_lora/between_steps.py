@@ -44,10 +44,8 @@ class BetweenSteps:
             training.kept.note(training.step, entry["held_out"]["whole"])
         self.progress.step_done(entry)
         if self.samples and (last or training.step % self.samples.every == 0):
-            failure = self.samples.draw(training)
-            if failure:
-                reason = f"{type(failure).__name__}: {first_line(failure)}"
-                self.progress.show(f"step {training.step}: no sample pictures ({reason}); training goes on")
+            self._tell("sample pictures", self.samples.draw(training))
+            self._tell("adapter kept for the report", self.samples.keep_adapter(training.step, *self._adapter()))
         minutes = (time.monotonic() - self.saved) / 60
         if last or training.stop or minutes > config.checkpoint_minutes or training.step % config.checkpoint_every == 0:
             self._save()
@@ -59,12 +57,21 @@ class BetweenSteps:
             factor = training.data.scaling_factor
             return banded(held_out_errors(training.unet, training.noise_scheduler, self.held_out, factor))
 
-    def _save(self):
-        training, config = self.training, self.training.config
+    def _tell(self, what, failure):
+        if failure:
+            reason = f"{type(failure).__name__}: {first_line(failure)}"
+            self.progress.show(f"step {self.training.step}: no {what} ({reason}); training goes on")
+
+    def _adapter(self):
+        """Return the tensors of the adapter as it is, and its header."""
+        training = self.training
         with training.kept.in_place():
-            tensors = kohya_tensors(lora_modules(training.unet), config.lora_alpha)
-        metadata = result_of(training, self.metadata)
-        save_checkpoint(self.checkpoints, training.step, training.state(), tensors, metadata, config.checkpoints_kept)
+            tensors = kohya_tensors(lora_modules(training.unet), training.config.lora_alpha)
+        return tensors, result_of(training, self.metadata)
+
+    def _save(self):
+        training, kept = self.training, self.training.config.checkpoints_kept
+        save_checkpoint(self.checkpoints, training.step, training.state(), *self._adapter(), kept)
         self.saved = time.monotonic()
 
 

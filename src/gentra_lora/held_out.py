@@ -23,12 +23,11 @@ def held_out_errors(unet, noise_scheduler, photos, scaling_factor):
     parameter = next(unet.parameters())
     was_training = unet.training
     unet.eval()
-    total = noise_scheduler.config.num_train_timesteps
-    steps = (torch.arange(TIMESTEPS) + 0.5) / TIMESTEPS * total
+    steps = held_out_timesteps(noise_scheduler)
     errors = torch.empty(len(photos), TIMESTEPS)
     for chunk in _batches(photos.shapes):
         index, column = torch.tensor(chunk).unbind(1)
-        timesteps = steps[column].long().to(parameter.device)
+        timesteps = steps[column].to(parameter.device)
         read = [photos.read(n, 0) for n, _ in chunk]
         mean, _, prompt_embeds = (torch.stack(parts) for parts in zip(*read, strict=True))
         latents = mean * scaling_factor
@@ -45,6 +44,11 @@ def held_out_errors(unet, noise_scheduler, photos, scaling_factor):
         errors[index, column] = squared_errors(noise_pred, target_of(noise_scheduler, latents, noise, timesteps)).cpu()
     unet.train(was_training)
     return errors
+
+
+def held_out_timesteps(noise_scheduler):
+    """Return the timesteps of the columns of held-out errors, int64 (TIMESTEPS,)."""
+    return ((torch.arange(TIMESTEPS) + 0.5) / TIMESTEPS * noise_scheduler.config.num_train_timesteps).long()
 
 
 def banded(errors):

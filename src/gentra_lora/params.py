@@ -125,6 +125,7 @@ class Evaluate(Block):
     num_inference_steps: Count
     guidance_scale: Annotated[Float, Field(ge=1)]
     img2img_strengths: Annotated[list[Annotated[Float, Field(gt=0, le=1)]], Field(min_length=1)]
+    adapter_scales: Annotated[list[Annotated[Float, Field(ge=0, le=3)]], Field(min_length=1)]
 
 
 class Params(Block):

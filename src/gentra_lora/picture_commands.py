@@ -8,12 +8,12 @@ from gentra_lora.adapter_file import read_adapter
 from gentra_lora.base_model import BaseSource, base_identity, check_base, choose_device, choose_precision
 from gentra_lora.errors import InputError
 from gentra_lora.generation import SCHEDULE_STEPS, steps_of_schedule
+from gentra_lora.metrics_table import metrics_table
 from gentra_lora.params import load_params
 from gentra_lora.photo import open_upright, sha256_of
 from gentra_lora.picture_engine import PictureEngine
 from gentra_lora.picture_request import PictureRequest
 from gentra_lora.picture_text import LIMITS, png_of, record_of
-from gentra_lora.report import metrics_table
 from gentra_lora.samplers import DEFAULT, SAMPLERS
 from gentra_lora.stages import SECONDS_FILE, hush_libraries
 from gentra_lora.stages.evaluate import ADAPTER, IMAGES_DIR, METRICS

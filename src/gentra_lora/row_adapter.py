@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional
 
 from gentra_lora.adapter import AdapterError
-from gentra_lora.adapter_file import PARTS
+from gentra_lora.adapter_file import PARTS, module_names
 
 
 @dataclass(frozen=True)
@@ -114,8 +114,3 @@ def _delta(module, of, x, scales):
         return functional.linear(functional.linear(x, of.down) * scales, of.up)
     inner = functional.conv2d(x, of.down, None, module.stride, module.padding)
     return functional.conv2d(inner * scales, of.up)
-
-
-def module_names(tensors):
-    """Return the kohya module names of an adapter file's tensors."""
-    return [key.removesuffix(".alpha") for key in tensors if key.endswith(".alpha")]

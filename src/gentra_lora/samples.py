@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from gentra_lora.adapter_file import write_adapter
 from gentra_lora.pictures import Settings, generate
 from gentra_lora.report import grid
 
@@ -14,7 +15,10 @@ NUM_INFERENCE_STEPS = 20
 
 @dataclass
 class Samples:
-    """Sheets of pictures in a run's checkpoint folder, and copies of them in `folder`, which DVC empties each time."""
+    """Sheets of pictures, and the adapter as of then, in a run's checkpoint folder.
+
+    Copies of them lie in `folder` and `adapters`, which DVC empties each time.
+    """
 
     every: int  # steps
     pipeline: object  # with the denoiser that is trained
@@ -23,10 +27,11 @@ class Samples:
     settings: Settings
     kept: Path
     folder: Path
+    adapters: Path
 
     def show_earlier(self, step):
-        """Copy the sheets of the steps up to `step`, made before the run was interrupted."""
-        for path in sorted(self.kept.glob("step-*.png")):
+        """Copy what is kept of the steps up to `step`, made before the run was interrupted."""
+        for path in sorted([*self.kept.glob("step-*.png"), *self.kept.glob("step-*.safetensors")]):
             if int(path.stem.removeprefix("step-")) <= step:
                 self._copy(path)
 
@@ -49,6 +54,20 @@ class Samples:
             unet.train()
         return None
 
+    def keep_adapter(self, step, tensors, metadata):
+        """Write the adapter as of a step, for a later look at what each step changed; see adapter_file.py.
+
+        Returns None, or the reason where that failed.
+        """
+        path = self.kept / f"step-{step:07d}.safetensors"
+        try:
+            write_adapter(path, tensors, metadata)
+            self._copy(path)
+        except OSError as error:
+            return error
+        return None
+
     def _copy(self, path):
-        self.folder.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, self.folder)
+        folder = self.folder if path.suffix == ".png" else self.adapters
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, folder)

@@ -236,8 +236,12 @@ def test_samples_change_no_byte_and_lie_in_the_report_and_with_the_checkpoints(c
     outcome_with_samples(cached, monkeypatch, "with", sample_every=2)
     assert (cached / OUT).read_bytes() == bytes_without
     assert without[1]["gentra.steps"] == "6"
-    for folder in (cached / "reports/train/samples", next((cached / "with").glob("*/samples"))):
-        assert sorted(path.name for path in folder.iterdir()) == [f"step-000000{n}.png" for n in (2, 4, 6)]
+    for folders in (("samples", "adapters"), [next((cached / "with").glob("*/samples"))] * 2):
+        for folder, suffix in zip(folders, ("png", "safetensors"), strict=True):
+            names = sorted(path.name for path in (cached / "reports/train" / folder).glob(f"*.{suffix}"))
+            assert names == [f"step-000000{n}.{suffix}" for n in (2, 4, 6)]
+    kept = read_adapter(cached / "reports/train/adapters/step-0000006.safetensors")
+    assert all(torch.equal(kept[0][key], tensor) for key, tensor in read_adapter(cached / OUT)[0].items())
 
 
 def test_samples_that_fail_are_told_and_training_ends_in_the_same_bytes(cached, monkeypatch, capsys):

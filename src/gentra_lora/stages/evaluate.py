@@ -13,10 +13,11 @@ from gentra_lora.generation import img2img, load_generator, set_adapter_scale
 from gentra_lora.held_out import held_out_errors
 from gentra_lora.latents import load_split, read_index
 from gentra_lora.manifest import read_manifest
+from gentra_lora.metrics_table import metrics_table
 from gentra_lora.params import load_params
 from gentra_lora.photo import open_upright
 from gentra_lora.pictures import Settings, generate
-from gentra_lora.report import grid, metrics_table
+from gentra_lora.report import grid
 from gentra_lora.scores import drift, gap_closed, nearest_rows, paired_similarity
 from gentra_lora.stages import run
 

@@ -100,8 +100,8 @@ def make_samples(training, params, source, dtype, checkpoints):
     pipeline = load_sampler(source, dtype, training.device, training.unet)
     check_prompts(pipeline.tokenizer, config.sample_prompts)
     settings = Settings(params.prepare.resolution, NUM_INFERENCE_STEPS, config.sample_guidance_scale)
-    kept, folder = checkpoints / "samples", LOG_DIR / "samples"
-    return Samples(config.sample_every, pipeline, config.sample_prompts, config.seed, settings, kept, folder)
+    folders = checkpoints / "samples", LOG_DIR / "samples", LOG_DIR / "adapters"
+    return Samples(config.sample_every, pipeline, config.sample_prompts, config.seed, settings, *folders)
 
 
 def first_line_of(training, reason):
