@@ -24,9 +24,9 @@ import requests
 import torch
 
 from gentra_lora.adapter import attach_adapter, lora_modules
-from gentra_lora.adapter_file import kohya_tensors, write_adapter
+from gentra_lora.adapter_file import kohya_tensors, read_adapter, write_adapter
 from gentra_lora.base_model import DTYPES, BaseSource, base_identity, choose_device, load_unet
-from gentra_lora.generation import load_generator
+from gentra_lora.pictures import load_sampler
 from gentra_lora.stages import hush_libraries
 
 RESULT = Path(__file__).with_suffix(".json")
@@ -52,7 +52,8 @@ def bare(adapter, fused):
     """Return a function that draws a picture of a seed with diffusers alone and returns its PNG."""
     device = choose_device()
     dtype = DTYPES["fp16" if device.type == "cuda" else "no"]
-    pipeline = load_generator(BaseSource(BASE), adapter, dtype, device)
+    pipeline = load_sampler(BaseSource(BASE), dtype, device)
+    pipeline.load_lora_weights(read_adapter(adapter)[0])
     pipeline.vae.to(dtype)
     if fused:
         pipeline.fuse_lora()

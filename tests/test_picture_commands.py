@@ -152,14 +152,15 @@ def test_summary_before_the_first_run_says_what_to_do(workspace):
 
 
 def test_summary_shows_times_metrics_and_pictures(workspace, capsys):
-    (workspace / "reports/images").mkdir(parents=True)
+    (workspace / "reports").mkdir()
+    (workspace / "reports/report.html").touch()
     (workspace / "reports/metrics.json").write_text(json.dumps({"val_loss": 0.03, "val_loss_base": 0.06}))
     (workspace / "reports/stage_seconds.json").write_text(json.dumps({"train": 12.5}))
     main(["summary"])
     shown = capsys.readouterr().out
     assert "train               12.5" in shown
     assert "0.0300" in shown
-    assert "reports/images/grid.png" in shown
+    assert "report, for any browser: reports/report.html" in shown
 
 
 def test_adapter_of_a_checkpoint_can_be_named(workspace):

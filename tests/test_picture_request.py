@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 from tiny_engine import PHOTO, photo_request, request
 
-from gentra_lora.picture_request import fitted, size_of_photo, steps_of
+from gentra_lora.picture_request import fitted, size_of_photo, steps_of, steps_of_schedule
 from gentra_lora.pictures import GenerationError
 
 
@@ -72,3 +72,9 @@ def test_photo_is_fitted_from_its_centre():
 def test_photo_of_the_very_size_stays_as_it_is():
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 48, 3), dtype=np.uint8))
     assert np.array_equal(np.array(fitted(noise, 48, 64)), np.array(noise))
+
+
+def test_schedule_is_as_long_as_the_wanted_steps_need_at_a_strength():
+    assert [steps_of_schedule(20, strength) for strength in (1.0, 0.5, 0.3)] == [20, 40, 67]
+    with pytest.raises(GenerationError, match=r"strength 0\.001 with 2 steps needs a schedule of 2000 steps"):
+        steps_of_schedule(2, 0.001)

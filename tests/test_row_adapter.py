@@ -172,6 +172,17 @@ def test_half_precision_base_takes_the_adapter_in_its_own_precision(tensors):
         assert (found[1].float() - adapted).norm() < 0.05 * adapted.norm()
 
 
+def test_delta_below_the_weights_last_digit_in_bfloat16_is_not_lost():
+    unet = torch.nn.ModuleDict({"to_q": torch.nn.Linear(2, 1, bias=False)}).bfloat16().requires_grad_(False)
+    unet["to_q"].weight.copy_(torch.tensor([[1.0, -1.0]]))
+    factors = {"lora_down.weight": torch.full((1, 2), 0.001), "lora_up.weight": torch.ones(1, 1)}
+    tensors = {f"lora_unet_to_q.{part}": tensor for part, tensor in (factors | {"alpha": torch.tensor(1.0)}).items()}
+    adapter = RowAdapter(unet)
+    adapter.use(adapter.fit("a.safetensors", tensors))
+    adapter.set_scales([1.0, 1.0])
+    assert unet["to_q"](torch.ones(2, 2).bfloat16()).flatten().tolist() == pytest.approx([0.002, 0.002], rel=0.01)
+
+
 def test_names_are_those_of_the_modules(tensors):
     assert len(module_names(tensors)) * 3 == len(tensors)
     assert "lora_unet_conv_in" not in module_names(tensors)

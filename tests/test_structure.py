@@ -52,7 +52,7 @@ def layer(path):
 
 
 COMMANDS = ("params_commands.py", "model_commands.py", "picture_commands.py", "regenerate_command.py")
-COMMANDS += ("doctor_command.py",)
+COMMANDS += ("doctor_command.py", "noise_command.py")
 ALLOWED = {
     "library": {"library"},
     "params": {"library"},
@@ -86,6 +86,8 @@ def test_only_stages_and_command_line_read_params():
 def test_deps_name_every_module_that_the_stage_imports(stage):
     modules = {path.relative_to(ROOT).as_posix() for path in reached(PACKAGE / f"stages/{stage}.py")}
     modules.add("src/gentra_lora/__init__.py")
+    templates = {path.with_suffix(".html") for path in reached(PACKAGE / f"stages/{stage}.py")}
+    modules |= {path.relative_to(ROOT).as_posix() for path in templates if path.exists()}
     listed = {dep for dep in DVC["stages"][stage]["deps"] if dep.startswith("src/")}
     assert listed == modules
 

@@ -16,6 +16,8 @@ MODULES = {
     "img2img": "picture_commands",
     "regenerate": "regenerate_command",
     "summary": "picture_commands",
+    "compare": "compare_command",
+    "noise": "noise_command",
     "drive": "drive_commands",
     "weights": "weights_commands",
     "doctor": "doctor_command",

@@ -10,9 +10,13 @@ def metrics_table(metrics):
     rows = [
         ("held-out loss", number("val_loss_base"), number("val_loss"), "-"),
         ("likeness to the subject", *(number(f"subject_similarity{end}") for end in ("_base", "", "_real"))),
-        ("prompt match", *(number(f"prompt_match{end}") for end in ("_base", "", "_real"))),
-        ("drift on other prompts", "0.0000", number("drift"), "-"),
         ("gap closed", "0", number("gap_closed"), "1"),
+        ("prompt match", *(number(f"prompt_match{end}") for end in ("_base", "", "_real"))),
+        ("drift on other prompts", "0", number("drift"), "-"),
+        ("class leak", "0", number("class_leak"), "1"),
+        ("copied", "-", number("copy_rate"), "-"),
+        ("diversity, of the base's", "1", number("diversity_ratio"), "-"),
+        ("blank or clipped", "-", str(metrics.get("bad_images", "-")), "-"),
     ]
     lines = [f"{'':26}{'base':>10}{'adapter':>10}{'real':>10}"]
     return lines + [f"{name:26}{base:>10}{adapter:>10}{real:>10}" for name, base, adapter, real in rows]

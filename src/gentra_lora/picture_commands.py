@@ -7,16 +7,16 @@ from pathlib import Path
 from gentra_lora.adapter_file import read_adapter
 from gentra_lora.base_model import BaseSource, base_identity, check_base, choose_device, choose_precision
 from gentra_lora.errors import InputError
-from gentra_lora.generation import SCHEDULE_STEPS, steps_of_schedule
 from gentra_lora.metrics_table import metrics_table
 from gentra_lora.params import load_params
 from gentra_lora.photo import open_upright, sha256_of
 from gentra_lora.picture_engine import PictureEngine
-from gentra_lora.picture_request import PictureRequest
+from gentra_lora.picture_request import SCHEDULE_STEPS, PictureRequest, steps_of_schedule
 from gentra_lora.picture_text import LIMITS, png_of, record_of
 from gentra_lora.samplers import DEFAULT, SAMPLERS
+from gentra_lora.scored_run import METRICS
 from gentra_lora.stages import SECONDS_FILE, hush_libraries
-from gentra_lora.stages.evaluate import ADAPTER, IMAGES_DIR, METRICS
+from gentra_lora.stages.evaluate import ADAPTER, REPORT
 from gentra_lora.weights import read_record
 
 
@@ -138,16 +138,16 @@ def make_picture(source, precision, adapter, request):
 
 
 def summary_lines():
-    """Return the stages' times, the table of the metrics and where the pictures are.
+    """Return the stages' times, the table of the metrics and where the report is.
 
     Raises:
         InputError: nothing was evaluated yet.
     """
-    if not METRICS.exists() or not IMAGES_DIR.exists():
+    if not Path(METRICS).exists() or not REPORT.exists():
         raise InputError(f"{METRICS}: nothing to show yet; run `dvc repro`")
     seconds = json.loads(SECONDS_FILE.read_text()) if SECONDS_FILE.exists() else {}
     # No times where DVC brought the outputs from the remote.
     lines = ["", "stage              seconds, when it last ran"] if seconds else []
     lines += [f"  {name:16} {value:7.1f}" for name, value in seconds.items()]
-    lines += ["", *metrics_table(json.loads(METRICS.read_text(encoding="utf-8"))), ""]
-    return [*lines, f"look at: {IMAGES_DIR / 'grid.png'} and {IMAGES_DIR / 'img2img.png'}"]
+    lines += ["", *metrics_table(json.loads(Path(METRICS).read_text(encoding="utf-8"))), ""]
+    return [*lines, f"report, for any browser: {REPORT}"]

@@ -8,6 +8,8 @@ from PIL import Image, ImageOps
 from gentra_lora.pictures import GenerationError
 from gentra_lora.samplers import DEFAULT
 
+SCHEDULE_STEPS = 1000  # of every Stable Diffusion 1.x
+
 
 @dataclass(frozen=True)
 class PictureRequest:
@@ -53,6 +55,21 @@ class PictureRequest:
 def steps_of(num_inference_steps, strength):
     """Return how many of the steps a strength redoes; 0.29 of 100 are 29, though the product in floats is below."""
     return min(num_inference_steps, math.floor(num_inference_steps * strength + 1e-6))
+
+
+def steps_of_schedule(wanted, strength):
+    """Return the number of steps of which a strength redoes as many as are wanted.
+
+    Raises:
+        GenerationError: more than the noise schedule has.
+    """
+    steps = math.ceil(wanted / strength)
+    if steps > SCHEDULE_STEPS:
+        raise GenerationError(
+            f"strength {strength:g} with {wanted} steps needs a schedule of {steps} steps, and there are "
+            f"{SCHEDULE_STEPS}; raise the strength or lower the steps"
+        )
+    return steps
 
 
 def size_of_photo(size, area, unit=8):

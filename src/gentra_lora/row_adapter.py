@@ -74,11 +74,12 @@ class RowAdapter:
     def set_scales(self, scales):
         """Set each row's strength, 0 being the base: a list as long as the batch that comes.
 
-        Where all are one, the adapted weights are computed once and kept beside the base's own, which costs their
-        memory and saves the adapter's work in each step.
+        Where all are one, it may be given once, and the adapted weights are computed once and kept beside the base's
+        own, which costs their memory and saves the adapter's work in each step. Not in bfloat16: what an adapter adds
+        is mostly less than half the last of its eight digits, and would be lost.
         """
-        if len(set(scales)) > 1:
-            weight = next(iter(self._modules.values())).weight
+        weight = next(iter(self._modules.values())).weight
+        if len(set(scales)) > 1 or (scales[0] and weight.dtype is torch.bfloat16):
             self._scales = torch.tensor(scales, device=weight.device, dtype=weight.dtype)
             return
         self._scales = scales[0]

@@ -1,5 +1,9 @@
 """Scores as pure functions on unit feature vectors (N, D)."""
 
+import math
+
+import torch
+
 
 def paired_similarity(features, references):
     """Return the cosine of each row with the same row of the references, (N,)."""
@@ -19,6 +23,30 @@ def drift(with_adapter, without):
     return (1 - paired_similarity(with_adapter, without)) / 2
 
 
-def nearest_rows(queries, candidates):
-    """Return for each query the number of the most similar candidate, int64 (N,)."""
-    return (queries @ candidates.T).argmax(dim=1)
+def nearest(queries, candidates):
+    """Return for each query the cosine of the most similar candidate, (N,), and its number, int64 (N,)."""
+    return (queries @ candidates.T).max(dim=1)
+
+
+def nearest_of_fewer(queries, candidates, size):
+    """Return for each query the cosine of the nearest of `size` candidates, (N,), the mean over all such subsets.
+
+    A larger set has a nearer neighbour by its size alone: sets are compared at the same size. Of M sorted cosines the
+    i-th smallest is the largest of a random subset with probability C(i - 1, size - 1) / C(M, size).
+    """
+    count = len(candidates)
+    ways = [math.comb(place, size - 1) / math.comb(count, size) for place in range(count)]
+    sorted_similarity = (queries @ candidates.T).sort(dim=1).values.double()  # (N, M)
+    return (sorted_similarity @ torch.tensor(ways, dtype=torch.float64)).float()
+
+
+def distance_to_others(features, groups):
+    """Return for each picture its mean distance, 1 - cosine, to the others of its group, (N,); nan where it is alone.
+
+    Args:
+        groups: list of N labels; pictures of one prompt share one.
+    """
+    distances = 1 - features @ features.T
+    same = torch.tensor([[one == other for other in groups] for one in groups])
+    same.fill_diagonal_(False)
+    return (distances * same).sum(dim=1) / same.sum(dim=1)

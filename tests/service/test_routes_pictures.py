@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from reference import load_generator, set_adapter_scale
 from test_answers import pixels
 
 from gentra_lora.base_model import BaseSource
-from gentra_lora.generation import load_generator, set_adapter_scale
 from gentra_lora.pictures import Settings, generate, load_sampler
 
 CPU = torch.device("cpu")

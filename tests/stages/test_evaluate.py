@@ -1,25 +1,26 @@
 import json
+import re
+import shutil
 
 import pytest
 from conftest import change
 
+from gentra_lora.adapter_file import read_adapter, write_adapter
 from gentra_lora.errors import InputError
+from gentra_lora.held_out import BANDS
 from gentra_lora.manifest import read_manifest
+from gentra_lora.paired_pictures import PairedPictures
 from gentra_lora.photo import open_upright
 from gentra_lora.stages import cache_latents, evaluate, prepare, train
 
 METRICS = {
-    "val_loss",
-    "val_loss_base",
-    "subject_similarity",
-    "subject_similarity_base",
-    "subject_similarity_real",
-    "gap_closed",
-    "prompt_match",
-    "prompt_match_base",
-    "prompt_match_real",
-    "drift",
+    *("val_loss", "val_loss_base", "val_loss_relative"),
+    *(f"val_loss_relative_{band}" for band in BANDS),
+    *("subject_similarity", "subject_similarity_base", "subject_similarity_real", "gap_closed"),
+    *("prompt_match", "prompt_match_base", "prompt_match_real"),
+    *("drift", "class_leak", "copy_rate", "nn_gap", "diversity_ratio", "bad_images"),
 }
+OUTPUTS = ("metrics.json", "scores.jsonl", "evaluation.json", "report.html")
 
 
 @pytest.fixture
@@ -34,12 +35,63 @@ def test_metrics_scores_and_pictures_are_written(capsys, evaluated):
     assert metrics.keys() == METRICS
     held_out = [row for row in read_manifest(evaluated / "data/processed/manifest.jsonl") if row.split == "held_out"]
     scores = [json.loads(line) for line in (evaluated / "reports/scores.jsonl").read_text().splitlines()]
-    assert [row["photo"] for row in scores if "photo" in row] == [row.file_name for row in held_out]
-    assert len(scores) == len(held_out) + 2
-    assert metrics["drift"] == pytest.approx(scores[-1]["drift"], abs=1e-5)
-    for name in ("grid", "img2img"):
+    drawn = [row for row in scores if "seed" in row]
+    assert len(drawn) == 2 * (2 * len(held_out) + 1 + 1)
+    assert len({(row["group"], row.get("photo"), row["prompt"], row["seed"], row["adapter"]) for row in drawn}) == len(
+        drawn
+    )
+    losses = [row for row in scores if "loss" in row]
+    assert len(losses) == len({(r["photo"], r["timestep"], r["adapter"]) for r in losses}) == 2 * 9 * len(held_out)
+    assert metrics["drift"] == pytest.approx(next(row["drift"] for row in scores if "drift" in row), abs=1e-4)
+    for name in ("grid", "img2img", "drift", "scales"):
         assert open_upright(evaluated / f"reports/images/{name}.png").width > 100
-    assert "held-out loss" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "held-out loss" in shown and "report: reports/report.html" in shown
+
+
+def test_report_is_one_file_that_fetches_nothing(evaluated):
+    page = (evaluated / "reports/report.html").read_text()
+    assert set(re.findall(r'(?:src|href)="(.{5})', page)) == {"data:"}
+    assert "url(" not in page and "@import" not in page and "<script" not in page
+    header = read_adapter(evaluated / "models/sport_gentra_lora.safetensors")[1]
+    setup = json.loads((evaluated / "reports/evaluation.json").read_text())
+    for text in (header["gentra.git_revision"], setup["weights_sha256"], setup["base"], setup["device"]):
+        assert text in page
+    assert "kept: step 6" in page
+
+
+def test_second_evaluation_gives_the_same_bytes(evaluated):
+    first = {name: (evaluated / "reports" / name).read_bytes() for name in OUTPUTS}
+    first |= {path.name: path.read_bytes() for path in (evaluated / "reports/images").iterdir()}
+    shutil.rmtree(evaluated / "reports/images")
+    evaluate.main()
+    assert first == {name: (evaluated / "reports" / name).read_bytes() for name in OUTPUTS} | {
+        path.name: path.read_bytes() for path in (evaluated / "reports/images").iterdir()
+    }
+    # Nor does it matter whether the base's pictures come from the folder where they are kept.
+    shutil.rmtree(evaluated / "checkpoints/base_pictures")
+    evaluate.main()
+    assert first["scores.jsonl"] == (evaluated / "reports/scores.jsonl").read_bytes()
+
+
+def test_adapter_of_zeros_has_closed_no_gap_and_moved_nothing_exactly(evaluated):
+    path = evaluated / "models/sport_gentra_lora.safetensors"
+    tensors, metadata = read_adapter(path)
+    zeros = {key: tensor * (not key.endswith("lora_up.weight")) for key, tensor in tensors.items()}
+    write_adapter(path, zeros, metadata)
+    evaluate.main()
+    metrics = json.loads((evaluated / "reports/metrics.json").read_text())
+    assert metrics["gap_closed"] in (0, None) and metrics["drift"] == 0
+    assert metrics["subject_similarity"] == metrics["subject_similarity_base"]
+    assert metrics["val_loss_relative"] == 1
+    assert metrics["diversity_ratio"] in (1, None)
+
+
+def test_prompt_that_is_too_long_is_refused_before_anything_is_drawn(evaluated, monkeypatch):
+    change(evaluated, "evaluate", drift_prompts=["a " * 60])
+    monkeypatch.setattr(PairedPictures, "drawn", lambda *_: pytest.fail("drew a picture"))
+    with pytest.raises(InputError, match="the text encoder would not see"):
+        evaluate.main()
 
 
 def test_final_file_gives_the_held_out_loss_that_training_saw(evaluated):
@@ -47,12 +99,6 @@ def test_final_file_gives_the_held_out_loss_that_training_saw(evaluated):
     seen = json.loads((evaluated / "reports/train/metrics.json").read_text())["train"]["held_out"]
     assert metrics["val_loss"] == pytest.approx(seen, rel=1e-3)
     assert metrics["val_loss"] != metrics["val_loss_base"]
-
-
-def test_second_evaluation_gives_the_same_numbers(evaluated):
-    first = (evaluated / "reports/scores.jsonl").read_bytes()
-    evaluate.main()
-    assert (evaluated / "reports/scores.jsonl").read_bytes() == first
 
 
 def test_missing_adapter_is_an_error_with_the_way_out(workspace):

@@ -1,0 +1,198 @@
+"""Two evaluations, paired row by row: which is better, by how much, and what could not have been seen."""
+
+from dataclasses import dataclass
+
+from gentra_lora.errors import listed
+from gentra_lora.intervals import Interval, cluster_interval
+from gentra_lora.measures import MEASURES, Measure, clustered, mean_of
+from gentra_lora.scored_run import COMPARED, RunError, differing, told_differences
+
+BETTER, WORSE, SEED, NONE = "better", "worse", "within another seed's spread", "no difference"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One measure of two runs, the second less the first."""
+
+    measure: Measure
+    means: tuple[float, float]
+    interval: Interval
+    rows: int  # pairs of rows
+    noise: float | None  # what two runs of one recipe differ by once in twenty, see noise_floor.py
+
+    @property
+    def verdict(self):
+        """Whether the second run is BETTER, WORSE, or neither, and then why not."""
+        if not self.interval.excludes_zero:
+            return NONE
+        if self.noise is not None and abs(self.interval.mean) <= self.noise:
+            return SEED
+        return BETTER if (self.interval.mean < 0) == (self.measure.better == "lower") else WORSE
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All that is known of two runs."""
+
+    names: tuple[str, str]
+    differences: list[Difference]
+    changed: list[str]  # parameters
+    left_out: list[str]  # measures that cannot be compared, and why
+    told: list[str]  # hardware and versions that differ
+    noise_seeds: int  # runs that the noise floor was measured from; 0 without one
+
+
+def compare(one, other, noise=None):
+    """Return the Comparison of two ScoredRuns.
+
+    Args:
+        noise: NoiseFloor or None; one of another set-up is not used.
+
+    Raises:
+        RunError: they were not evaluated alike; names each difference.
+    """
+    refuse_unlike(one, other)
+    noise = noise if noise and noise.fits(one.setup) else None
+    same_base = one.setup["base"] == other.setup["base"]
+    chosen = [measure for measure in MEASURES if same_base or not measure.of_base_weights]
+    left_out = [
+        f"{measure.label}: the bases differ, and each has a measure of its own"
+        for measure in MEASURES
+        if measure not in chosen and not measure.part
+    ]
+    found = [difference_of(measure, one.rows, other.rows, noise) for measure in chosen]
+    return Comparison(
+        (one.name, other.name),
+        [difference for difference in found if difference],
+        changed_params(one.params, other.params),
+        left_out,
+        told_differences(one.setup, other.setup),
+        len(noise.seeds) if noise else 0,
+    )
+
+
+def refuse_unlike(one, other):
+    """Refuse two ScoredRuns whose rows do not belong together.
+
+    Raises:
+        RunError: names what differs, its values and the way out.
+    """
+    keys = differing(one.setup, other.setup)
+    if keys:
+        lines = [f"  {COMPARED[key]}: {_short(one.setup.get(key))} and {_short(other.setup.get(key))}" for key in keys]
+        raise RunError(
+            "\n".join(
+                [f"{one.name} and {other.name} were not evaluated alike, so that their rows are no pairs:", *lines]
+            )
+            + "\n  evaluate both with the same: set it in params.yaml and run `dvc repro evaluate` at each"
+        )
+
+
+def difference_of(measure, rows, others, noise):
+    """Return the Difference of one measure, or None where neither run has such rows.
+
+    Raises:
+        RunError: they do not have the same pairs.
+    """
+    values, other_values = measure.values(rows), measure.values(others)
+    stray = values.keys() ^ other_values.keys()
+    if stray:
+        raise RunError(
+            f"{measure.label.strip()}: {sorted(stray, key=str)[0]} is in one of the runs alone; evaluate both again"
+        )
+    if not values:
+        return None
+    paired = clustered({pair: other_values[pair] - value for pair, value in values.items()})
+    interval = cluster_interval([paired[cluster] for cluster in sorted(paired)])
+    means = mean_of(values), mean_of(other_values)
+    return Difference(measure, means, interval, len(values), noise.threshold(measure.key) if noise else None)
+
+
+def changed_params(params, other):
+    """Return lines "block.key: one -> other" of the parameters that differ."""
+    flat, flat_other = (
+        {f"{block}.{key}": value for block, values in found.items() for key, value in values.items()}
+        for found in (params, other)
+    )
+    keys = [key for key in flat | flat_other if flat.get(key) != flat_other.get(key)]
+    return [f"{key}: {_short(flat.get(key))} -> {_short(flat_other.get(key))}" for key in keys]
+
+
+def _short(value):
+    text = str(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def verdict_lines(comparison):
+    """Return sentences for a person: what is better, what worse, what could not be told apart."""
+    whole = [difference for difference in comparison.differences if not difference.measure.part]
+    by_verdict = {name: [d for d in whole if d.verdict == name] for name in (BETTER, WORSE, SEED, NONE)}
+    name = comparison.names[1]
+    lines = [
+        f"{name} is {verdict} on {d.measure.label}: {signed(d, 'mean')}, "
+        f"95 % CI {signed(d, 'low')} to {signed(d, 'high')}"
+        for verdict in (BETTER, WORSE)
+        for d in by_verdict[verdict]
+    ]
+    lines += [
+        f"{d.measure.label}: {signed(d, 'mean')}, no more than another seed of the training may give ({d.noise:.2g})"
+        for d in by_verdict[SEED]
+    ]
+    lines += [f"{d.measure.label}: no difference that {_count(d)} could show" for d in by_verdict[NONE]]
+    if not by_verdict[BETTER] and not by_verdict[WORSE]:
+        lines.insert(0, "no difference" + ("" if by_verdict[SEED] else " that these evaluations could show"))
+    return lines
+
+
+def _count(difference):
+    if difference.measure.groups == (None,):
+        return f"{difference.rows} errors on {listed(difference.interval.clusters, 'photo')}"
+    return f"{difference.rows} pictures"
+
+
+def signed(difference, end):
+    """Return a number of a Difference's interval with its sign."""
+    return f"{getattr(difference.interval, end):+.{difference.measure.digits}f}"
+
+
+def table_lines(comparison):
+    """Return the lines of the table of all differences."""
+    head = ["", "first", "second", "difference", "95 % CI", "smallest visible", "seeds' spread", "second is"]
+    cells = [head]
+    for d in comparison.differences:
+        numbers = [*d.means, d.interval.visible, d.noise]
+        one, two, visible, noise = ("-" if n is None else f"{n:.{d.measure.digits}f}" for n in numbers)
+        interval = "-" if d.interval.low is None else f"{signed(d, 'low')} to {signed(d, 'high')}"
+        cells.append([d.measure.label, one, two, signed(d, "mean"), interval, visible, noise, d.verdict])
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in cells]
+
+
+def as_json(comparison):
+    """Return the Comparison as values for json.dumps."""
+    return {
+        "names": list(comparison.names),
+        "verdict": verdict_lines(comparison),
+        "changed": comparison.changed,
+        "left_out": comparison.left_out,
+        "differing": comparison.told,
+        "noise_seeds": comparison.noise_seeds,
+        "measures": [
+            {
+                "key": d.measure.key,
+                "label": d.measure.label.strip(),
+                "better": d.measure.better,
+                "first": d.means[0],
+                "second": d.means[1],
+                "difference": d.interval.mean,
+                "low": d.interval.low,
+                "high": d.interval.high,
+                "smallest_visible": d.interval.visible,
+                "noise": d.noise,
+                "rows": d.rows,
+                "clusters": d.interval.clusters,
+                "verdict": d.verdict,
+            }
+            for d in comparison.differences
+        ],
+    }
