@@ -41,6 +41,7 @@ bench: .venv/installed
 	python bench/cache.py
 	python bench/train.py
 	python bench/serve.py
+	python bench/evaluate.py
 
 # What the Dockerfile installs: the newest versions within pyproject.toml, pinned. CUDA's own packages are left to torch,
 # which asks for them itself where it needs them; nvidia-ml-py is none of them, dvclive asks for it everywhere.

@@ -10,13 +10,21 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import asdict
+from itertools import combinations
 from pathlib import Path
 
 import torch
+import yaml
 from safetensors.torch import load_file, save_file
 
 from gentra_lora.adapter_file import read_adapter, write_adapter
+from gentra_lora.compare import compare
+from gentra_lora.comparison_text import as_json, text_lines, verdict_lines
+from gentra_lora.measures import MEASURES, mean_of
+from gentra_lora.noise_floor import spread_of
 from gentra_lora.params_edit import with_values
+from gentra_lora.scored_run import METRICS, SCORES, SETUP, parsed_run
 
 ROOT, WORK, RESULT = Path(__file__).parents[1], Path(__file__).with_suffix(""), Path(__file__).with_suffix(".json")
 STEPS = 200
@@ -49,6 +57,10 @@ VARIANTS |= {
     "attention": {"train.target_modules": "attention"},
     "rank 64": {"train.rank": 64, "train.lora_alpha": 64},
 }
+# What docs/tuning.md tells, beside the first seed.
+TOLD = ("tenth of the steps", "half the steps", "learning rate x 4", "learning rate / 4", "rank 4", "rank 64")
+TOLD += ("attention", "one crop")
+PAIRS = 20
 TRAINED_ELSEWHERE = {"zero": 0.0, "scale 3": 3.0}  # the first noise run at another strength
 ADAPTER = Path("models/sport_gentra_lora.safetensors")
 
@@ -122,9 +134,80 @@ def plant(folder, fault):
         save_file(load_file(file) | {"prompt_embeds": embeds[other]}, file)
 
 
+def evaluate(name):
+    """Evaluate a variant, unless it is; against the photos and latents of the demo, whatever it was trained on."""
+    folder = folder_of(name)
+    if (folder / METRICS).exists():
+        return
+    print(f"--- evaluate {name}", flush=True)
+    if not (folder / "data/latents").is_symlink():
+        (folder / "data/latents").rename(folder / "data/latents_of_its_own")
+        folder_of(name)
+    stage(folder, "evaluate")
+
+
+def scored(name):
+    """Return the ScoredRun of a variant."""
+    folder = folder_of(name)
+    texts = [(folder / path).read_text(encoding="utf-8") for path in (SETUP, SCORES, METRICS, "params.yaml")]
+    return parsed_run(name, *texts[:3], yaml.safe_load(texts[3]))
+
+
+def noise_of(runs):
+    """Return the NoiseFloor of runs of several seeds."""
+    measures = [{measure.key: mean_of(measure.values(run.rows)) for measure in MEASURES} for run in runs]
+    return spread_of(runs[0].setup, range(1, len(runs) + 1), measures, [run.metrics for run in runs])
+
+
+def planted(metrics):
+    """Return whether each planted fault moved its metric in the right direction, with the metric's values."""
+    plain, half, zero, strong = (metrics[name] for name in (NOISE[0], "half the steps", "zero", "scale 3"))
+    copying, shuffled = metrics["one photo"], metrics["shuffled captions"]
+    return {
+        "one photo: copy_rate": [half["copy_rate"], copying["copy_rate"], copying["copy_rate"] > half["copy_rate"]],
+        "scale 3: drift": [plain["drift"], strong["drift"], strong["drift"] > plain["drift"]],
+        "scale 3: bad_images": [plain["bad_images"], strong["bad_images"], strong["bad_images"] >= plain["bad_images"]],
+        "scale 3: prompt_match": [
+            plain["prompt_match"],
+            strong["prompt_match"],
+            strong["prompt_match"] < plain["prompt_match"],
+        ],
+        "zero: gap_closed": [plain["gap_closed"], zero["gap_closed"], zero["gap_closed"] == 0],
+        "zero: drift": [plain["drift"], zero["drift"], zero["drift"] == 0],
+        "shuffled captions: prompt_match": [
+            half["prompt_match"],
+            shuffled["prompt_match"],
+            shuffled["prompt_match"] < half["prompt_match"],
+        ],
+    }
+
+
+def result():
+    """Return what is written to bench/variants.json."""
+    runs = {name: scored(name) for name in VARIANTS}
+    noise = noise_of([runs[name] for name in NOISE])
+    pairs = list(combinations(TWINS, 2))[:PAIRS]
+    comparisons = {f"{one}, {other}": compare(runs[one], runs[other], noise) for one, other in pairs}
+    equal = {pair for pair, found in comparisons.items() if verdict_lines(found)[0].startswith("no difference")}
+    tenth = compare(runs[NOISE[0]], runs["tenth of the steps"], noise)
+    return {
+        "settings": {key: str(value) for key, value in SETTINGS.items()},
+        "twins": {"pairs": len(pairs), "no_difference": len(equal), "others": sorted(comparisons.keys() - equal)},
+        "tenth": as_json(tenth),
+        "planted": planted({name: run.metrics for name, run in runs.items()}),
+        "noise": asdict(noise)["metrics"],
+        "metrics": {name: run.metrics for name, run in runs.items()},
+        "texts": {name: text_lines(compare(runs[NOISE[0]], runs[name], noise)) for name in TOLD},
+    }
+
+
 def main(names):
     for name in names or VARIANTS:
         train(name)
+    for name in names or VARIANTS:
+        evaluate(name)
+    if not names:
+        RESULT.write_text(json.dumps(result(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -62,5 +62,6 @@ def test_scores_that_are_neither_in_the_cache_nor_on_a_remote_say_so(evaluated_h
 def test_newest_experiments_are_the_last_that_ran_in_their_order(evaluated_history):
     assert newest_experiments(evaluated_history, 2) == ["thick", "wide"]
     assert newest_experiments(evaluated_history, 1) == ["wide"]
-    with pytest.raises(RunError, match="there are 2 experiments and 3 are needed"):
-        newest_experiments(evaluated_history, 3)
+    assert newest_experiments(evaluated_history, 3) == ["HEAD", "thick", "wide"]
+    with pytest.raises(RunError, match="of 4 experiments there are 2; `dvc exp run"):
+        newest_experiments(evaluated_history, 4)

@@ -9,11 +9,12 @@ from PIL import Image
 from tiny_engine import adapter_tensors, load_engine
 
 from gentra_lora import evaluation
-from gentra_lora.evaluation import held_out_rows, make_plan, nearest_photos, open_processed, real_photos, score
+from gentra_lora.evaluation import held_out_rows, make_plan, score
 from gentra_lora.features import FeatureModel
 from gentra_lora.held_out import held_out_errors
 from gentra_lora.manifest import Row
 from gentra_lora.pictures import GenerationError
+from gentra_lora.real_photos import measure_photos, open_processed
 from gentra_lora.scores import paired_similarity
 
 CONFIG = SimpleNamespace(
@@ -96,7 +97,7 @@ def scored(rows, plan, tmp_path, tiny_clip):
         group: {n: list(rng.integers(0, 256, (len(of), 64, 64, 3), dtype=np.uint8)) for n in ("adapter", "base")}
         for group, of in plan.groups.items()
     }
-    real = real_photos(photos, rows, model, model, plain)
+    real = measure_photos(photos, rows, model, model, plain)
     return score(plan, drawn, real, model, model, plain), drawn, photos, real, model
 
 
@@ -121,18 +122,3 @@ def test_scores_are_those_of_the_picture_that_stands_in_the_same_place(scored):
     wanted = model.of_pictures([photos[row["photo"]] for row in of_group])
     found = paired_similarity(model.of_pictures(drawn["likeness"]["adapter"]), wanted)
     assert [row["subject_similarity"] for row in of_group] == pytest.approx(found.tolist(), abs=1e-5)
-
-
-def test_ceiling_is_the_training_photo_of_the_nearest_caption(scored, rows):
-    _, _, photos, real, model = scored
-    features = dict(zip(photos, model.of_pictures(list(photos.values())), strict=True))
-    # The captions of photos 4, 5 and 6 are those of 0, 1 and 2.
-    for n in range(3):
-        wanted = float((features[f"{n}.png"] * features[f"{n + 4}.png"]).sum())
-        assert real.ceiling[n] == pytest.approx(wanted, abs=1e-5)
-
-
-def test_real_photo_beside_a_prompt_is_the_one_of_the_nearest_caption(rows, scored):
-    photos, model = scored[2], scored[4]
-    (found,) = nearest_photos(["a gentra, view 3"], rows, photos, model, plain)
-    assert np.array_equal(found, photos["3.png"])

@@ -1,5 +1,6 @@
 """The user's own commands on a repository of its own with the tiny base: dvc repro, exp run, a kill, a resume."""
 
+import csv
 import hashlib
 import json
 import os
@@ -49,6 +50,8 @@ def repo(tmp_path_factory, tiny_base, tiny_clip):
     for name in ("dvc.yaml", ".gitignore", ".dvcignore"):
         shutil.copy(ROOT / name, folder / name)
     write_photos(folder / "data/raw")
+    (folder / "reports").mkdir()
+    (folder / "reports/noise.json").write_text("{}\n")
     values = tiny_values("models/nano-sd", "models/nano-clip")
     (folder / "params.yaml").write_text(yaml.safe_dump(values))
     command(folder, "git", "init", "-q")
@@ -89,7 +92,8 @@ def test_repro_leaves_dvc_yaml_and_git_clean(reproduced):
     tracked = command(repo, "git", "ls-files").split()
     assert "reports/metrics.json" in tracked
     assert not [name for name in tracked if name.startswith(("data/processed", "data/latents", "checkpoints"))]
-    assert not [name for name in tracked if name.endswith((".png", "lora.safetensors")) and "data/raw" not in name]
+    pictures = (".png", ".html", "lora.safetensors")
+    assert not [name for name in tracked if name.endswith(pictures) and not name.startswith(("data/raw", "src/"))]
 
 
 def test_lock_holds_the_plain_md5_of_the_adapter_file(reproduced):
@@ -109,15 +113,29 @@ def test_experiment_with_another_learning_rate_trains_again_but_encodes_nothing(
 
 def test_experiment_stands_beside_the_baseline(experiment):
     repo, _ = experiment
-    table = command(repo, "dvc", "exp", "show", "--csv")
-    assert "slow-rate" in table
-    assert "5e-05" in table
+    by_metric = ("--sort-by", "reports/metrics.json:val_loss", "--sort-order", "desc")
+    table = list(
+        csv.DictReader(command(repo, "dvc", "exp", "show", "--only-changed", "--csv", *by_metric).splitlines())
+    )
+    row = next(row for row in table if row["Experiment"] == "slow-rate")
+    assert row["train.learning_rate"] == "5e-05"
+    assert float(row["val_loss"]) > 0 and float(row["val_loss_relative"]) > 0
     changed = json.loads(command(repo, "dvc", "metrics", "diff", "HEAD", "--json"))["reports/metrics.json"]
     assert changed["val_loss"]["diff"] != 0
     plots = command(repo, "dvc", "plots", "diff", "HEAD", "--out", "dvc_plots")
     assert "index.html" in plots
     page = (repo / "dvc_plots/index.html").read_text()
-    assert all(title in page for title in ("training loss", "loss on photos that are never trained on", "grid.png"))
+    titles = "training loss", "loss on photos that are never trained on", "held-out loss over the base's"
+    pictures = "grid.png", "img2img.png", "drift.png", "scales.png", "prompt_1_gentra__snow.png", "step-0000006.png"
+    assert [name for name in (*titles, *pictures) if name not in page] == []
+
+
+def test_comparison_of_the_experiment_with_its_baseline_comes_from_the_cache(experiment):
+    repo, _ = experiment
+    found = json.loads(command(repo, "gentra-lora", "compare", "HEAD", "slow-rate", "--json"))
+    assert "train.learning_rate: 0.002 -> 5e-05" in found["changed"]
+    assert {measure["key"] for measure in found["measures"]} >= {"val_loss", "subject_similarity", "drift"}
+    assert found["differing"] == []
 
 
 def test_wrong_parameter_of_an_experiment_ends_at_once_with_its_key(experiment):

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from dvc.repo import Repo
 
-from gentra_lora.compare import as_json, compare, table_lines, verdict_lines
+from gentra_lora.compare import compare
+from gentra_lora.comparison_text import as_json, text_lines
 from gentra_lora.evaluated_revisions import WORKSPACE, newest_experiments, read_run
 from gentra_lora.noise_floor import NOISE, read_noise
 
@@ -16,7 +17,7 @@ def add_to(commands):
     sub = commands.add_parser("compare", help="which of two evaluated revisions is better, and how sure that is")
     sub.add_argument("first", nargs="?", help=words)
     sub.add_argument("second", nargs="?", default=WORKSPACE, help=f"{words} (%(default)s)")
-    sub.add_argument("--newest", action="store_true", help="the two newest experiments")
+    sub.add_argument("--newest", action="store_true", help="the two newest experiments; of a single one, HEAD and it")
     sub.add_argument("--json", action="store_true", help="for programs")
     sub.set_defaults(command=lambda args: compare_command(args, sub))
 
@@ -38,21 +39,3 @@ def compare_command(args, parser):
         print(json.dumps(as_json(comparison), indent=1))
     else:
         print("\n".join(text_lines(comparison)))
-
-
-def text_lines(comparison):
-    """Return the lines of a Comparison for a person."""
-    first, second = comparison.names
-    lines = [f"first: {first}", f"second: {second}"]
-    lines += [f"  {line}" for line in comparison.changed or ["no parameter differs"]]
-    lines += ["", *verdict_lines(comparison), *comparison.left_out, "", *table_lines(comparison)]
-    if comparison.told:
-        lines += ["", "they were made on different ground, which may move a score by itself:"]
-        lines += [f"  {line}" for line in comparison.told]
-    if not comparison.noise_seeds:
-        lines += [
-            "",
-            "how much another seed of the training changes is not measured for this set-up: the intervals speak of "
-            "these two files alone (`gentra-lora noise`)",
-        ]
-    return lines

@@ -64,19 +64,21 @@ def _cached_text(repo, path, label):
 
 
 def newest_experiments(root, count):
-    """Return the names of the newest experiments of the current branch, the oldest of them first.
+    """Return the names of the newest experiments, the oldest of them first.
+
+    Where there is one too few, HEAD stands before them.
 
     Raises:
         RunError: there are fewer.
     """
     with Repo(str(root)) as repo:
-        found = [name for names in repo.experiments.ls().values() for name, _ in names]
+        found = [name for names in repo.experiments.ls(all_commits=True).values() for name, _ in names]
         times = {name: repo.scm.resolve_commit(repo.scm.get_ref(_ref(repo, name))).commit_time for name in found}
-    if len(found) < count:
+    if len(found) < count - 1 or not found:
         raise RunError(
-            f"there are {len(found)} experiments and {count} are needed; `dvc exp run --name NAME -S KEY=VALUE`"
+            f"of {count} experiments there are {len(found)}; `dvc exp run --name NAME -S KEY=VALUE` makes one"
         )
-    return sorted(found, key=times.get)[-count:]
+    return ["HEAD", *sorted(found, key=times.get)][-count:]
 
 
 def _ref(repo, name):

@@ -2,15 +2,11 @@
 
 from dataclasses import dataclass, replace
 
-import numpy as np
-
-from gentra_lora.crops import centre_crop
 from gentra_lora.held_out import held_out_errors, held_out_timesteps
 from gentra_lora.latents import load_split, read_index
 from gentra_lora.photo import open_upright, sha256_of
 from gentra_lora.picture_request import PictureRequest, steps_of_schedule
 from gentra_lora.score_rows import (
-    RealPhotos,
     add_copying,
     add_drift,
     add_likeness,
@@ -19,7 +15,6 @@ from gentra_lora.score_rows import (
     picture_rows,
     real_rows,
 )
-from gentra_lora.scores import nearest, paired_similarity
 
 STRIP_PHOTOS = 3  # held-out photos that are redrawn at each strength
 
@@ -117,11 +112,6 @@ def held_out_rows(engine, factors, noise_scheduler, folder):
     return loss_rows(errors, photos.file_names, held_out_timesteps(noise_scheduler).tolist())
 
 
-def open_processed(folder, rows, resolution):
-    """Return {file name: centre crop, uint8 (R, R, 3)} of processed photos."""
-    return {row.file_name: np.array(centre_crop(open_upright(folder / row.file_name), resolution)) for row in rows}
-
-
 def score(plan, drawn, real, likeness, matching, plain):
     """Return the rows of all pictures and of the real photos.
 
@@ -147,30 +137,3 @@ def score(plan, drawn, real, likeness, matching, plain):
             add_prompt_match(group_rows, {name: matching.of_pictures(made) for name, made in pictures.items()}, wanted)
         scores += group_rows
     return scores
-
-
-def real_photos(photos, rows, likeness, matching, plain):
-    """Return the RealPhotos of a manifest's rows.
-
-    The ceiling of a held-out photo is the training photo whose caption is nearest: a perfect adapter's picture could be
-    no more alike than another photo of the same scene.
-    """
-    parts = {split: [row for row in rows if row.split == split] for split in ("held_out", "train")}
-    names = {split: [row.file_name for row in part] for split, part in parts.items()}
-    features = {split: likeness.of_pictures([photos[name] for name in of]) for split, of in names.items()}
-    captions = {split: matching.of_prompts([plain(row.caption) for row in part]) for split, part in parts.items()}
-    _, place = nearest(captions["held_out"], captions["train"])
-    ceiling = paired_similarity(features["train"][place], features["held_out"]).tolist()
-    matches = {}
-    for split, of in names.items():
-        pictures = matching.of_pictures([photos[name] for name in of])
-        matches |= dict(zip(of, paired_similarity(pictures, captions[split]).tolist(), strict=True))
-    return RealPhotos(names["held_out"], names["train"], features["held_out"], features["train"], ceiling, matches)
-
-
-def nearest_photos(prompts, rows, photos, matching, plain):
-    """Return for each prompt the real photo whose caption is nearest."""
-    wanted, captions = (
-        matching.of_prompts([plain(text) for text in of]) for of in (prompts, [r.caption for r in rows])
-    )
-    return [photos[rows[n].file_name] for n in nearest(wanted, captions)[1].tolist()]

@@ -4,8 +4,6 @@ The groups of pictures: `likeness` are the held-out photos' captions, `class` th
 the trigger word, `prompt` the prompts of params.yaml, `drift` those that have nothing to do with the subject.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 
@@ -14,28 +12,6 @@ from gentra_lora.picture_faults import fault_of
 from gentra_lora.scores import distance_to_others, drift, nearest, nearest_of_fewer, paired_similarity
 
 DIGITS = 6  # of a score; the rest differs between two CPUs
-COPY_QUANTILE = 0.95  # of the held-out photos' similarity to their nearest training photo
-
-
-@dataclass(frozen=True)
-class RealPhotos:
-    """The photos that pictures are measured against; unit features (N, D), a row each, by the likeness model."""
-
-    held_out: list[str]  # file names
-    train: list[str]
-    held_out_features: torch.Tensor
-    train_features: torch.Tensor
-    ceiling: list[float]  # of each held-out photo: the likeness of the training photo of the nearest caption
-    prompt_match: dict[str, float]  # {file name: cosine of the photo and its caption}
-
-    @property
-    def copy_threshold(self):
-        """The similarity to a training photo above which a picture counts as copied from it.
-
-        One in twenty other photos of the subject is as near to one by chance.
-        """
-        similarity, _ = nearest(self.held_out_features, self.train_features)
-        return float(torch.quantile(similarity, COPY_QUANTILE))
 
 
 def picture_rows(group, requests, pictures, features, photos=None):

@@ -132,6 +132,10 @@ class Session:
                     found.append(Image.open(io.BytesIO(base64.b64decode(output.data[kind]))))
         return found
 
+    def pages(self, title):
+        """Return the HTML that a cell showed."""
+        return [page for output in self._cell(title).outputs if (page := output.get("data", {}).get("text/html"))]
+
     def _cell(self, title):
         (cell,) = [cell for cell in self.notebook.cells if cell.source.startswith(f"# @title {title}")]
         return cell

@@ -17,15 +17,7 @@ from gentra_lora.base_model import (
 )
 from gentra_lora.base_pictures import BasePictures
 from gentra_lora.captions import without_trigger
-from gentra_lora.evaluation import (
-    Evaluated,
-    held_out_rows,
-    make_plan,
-    nearest_photos,
-    open_processed,
-    real_photos,
-    score,
-)
+from gentra_lora.evaluation import Evaluated, held_out_rows, make_plan, score
 from gentra_lora.evaluation_report import save_report
 from gentra_lora.features import FeatureModel
 from gentra_lora.hardware import hardware_name
@@ -38,6 +30,7 @@ from gentra_lora.params import load_params
 from gentra_lora.photo import sha256_of
 from gentra_lora.picture_engine import PictureEngine
 from gentra_lora.provenance import versions
+from gentra_lora.real_photos import measure_photos, nearest_photos, open_processed
 from gentra_lora.scored_run import METRICS, SCORES, SETUP
 from gentra_lora.sheets import sheets_of
 from gentra_lora.stages import run
@@ -77,7 +70,7 @@ def main():
         strips = {strength: drawing.draw(requests) for strength, requests in plan.strips.items()}
         steps = drawing.sheet(plan.groups["prompt"][0], scales, adapters)
     photos = open_processed(PROCESSED / "images", rows, params.prepare.resolution)
-    real = real_photos(photos, rows, likeness, matching, plain)
+    real = measure_photos(photos, rows, likeness, matching, plain)
     scores = held_out_rows(engine, factors, load_noise_scheduler(source), LATENTS_DIR)
     scores += score(plan, drawn, real, likeness, matching, plain)
     evaluated = Evaluated(plan, drawn, scores, metrics_of(scores), setup, header)
