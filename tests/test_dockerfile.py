@@ -59,6 +59,6 @@ def test_process_is_not_root_gets_signals_and_writes_to_one_folder():
     assert all(place.startswith("/data") for _, place in places)
 
 
-def test_page_is_part_of_the_package():
+def test_pages_are_part_of_the_package():
     configured = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
-    assert configured["package-data"] == {"gentra_lora.service": ["page/*"]}
+    assert configured["package-data"] == {"gentra_lora": ["*.html"], "gentra_lora.service": ["page/*"]}

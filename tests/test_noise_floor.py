@@ -39,4 +39,5 @@ def test_noise_of_another_set_up_is_not_used(noise, tmp_path):
     assert fitting_noise(path, SETUP) is None
     path.write_text(json.dumps(asdict(noise)))
     assert fitting_noise(path, SETUP | {"device": "T4"}) == noise
-    assert fitting_noise(path, SETUP | {"num_inference_steps": 25}) is None
+    for changed in ({"num_inference_steps": 25}, {"base": "other@2"}, {"prompts": ["on Mars"]}):
+        assert fitting_noise(path, SETUP | changed) is None

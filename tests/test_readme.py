@@ -57,6 +57,15 @@ def test_table_of_speed_is_the_one_that_was_measured():
     assert shown["peak memory, MB"] == [str(base["peak_mb"]) for base in bases]
 
 
+def test_table_of_evaluation_is_the_one_that_was_measured():
+    measured = json.loads((ROOT / "bench/evaluate.json").read_text(encoding="utf-8"))
+    ratios = {"plain loop": 1} | measured["times_as_fast_as_the_plain_loop"]
+    assert table_after("compares this table with bench/evaluate.json") == {
+        name: [str(measured["pictures_a_second"][name]), str(ratio)] for name, ratio in ratios.items()
+    }
+    assert ratios["first evaluation"] >= 1.5
+
+
 def test_table_of_the_service_is_the_committed_bench():
     measured = json.loads((ROOT / "bench/serve.json").read_text(encoding="utf-8"))
     one, three = (measured["times_one_at_a_time"][name] for name in ("one scale", "three scales"))

@@ -35,8 +35,8 @@ class NoiseFloor:
         return float(quantile) * math.sqrt(2) * self.measures[key]
 
     def fits(self, setup):
-        """Whether it was measured in the way of another evaluation, so that its spread means something there."""
-        return not differing(self.setup, setup)
+        """Whether it was measured on the base and in the way of another evaluation: else its spread means nothing."""
+        return self.setup.get("base") == setup["base"] and not differing(self.setup, setup)
 
 
 def spread_of(setup, seeds, measures, metrics):
