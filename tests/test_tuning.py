@@ -18,9 +18,9 @@ def test_settings_in_the_guide_are_those_of_the_runs():
     assert all(f"`{key}={value}`" in GUIDE for key, value in MEASURED["settings"].items())
 
 
-def test_twins_are_told_apart_in_at_most_two_of_twenty_pairs_and_a_tenth_of_the_steps_is_worse():
+def test_twins_are_told_apart_in_at_most_one_of_ten_pairs_and_a_tenth_of_the_steps_is_worse():
     twins = MEASURED["twins"]
-    assert twins["pairs"] == 20 and twins["no_difference"] >= 18
+    assert twins["pairs"] >= 20 and twins["no_difference"] >= 0.9 * twins["pairs"]
     assert f"{twins['no_difference']} of {twins['pairs']} pairs" in GUIDE
     loss = MEASURED["tenth"]["measures"][0]
     assert loss["key"] == "val_loss" and loss["verdict"] == "worse" and loss["low"] > 0
