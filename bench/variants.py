@@ -10,21 +10,20 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import combinations
 from pathlib import Path
 
 import torch
-import yaml
 from safetensors.torch import load_file, save_file
 
 from gentra_lora.adapter_file import read_adapter, write_adapter
 from gentra_lora.compare import compare
 from gentra_lora.comparison_text import as_json, text_lines, verdict_lines
-from gentra_lora.measures import MEASURES, mean_of
-from gentra_lora.noise_floor import spread_of
+from gentra_lora.evaluated_revisions import WORKSPACE, read_run
+from gentra_lora.noise_command import noise_of
 from gentra_lora.params_edit import with_values
-from gentra_lora.scored_run import METRICS, SCORES, SETUP, parsed_run
+from gentra_lora.scored_run import METRICS
 
 ROOT, WORK, RESULT = Path(__file__).parents[1], Path(__file__).with_suffix(""), Path(__file__).with_suffix(".json")
 STEPS = 200
@@ -149,15 +148,7 @@ def evaluate(name):
 
 def scored(name):
     """Return the ScoredRun of a variant."""
-    folder = folder_of(name)
-    texts = [(folder / path).read_text(encoding="utf-8") for path in (SETUP, SCORES, METRICS, "params.yaml")]
-    return parsed_run(name, *texts[:3], yaml.safe_load(texts[3]))
-
-
-def noise_of(runs):
-    """Return the NoiseFloor of runs of several seeds."""
-    measures = [{measure.key: mean_of(measure.values(run.rows)) for measure in MEASURES} for run in runs]
-    return spread_of(runs[0].setup, range(1, len(runs) + 1), measures, [run.metrics for run in runs])
+    return replace(read_run(folder_of(name), WORKSPACE), name=name)
 
 
 def planted(metrics):
@@ -186,7 +177,7 @@ def planted(metrics):
 def result():
     """Return what is written to bench/variants.json."""
     runs = {name: scored(name) for name in VARIANTS}
-    noise = noise_of([runs[name] for name in NOISE])
+    noise = noise_of([runs[name] for name in NOISE], range(1, len(NOISE) + 1))
     pairs = list(combinations(TWINS, 2))
     comparisons = {f"{one}, {other}": compare(runs[one], runs[other], noise) for one, other in pairs}
     equal = {pair for pair, found in comparisons.items() if verdict_lines(found)[0].startswith("no difference")}

@@ -1,8 +1,12 @@
-"""Rows of an evaluation as score_rows.py makes them, with values that a test plants."""
+"""Rows of an evaluation as score_rows.py makes them, with values that a test plants, and photos to measure."""
 
 import random
 
+import numpy as np
+from PIL import Image
+
 from gentra_lora.held_out import BANDS
+from gentra_lora.manifest import Row
 from gentra_lora.scored_run import ScoredRun
 
 PHOTOS, PROMPTS, DRIFT, SEEDS = (
@@ -88,3 +92,13 @@ def rows_of(adapter=VALUES, base=BASE, wobble=0.01, key=""):
 def run_of(name="a", setup=None, params=None, **rows):
     """Return a ScoredRun of such rows."""
     return ScoredRun(name, SETUP | (setup or {}), rows_of(**rows), {}, params or PARAMS)
+
+
+def write_rows(folder):
+    """Write photos of four captions into a folder, four held out and three to train on; return the manifest's rows."""
+    found = []
+    for n, split in enumerate(["held_out"] * 4 + ["train"] * 3):
+        pixels = np.random.default_rng(n).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+        Image.fromarray(pixels).resize((96, 72)).save(folder / f"{n}.png")
+        found.append(Row(f"{n}.png", str(n) * 64, f"a gentra, view {n % 4}", split, 64, 64))
+    return found

@@ -5,14 +5,13 @@ import pytest
 import torch
 from conftest import cached_photos
 from diffusers import DDPMScheduler
-from PIL import Image
+from scored import write_rows
 from tiny_engine import adapter_tensors, load_engine
 
 from gentra_lora import evaluation
 from gentra_lora.evaluation import held_out_rows, make_plan, score
 from gentra_lora.features import FeatureModel
 from gentra_lora.held_out import held_out_errors
-from gentra_lora.manifest import Row
 from gentra_lora.pictures import GenerationError
 from gentra_lora.real_photos import measure_photos, open_processed
 from gentra_lora.scores import paired_similarity
@@ -33,12 +32,7 @@ def plain(prompt):
 
 @pytest.fixture
 def rows(tmp_path):
-    found = []
-    for n, split in enumerate(["held_out"] * 4 + ["train"] * 3):
-        pixels = np.random.default_rng(n).integers(0, 256, (6, 8, 3), dtype=np.uint8)
-        Image.fromarray(pixels).resize((96, 72)).save(tmp_path / f"{n}.png")
-        found.append(Row(f"{n}.png", str(n) * 64, f"a gentra, view {n % 4}", split, 64, 64))
-    return found
+    return write_rows(tmp_path)
 
 
 @pytest.fixture

@@ -1,23 +1,17 @@
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from scored import write_rows
 from test_evaluation import plain
 from test_score_rows import REAL
 
 from gentra_lora.features import FeatureModel
-from gentra_lora.manifest import Row
 from gentra_lora.real_photos import measure_photos, nearest_photos, open_processed
 
 
 @pytest.fixture
 def rows(tmp_path):
-    found = []
-    for n, split in enumerate(["held_out"] * 4 + ["train"] * 3):
-        pixels = np.random.default_rng(n).integers(0, 256, (6, 8, 3), dtype=np.uint8)
-        Image.fromarray(pixels).resize((96, 72)).save(tmp_path / f"{n}.png")
-        found.append(Row(f"{n}.png", str(n) * 64, f"a gentra, view {n % 4}", split, 64, 64))
-    return found
+    return write_rows(tmp_path)
 
 
 @pytest.fixture

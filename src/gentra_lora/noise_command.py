@@ -43,13 +43,18 @@ def noise_command(args):
     first = load_params(root / "params.yaml").train.seed
     seeds = range(first, first + args.seeds)
     runs = [run_of_seed(root, seed) for seed in seeds]
-    measures = [{measure.key: mean_of(measure.values(run.rows)) for measure in MEASURES} for run in runs]
-    noise = spread_of(runs[0].setup, seeds, measures, [run.metrics for run in runs])
+    noise = noise_of(runs, seeds)
     text = json.dumps(asdict(noise), indent=1, ensure_ascii=False) + "\n"
     write_whole(root / NOISE, lambda partial: partial.write_text(text, encoding="utf-8"))
     width = max(map(len, noise.metrics))
     print("\n".join(f"{key:{width}}  {of['mean']:.4f} +- {of['sd']:.4f}" for key, of in noise.metrics.items()))
     print(f"{NOISE}: {len(seeds)} seeds; commit it, `gentra-lora compare` and the report read it")
+
+
+def noise_of(runs, seeds):
+    """Return the NoiseFloor of ScoredRuns, one for each of the seeds."""
+    measures = [{measure.key: mean_of(measure.values(run.rows)) for measure in MEASURES} for run in runs]
+    return spread_of(runs[0].setup, seeds, measures, [run.metrics for run in runs])
 
 
 def run_of_seed(root, seed):
