@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from gentra_lora.intervals import Interval, cluster_interval
-from gentra_lora.measures import MEASURES, Measure, clustered, mean_of
+from gentra_lora.intervals import Interval
+from gentra_lora.measures import MEASURES, Measure, interval_of, mean_of
 from gentra_lora.scored_run import COMPARED, RunError, differing, told_differences
 
 BETTER, WORSE, SEED, NONE = "better", "worse", "within another seed's spread", "no difference"
@@ -24,7 +24,7 @@ class Difference:
         """Whether the second run is BETTER, WORSE, or neither, and then why not."""
         if not self.interval.excludes_zero:
             return NONE
-        if self.noise is not None and abs(self.interval.mean) <= self.noise:
+        if not self.interval.exceeds(self.noise):
             return SEED
         return BETTER if (self.interval.mean < 0) == (self.measure.better == "lower") else WORSE
 
@@ -101,8 +101,7 @@ def difference_of(measure, rows, others, noise):
         )
     if not values:
         return None
-    paired = clustered({pair: other_values[pair] - value for pair, value in values.items()})
-    interval = cluster_interval([paired[cluster] for cluster in sorted(paired)])
+    interval = interval_of({pair: other_values[pair] - value for pair, value in values.items()})
     means = mean_of(values), mean_of(other_values)
     return Difference(measure, means, interval, len(values), noise.threshold(measure.key) if noise else None)
 

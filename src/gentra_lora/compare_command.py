@@ -8,7 +8,7 @@ from dvc.repo import Repo
 from gentra_lora.compare import compare
 from gentra_lora.comparison_text import as_json, text_lines
 from gentra_lora.evaluated_revisions import WORKSPACE, newest_experiments, read_run
-from gentra_lora.noise_floor import NOISE, read_noise
+from gentra_lora.noise_floor import NOISE, fitting_noise
 
 
 def add_to(commands):
@@ -33,8 +33,7 @@ def compare_command(args, parser):
     root = Path(Repo.find_root())
     revs = newest_experiments(root, 2) if args.newest else (args.first, args.second)
     one, other = (read_run(root, rev) for rev in revs)
-    path = root / NOISE
-    comparison = compare(one, other, read_noise(path.read_text(encoding="utf-8"), path) if path.exists() else None)
+    comparison = compare(one, other, fitting_noise(root / NOISE, one.setup))
     if args.json:
         print(json.dumps(as_json(comparison), indent=1))
     else:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from gentra_lora.held_out import held_out_errors, held_out_timesteps
 from gentra_lora.latents import load_split, read_index
+from gentra_lora.measures import PICTURES_OF_SUBJECT
 from gentra_lora.photo import open_upright, sha256_of
 from gentra_lora.picture_request import PictureRequest, steps_of_schedule
 from gentra_lora.score_rows import (
@@ -128,7 +129,7 @@ def score(plan, drawn, real, likeness, matching, plain):
         group_rows = picture_rows(group, requests, pictures, features, of_photos)
         if of_photos:
             add_likeness(group_rows, features, real)
-        if group in ("likeness", "prompt"):
+        if group in PICTURES_OF_SUBJECT:
             add_copying(group_rows, features, real)
         if group == "drift":
             add_drift(group_rows, features)

@@ -1,11 +1,10 @@
 """From an evaluation's pictures and scores to its sheets and its page."""
 
 from gentra_lora.curves import chart, read_curve
-from gentra_lora.held_out import BANDS
+from gentra_lora.measures import BAND_LABELS
 from gentra_lora.report_page import measured, most_copied, verdict, worst, write_report
 from gentra_lora.sheets import save_sheets
 
-BAND_LABELS = ("little noise: details", "some: parts", "much: layout")
 CURVES = "plots/metrics/train/held_out_{}.tsv"  # DVCLive's, relative to the base's
 
 
@@ -42,9 +41,7 @@ def save_report(path, images_dir, train_dir, *, evaluated, sheets, photos, copy_
 
 
 def _chart(train_dir, kept):
-    curves = [
-        read_curve(train_dir / CURVES.format(band), label) for band, label in zip(BANDS, BAND_LABELS, strict=True)
-    ]
+    curves = [read_curve(train_dir / CURVES.format(band), label) for band, label in BAND_LABELS.items()]
     curves = [curve for curve in curves if curve]
     return chart(curves, kept) if curves else None
 

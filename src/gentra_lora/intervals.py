@@ -24,6 +24,10 @@ class Interval:
         """Whether 0 lies outside; an interval of zeros alone has 0 in it."""
         return self.low is not None and (self.low > 0 or self.high < 0)
 
+    def exceeds(self, noise):
+        """Whether 0 lies outside, and the mean is larger than what noise alone gives; None is noise unmeasured."""
+        return self.excludes_zero and (noise is None or abs(self.mean) > noise)
+
 
 def cluster_interval(means):
     """Return the Interval of the mean of clusters, each drawn again as a whole.

@@ -4,9 +4,11 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from gentra_lora.held_out import BANDS
+from gentra_lora.intervals import cluster_interval
 from gentra_lora.scores import gap_closed
 
 PICTURES_OF_SUBJECT = ("likeness", "prompt")
+BAND_LABELS = dict(zip(BANDS, ("little noise: details", "some: parts", "much: layout"), strict=True))
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,6 @@ class Measure:
     digits: int = 4  # that are shown
     band: str | None = None  # of held-out errors
     part: bool = False  # of the measure before it; told in the table alone
-    of_adapter_alone: bool = False  # the base has no such value
     of_base_weights: bool = False  # cannot be compared between two bases
 
     def values(self, rows, adapter=True):
@@ -55,13 +56,10 @@ def _pair(row):
 LOSS = {"field": "loss", "groups": (None,), "better": "lower", "digits": 5, "of_base_weights": True}
 MEASURES = (
     Measure("val_loss", "held-out loss", **LOSS),
-    *(
-        Measure(f"val_loss_{band}", f"  {name}", band=band, part=True, **LOSS)
-        for band, name in zip(BANDS, ("little noise: details", "some: parts", "much: layout"), strict=True)
-    ),
+    *(Measure(f"val_loss_{band}", f"  {name}", band=band, part=True, **LOSS) for band, name in BAND_LABELS.items()),
     Measure("subject_similarity", "likeness", "subject_similarity", ("likeness",), "higher"),
     Measure("prompt_match", "prompt match", "prompt_match", ("prompt",), "higher"),
-    Measure("drift", "drift", "drift", ("drift",), "lower", of_adapter_alone=True, of_base_weights=True),
+    Measure("drift", "drift", "drift", ("drift",), "lower", of_base_weights=True),
     Measure("class_similarity", "class leak", "subject_similarity", ("class",), "lower"),
     Measure("copied", "copying", "copied", PICTURES_OF_SUBJECT, "lower"),
     Measure("distance", "diversity", "distance", PICTURES_OF_SUBJECT, "higher"),
@@ -74,6 +72,12 @@ def clustered(values):
     for (cluster, _), value in values.items():
         found[cluster].append(value)
     return {cluster: sum(of) / len(of) for cluster, of in found.items()}
+
+
+def interval_of(values):
+    """Return the Interval of the mean of {(cluster, pair): value}."""
+    means = clustered(values)
+    return cluster_interval([means[cluster] for cluster in sorted(means)])
 
 
 def mean_of(values):

@@ -8,8 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
 from gentra_lora.errors import listed
-from gentra_lora.intervals import cluster_interval
-from gentra_lora.measures import MEASURES, clustered, mean_of
+from gentra_lora.measures import MEASURES, interval_of, mean_of
 
 SIDE, QUALITY = 224, 85  # px and JPEG quality of a picture in the page
 MOST_SHOWN = 12  # pictures of a list
@@ -54,10 +53,8 @@ def measured(rows, metrics, noise):
         values, base = measure.values(rows), measure.values(rows, adapter=False)
         if not values:
             continue
-        differences = {pair: value - base.get(pair, 0.0) for pair, value in values.items()}
-        paired = clustered(differences)
+        interval = interval_of({pair: value - base.get(pair, 0.0) for pair, value in values.items()})
         threshold = noise.threshold(measure.key) if noise else None
-        interval = cluster_interval([paired[cluster] for cluster in sorted(paired)])
         found.append(
             {
                 "measure": measure,
@@ -66,7 +63,7 @@ def measured(rows, metrics, noise):
                 "real": metrics.get(REAL.get(measure.key)),
                 "interval": interval,
                 "noise": threshold,
-                "inside": not interval.excludes_zero or (threshold is not None and abs(interval.mean) <= threshold),
+                "inside": not interval.exceeds(threshold),
                 "rows": len(values),
             }
         )

@@ -37,7 +37,7 @@ def picture_rows(group, requests, pictures, features, photos=None):
 
 
 def add_likeness(rows, features, real):
-    """Add to rows with a photo how alike they are: to that photo, and to the nearest training and held-out photos."""
+    """Add to rows with a photo how alike their picture and that photo are."""
     both = torch.cat([features["adapter"], features["base"]])
     wanted = real.held_out_features[[real.held_out.index(row["photo"]) for row in rows]]
     _add(rows, "subject_similarity", paired_similarity(both, wanted))
