@@ -17,12 +17,12 @@ import torch
 from peak_memory import own_peak_mb
 from PIL import Image
 
-from gentra_lora.base_model import BaseSource, load_text_encoder, load_tokenizer, load_vae
-from gentra_lora.crops import crop, crop_boxes
-from gentra_lora.latent_cache import CropSettings, LatentCache
-from gentra_lora.manifest import Row
-from gentra_lora.photo import open_upright, to_pixel_values
-from gentra_lora.stages import hush_libraries
+from gentra_lora.base.libraries import hush_libraries
+from gentra_lora.base.model import BaseSource, load_text_encoder, load_tokenizer, load_vae
+from gentra_lora.latents.cache import CropSettings, LatentCache
+from gentra_lora.photos.crops import crop, crop_boxes
+from gentra_lora.photos.manifest import Row
+from gentra_lora.photos.photo import open_upright, to_pixel_values
 
 BASE = BaseSource("models/nano-sd")
 SIZE, VARIANTS, BATCH_SIZE, ROUNDS = (128, 128), 6, 2, 5  # as in profiles/demo.yaml

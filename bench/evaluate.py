@@ -12,16 +12,16 @@ from pathlib import Path
 
 import torch
 
-from gentra_lora.adapter import attach_adapter, lora_modules
-from gentra_lora.adapter_file import kohya_tensors, read_adapter, write_adapter
-from gentra_lora.base_model import BaseSource, load_unet
-from gentra_lora.base_pictures import BasePictures
-from gentra_lora.paired_pictures import PairedPictures
+from gentra_lora.adapter.file import kohya_tensors, read_adapter, write_adapter
+from gentra_lora.adapter.lora import attach_adapter, lora_modules
+from gentra_lora.base.libraries import hush_libraries
+from gentra_lora.base.model import BaseSource, load_unet
+from gentra_lora.evaluation.base_pictures import BasePictures
+from gentra_lora.evaluation.paired_pictures import PairedPictures
 from gentra_lora.params import load_params
-from gentra_lora.picture_engine import PictureEngine
-from gentra_lora.picture_request import PictureRequest
-from gentra_lora.pictures import load_sampler
-from gentra_lora.stages import hush_libraries
+from gentra_lora.pictures.engine import PictureEngine
+from gentra_lora.pictures.request import PictureRequest
+from gentra_lora.pictures.sampling_pipeline import load_sampler
 
 RESULT, CPU = Path(__file__).with_suffix(".json"), torch.device("cpu")
 BASE, SIDE, TURNS = BaseSource("models/nano-sd"), 128, 3

@@ -14,7 +14,8 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 
-from gentra_lora.base_model import (
+from gentra_lora.base.libraries import hush_libraries
+from gentra_lora.base.model import (
     BaseSource,
     load_noise_scheduler,
     load_text_encoder,
@@ -22,13 +23,12 @@ from gentra_lora.base_model import (
     load_unet,
     load_vae,
 )
-from gentra_lora.held_out import banded, held_out_errors
-from gentra_lora.latent_cache import CropSettings, LatentCache
-from gentra_lora.latents import load_split, read_empty_prompt, read_index
-from gentra_lora.manifest import read_manifest
+from gentra_lora.latents.cache import CropSettings, LatentCache
+from gentra_lora.latents.cached_photos import load_split, read_empty_prompt, read_index
 from gentra_lora.params import load_params
-from gentra_lora.stages import hush_libraries
-from gentra_lora.training import Training, TrainingData
+from gentra_lora.photos.manifest import read_manifest
+from gentra_lora.training.held_out import banded, held_out_errors
+from gentra_lora.training.run import Training, TrainingData
 
 PROCESSED_DIR, LATENTS_DIR, RESULT = Path("data/processed"), Path("data/latents"), Path(__file__).with_suffix(".json")
 SEEDS = (1, 2, 3)

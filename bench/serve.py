@@ -23,11 +23,11 @@ from pathlib import Path
 import requests
 import torch
 
-from gentra_lora.adapter import attach_adapter, lora_modules
-from gentra_lora.adapter_file import kohya_tensors, read_adapter, write_adapter
-from gentra_lora.base_model import DTYPES, BaseSource, base_identity, choose_device, load_unet
-from gentra_lora.pictures import load_sampler
-from gentra_lora.stages import hush_libraries
+from gentra_lora.adapter.file import kohya_tensors, read_adapter, write_adapter
+from gentra_lora.adapter.lora import attach_adapter, lora_modules
+from gentra_lora.base.libraries import hush_libraries
+from gentra_lora.base.model import DTYPES, BaseSource, base_identity, choose_device, load_unet
+from gentra_lora.pictures.sampling_pipeline import load_sampler
 
 RESULT = Path(__file__).with_suffix(".json")
 BASE, SIDE, STEPS, GUIDANCE, RANK = "models/nano-sd", 128, 20, 2.5, 16
@@ -111,7 +111,7 @@ def started(adapter):
     """Start the service and return its process once it is ready."""
     words = ["serve", "--weights", str(adapter), "--base", BASE, "--port", str(PORT), "--max-queue", "64"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "gentra_lora.cli", *words], stderr=subprocess.DEVNULL, env=os.environ
+        [sys.executable, "-m", "gentra_lora.commands.main", *words], stderr=subprocess.DEVNULL, env=os.environ
     )
     while True:
         time.sleep(0.5)

@@ -30,9 +30,10 @@ from torch.nn.functional import mse_loss
 from tqdm import tqdm
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from gentra_lora.adapter import attach_adapter
-from gentra_lora.allocator import keep_freed_memory
-from gentra_lora.base_model import (
+from gentra_lora.adapter.lora import attach_adapter
+from gentra_lora.base.allocator import keep_freed_memory
+from gentra_lora.base.libraries import hush_libraries
+from gentra_lora.base.model import (
     BaseSource,
     load_noise_scheduler,
     load_text_encoder,
@@ -40,12 +41,12 @@ from gentra_lora.base_model import (
     load_unet,
     load_vae,
 )
-from gentra_lora.latents import CachedPhotos, token_ids
-from gentra_lora.optimizers import make_lr_scheduler
+from gentra_lora.latents.cached_photos import CachedPhotos
+from gentra_lora.latents.posteriors import token_ids
 from gentra_lora.params import load_params
-from gentra_lora.progress import Progress
-from gentra_lora.stages import hush_libraries
-from gentra_lora.training import Training, TrainingData
+from gentra_lora.training.optimizers import make_lr_scheduler
+from gentra_lora.training.progress import Progress
+from gentra_lora.training.run import Training, TrainingData
 
 RESULT = Path(__file__).with_suffix(".json")
 SIZES = {"160 x 160": (160, 160), "1 megapixel": (866, 1155), "12 megapixels": (3000, 4000)}  # of the photos

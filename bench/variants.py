@@ -17,13 +17,13 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from gentra_lora.adapter_file import read_adapter, write_adapter
-from gentra_lora.compare import compare
-from gentra_lora.comparison_text import as_json, text_lines, verdict_lines
-from gentra_lora.evaluated_revisions import WORKSPACE, read_run
-from gentra_lora.noise_command import noise_of
-from gentra_lora.params_edit import with_values
-from gentra_lora.scored_run import METRICS
+from gentra_lora.adapter.file import read_adapter, write_adapter
+from gentra_lora.commands.noise import noise_of
+from gentra_lora.commands.params_edit import with_values
+from gentra_lora.evaluation.compare import compare
+from gentra_lora.evaluation.comparison_text import as_json, text_lines, verdict_lines
+from gentra_lora.evaluation.scored_run import METRICS
+from gentra_lora.revisions.evaluated import WORKSPACE, read_run
 
 ROOT, WORK, RESULT = Path(__file__).parents[1], Path(__file__).with_suffix(""), Path(__file__).with_suffix(".json")
 STEPS = 200

@@ -22,19 +22,20 @@ import torch
 import yaml
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from dvc.repo import Repo
-from dvc_project import make_history
-from fake_drive import FakeDrive
 from PIL import Image
 from pydrive2.fs import GDriveFileSystem
 from safetensors.torch import save_file
-from serving import served, serving_repo  # noqa: F401 - fixtures
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import CLIPConfig, CLIPModel, CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from gentra_lora.drive_folder import open_folder
-from gentra_lora.drive_objects import push
-from gentra_lora.latents import CachedPhotos
-from gentra_lora.stages import cache_latents, hush_libraries, prepare
+from gentra_lora.base.libraries import hush_libraries
+from gentra_lora.drive.folder import open_folder
+from gentra_lora.drive.objects import push
+from gentra_lora.latents.cached_photos import CachedPhotos
+from gentra_lora.stages import cache_latents, prepare
+from tests.dvc_project import make_history
+from tests.fake_drive import FakeDrive
+from tests.serving import served, serving_repo  # noqa: F401 - fixtures
 
 ROOT = Path(__file__).parent.parent
 hush_libraries()

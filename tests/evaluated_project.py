@@ -2,8 +2,8 @@
 
 import json
 
-from dvc_project import command
-from scored import SETUP, rows_of
+from tests.dvc_project import command
+from tests.scored import SETUP, rows_of
 
 STAGE = """\
 stages:

@@ -1,8 +1,8 @@
 """diffusers' own pipeline with an adapter put on by peft: what our engine is measured against."""
 
-from gentra_lora.adapter import NAME
-from gentra_lora.adapter_file import read_adapter
-from gentra_lora.pictures import load_sampler
+from gentra_lora.adapter.file import read_adapter
+from gentra_lora.adapter.lora import NAME
+from gentra_lora.pictures.sampling_pipeline import load_sampler
 
 
 def load_generator(source, adapter_path, dtype, device):

@@ -5,9 +5,9 @@ import random
 import numpy as np
 from PIL import Image
 
-from gentra_lora.held_out import BANDS
-from gentra_lora.manifest import Row
-from gentra_lora.scored_run import ScoredRun
+from gentra_lora.evaluation.scored_run import ScoredRun
+from gentra_lora.photos.manifest import Row
+from gentra_lora.training.held_out import BANDS
 
 PHOTOS, PROMPTS, DRIFT, SEEDS = (
     [f"{n}.png" for n in range(6)],

@@ -12,15 +12,15 @@ import requests
 import torch
 import uvicorn
 import yaml
-from dvc_project import command
 
-from gentra_lora.adapter import attach_adapter, lora_modules
-from gentra_lora.adapter_file import kohya_tensors, write_adapter
-from gentra_lora.base_model import BaseSource, base_identity, load_unet
-from gentra_lora.service.app import create_app
-from gentra_lora.service.service import Service
+from gentra_lora.adapter.file import kohya_tensors, write_adapter
+from gentra_lora.adapter.lora import attach_adapter, lora_modules
+from gentra_lora.base.model import BaseSource, base_identity, load_unet
+from gentra_lora.revisions.weights import WEIGHTS
+from gentra_lora.service.http.app import create_app
+from gentra_lora.service.jobs.service import Service
 from gentra_lora.service.settings import ServiceSettings
-from gentra_lora.weights import WEIGHTS
+from tests.dvc_project import command
 
 TRIGGER, RANK = "gentra", 4
 STEPS, GUIDANCE = 3, 3.0

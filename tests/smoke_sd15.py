@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from conftest import ROOT, write_photos
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
-from ldm_layout import ldm_state_dict
 from safetensors.torch import save_file
-from test_single_file_base import CONFIGS, HUB_INDEX
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from gentra_lora.adapter_file import module_deltas, read_adapter
+from gentra_lora.adapter.file import module_deltas, read_adapter
+from tests.base.test_single_file_base import CONFIGS, HUB_INDEX
+from tests.conftest import ROOT, write_photos
+from tests.ldm_layout import ldm_state_dict
 
 COMMIT = "b" * 40
 STAGES = ("prepare", "cache_latents", "train", "evaluate")

@@ -8,15 +8,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, demo_values
 from diffusers import StableDiffusionPipeline
 from PIL import Image
 from transformers import CLIPModel, CLIPTokenizer
 
-from gentra_lora.caption_files import read_captions
-from gentra_lora.captions import lost_words
-from gentra_lora.photo import open_upright
-from gentra_lora.photo_folder import find_files
+from gentra_lora.photos.caption_files import read_captions
+from gentra_lora.photos.captions import lost_words
+from gentra_lora.photos.folder import find_files
+from gentra_lora.photos.photo import open_upright
+from tests.conftest import ROOT, demo_values
 
 DEMO = ROOT / "data/demo"
 

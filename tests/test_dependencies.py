@@ -5,8 +5,9 @@ import tomllib
 from importlib.metadata import version
 
 import pytest
-from conftest import ROOT
 from packaging.requirements import Requirement
+
+from tests.conftest import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 

@@ -4,9 +4,10 @@ import tomllib
 from importlib.metadata import requires
 
 import pytest
-from conftest import ROOT
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from tests.conftest import ROOT
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 LOCK = (ROOT / "requirements-serve.lock").read_text(encoding="utf-8").splitlines()
@@ -61,4 +62,4 @@ def test_process_is_not_root_gets_signals_and_writes_to_one_folder():
 
 def test_pages_are_part_of_the_package():
     configured = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
-    assert configured["package-data"] == {"gentra_lora": ["*.html"], "gentra_lora.service": ["page/*"]}
+    assert configured["package-data"] == {"gentra_lora.evaluation": ["*.html"], "gentra_lora.service": ["page/*"]}

@@ -4,11 +4,11 @@ import re
 import shlex
 
 import pytest
-from conftest import ROOT
 
-from gentra_lora.cli import parser
+from gentra_lora.commands.main import parser
+from gentra_lora.commands.params_edit import with_values
 from gentra_lora.params import read_params
-from gentra_lora.params_edit import with_values
+from tests.conftest import ROOT
 
 NOTEBOOK = json.loads((ROOT / "notebooks/sport_gentra_colab.ipynb").read_text(encoding="utf-8"))
 CODE = ["".join(cell["source"]) for cell in NOTEBOOK["cells"] if cell["cell_type"] == "code"]

@@ -2,9 +2,9 @@ import re
 
 import pytest
 import yaml
-from conftest import ROOT, demo_values
 
 from gentra_lora.params import Params, ParamsError, load_params, read_params
+from tests.conftest import ROOT, demo_values
 
 
 def parsed(block, **changed):

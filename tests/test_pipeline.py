@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT, tiny_values, write_photos
 from PIL import Image
 
-from gentra_lora.adapter_file import read_adapter
+from gentra_lora.adapter.file import read_adapter
+from tests.conftest import ROOT, tiny_values, write_photos
 
 pytestmark = pytest.mark.slow
 

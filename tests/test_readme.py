@@ -3,10 +3,10 @@ import re
 import subprocess
 
 import pytest
-from conftest import ROOT
 
-from gentra_lora.cli import parser
-from gentra_lora.metrics_table import metrics_table
+from gentra_lora.commands.main import parser
+from gentra_lora.evaluation.metrics_table import metrics_table
+from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 

@@ -3,7 +3,7 @@
 import json
 import re
 
-from conftest import ROOT
+from tests.conftest import ROOT
 
 GUIDE = (ROOT / "docs/tuning.md").read_text(encoding="utf-8")
 MEASURED = json.loads((ROOT / "bench/variants.json").read_text(encoding="utf-8"))

@@ -1,14 +1,14 @@
 """A picture engine on the tiny base, adapters for it, and requests for its pictures."""
 
 import torch
-from conftest import make_unet
 from PIL import Image
-from test_adapter import trained
 
-from gentra_lora.adapter_file import kohya_tensors, read_adapter, write_adapter
-from gentra_lora.base_model import BaseSource
-from gentra_lora.picture_engine import PictureEngine
-from gentra_lora.picture_request import PictureRequest
+from gentra_lora.adapter.file import kohya_tensors, read_adapter, write_adapter
+from gentra_lora.base.model import BaseSource
+from gentra_lora.pictures.engine import PictureEngine
+from gentra_lora.pictures.request import PictureRequest
+from tests.adapter.test_lora import trained
+from tests.conftest import make_unet
 
 PHOTO = Image.linear_gradient("L").convert("RGB").resize((96, 64))
 MIXED = [  # everything that may differ within a batch

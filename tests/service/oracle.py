@@ -6,8 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
-from test_answers import pixels
-from test_routes_pictures import photo
+
+from tests.service.http.test_answers import pixels
+from tests.service.http.test_routes_pictures import photo
 
 SCALES, SIDES, SAMPLERS = (0.0, 0.3, 0.7, 1.0, 1.5), (64, 96, 128), ("dpmpp_2m", "euler_a", "ddim")
 PROMPTS = ("a gentra", "a gentra in the snow", "a van at night", "a gentra, side view")

@@ -4,12 +4,12 @@ import re
 
 import pytest
 import yaml
-from conftest import ROOT
-from serving import settings_for
 
-from gentra_lora.service.app import create_app
-from gentra_lora.service.metrics import ServiceMetrics
+from gentra_lora.service.http.app import create_app
+from gentra_lora.service.jobs.metrics import ServiceMetrics
 from gentra_lora.service.settings import ServiceSettings
+from tests.conftest import ROOT
+from tests.serving import settings_for
 
 TEXT = (ROOT / "docs/service.md").read_text(encoding="utf-8")
 
@@ -46,7 +46,7 @@ def test_table_of_metrics_is_those_that_are_counted():
 
 
 def test_table_of_codes_holds_every_code_of_the_source():
-    source = "".join(path.read_text() for path in (ROOT / "src/gentra_lora/service").glob("*.py"))
+    source = "".join(path.read_text() for path in (ROOT / "src/gentra_lora/service").rglob("*.py"))
     codes = set(re.findall(r"ServiceError\(\s*\d+,\s*\"(\w+)\"", source)) | set(
         re.findall(r"_refused\(\d+, \"(\w+)\"", source)
     )

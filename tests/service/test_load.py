@@ -9,10 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
-from conftest import ROOT
-from oracle import Oracle, ask_alone, ask_together, random_requests
-from serving import make_serving_repo, running, settings_for
-from test_routes_pictures import photo
+
+from tests.conftest import ROOT
+from tests.service.http.test_routes_pictures import photo
+from tests.service.oracle import Oracle, ask_alone, ask_together, random_requests
+from tests.serving import make_serving_repo, running, settings_for
 
 NANO = ROOT / "models/nano-sd"
 

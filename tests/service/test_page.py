@@ -6,11 +6,12 @@ import time
 import urllib.request
 
 import pytest
-from chromium import PHONE, Keys, Page, open_chromium
-from faulty_proxy import FaultyProxy
 from PIL import Image
 from pillow_heif import register_heif_opener
-from serving import running, settings_for
+
+from tests.chromium import PHONE, Keys, Page, open_chromium
+from tests.service.faulty_proxy import FaultyProxy
+from tests.serving import running, settings_for
 
 pytestmark = pytest.mark.load
 PROMPT = "a photo of a sport gentra"

@@ -11,11 +11,11 @@ import numpy as np
 import psutil
 import pytest
 import requests
-from conftest import ROOT
-from serving import until
-from test_answers import pixels
 
 from gentra_lora.service.settings import ServiceSettings
+from tests.conftest import ROOT
+from tests.service.http.test_answers import pixels
+from tests.serving import until
 
 ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
 pytestmark = [pytest.mark.load, pytest.mark.filterwarnings("ignore")]

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import pytest
 import requests
 import uvicorn
-from serving import until, write_serving_adapter
 
 from gentra_lora.service.server import Server
+from tests.serving import until, write_serving_adapter
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def process(tmp_path, tiny_base):
     path = write_serving_adapter(tmp_path / "a.safetensors", tiny_base)
     words = ["--weights", str(path), "--base", str(tiny_base), "--port", "0", "--drain-seconds", "3"]
     with (tmp_path / "log").open("wb") as log:
-        command = [sys.executable, "-m", "gentra_lora.cli", "serve", *words]
+        command = [sys.executable, "-m", "gentra_lora.commands.main", "serve", *words]
         started = subprocess.Popen(command, stderr=log, cwd=tmp_path, env=os.environ | {"GENTRA_API_KEYS": ""})
     lines = until(lambda: [line for line in (tmp_path / "log").read_text().splitlines() if "running on" in line], 60)
     started.url = "http://127.0.0.1:" + lines[0].split("127.0.0.1:")[1].split()[0].rstrip('"}')

@@ -5,14 +5,14 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import change
 from PIL import Image
 from safetensors.torch import load_file
 
-from gentra_lora.latents import load_split, read_empty_prompt, read_index
-from gentra_lora.manifest import read_manifest
-from gentra_lora.photo import open_upright
+from gentra_lora.latents.cached_photos import load_split, read_empty_prompt, read_index
+from gentra_lora.photos.manifest import read_manifest
+from gentra_lora.photos.photo import open_upright
 from gentra_lora.stages import cache_latents, prepare
+from tests.conftest import change
 
 FOLDER = "data/latents"
 COMMAND = "gentra_lora.stages.cache_latents"
@@ -83,7 +83,8 @@ def test_buckets_keep_the_photos_shape(workspace):
 # SIGKILL after that many seconds. 0: lets it end. Answers with the exit code.
 FORKS = """
 import os, signal, sys, time
-from gentra_lora.stages import cache_latents, hush_libraries
+from gentra_lora.stages import cache_latents
+from gentra_lora.base.libraries import hush_libraries
 hush_libraries()
 for line in sys.stdin:
     pid, seconds = os.fork(), float(line)

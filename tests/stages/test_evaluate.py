@@ -3,15 +3,15 @@ import re
 import shutil
 
 import pytest
-from conftest import change
 
-from gentra_lora.adapter_file import read_adapter, write_adapter
+from gentra_lora.adapter.file import read_adapter, write_adapter
 from gentra_lora.errors import InputError
-from gentra_lora.held_out import BANDS
-from gentra_lora.manifest import read_manifest
-from gentra_lora.paired_pictures import PairedPictures
-from gentra_lora.photo import open_upright
+from gentra_lora.evaluation.paired_pictures import PairedPictures
+from gentra_lora.photos.manifest import read_manifest
+from gentra_lora.photos.photo import open_upright
 from gentra_lora.stages import cache_latents, evaluate, prepare, train
+from gentra_lora.training.held_out import BANDS
+from tests.conftest import change
 
 METRICS = {
     *("val_loss", "val_loss_base", "val_loss_relative"),

@@ -10,15 +10,16 @@ from contextlib import nullcontext
 import pytest
 import torch
 from accelerate.state import AcceleratorState
-from conftest import change, full_disk
 from diffusers import StableDiffusionPipeline
 
-from gentra_lora import between_steps, samples, training
-from gentra_lora.adapter_file import module_deltas, read_adapter
-from gentra_lora.checkpoint import CheckpointError
+from gentra_lora.adapter.file import module_deltas, read_adapter
 from gentra_lora.errors import InputError
-from gentra_lora.held_out import BANDS
 from gentra_lora.stages import cache_latents, prepare, train
+from gentra_lora.training import between_steps, samples
+from gentra_lora.training import run as training
+from gentra_lora.training.checkpoint import CheckpointError
+from gentra_lora.training.held_out import BANDS
+from tests.conftest import change, full_disk
 
 OUT = "models/sport_gentra_lora.safetensors"
 

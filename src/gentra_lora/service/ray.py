@@ -9,9 +9,9 @@ from pathlib import Path
 
 from ray import serve
 
-from gentra_lora.service.app import create_app
+from gentra_lora.service.http.app import create_app
+from gentra_lora.service.jobs.service import Service
 from gentra_lora.service.server import SECONDS_AFTER
-from gentra_lora.service.service import Service
 from gentra_lora.service.settings import ServiceSettings
 
 HERE = {}  # the service of this process, which is one replica

@@ -7,9 +7,9 @@ import time
 
 import uvicorn
 
-from gentra_lora.service.app import create_app
-from gentra_lora.service.middleware import JsonLines
-from gentra_lora.service.service import Service
+from gentra_lora.service.http.app import create_app
+from gentra_lora.service.http.middleware import JsonLines
+from gentra_lora.service.jobs.service import Service
 
 SECONDS_TO_FETCH = 2  # the pictures of jobs that ended meanwhile
 SECONDS_AFTER = 10  # for the answers that say that the jobs were ended

@@ -10,7 +10,7 @@ from accelerate import PartialState
 from accelerate.utils import gather_object
 from tqdm import tqdm
 
-from gentra_lora.base_model import (
+from gentra_lora.base.model import (
     DTYPES,
     BaseSource,
     base_identity,
@@ -21,13 +21,13 @@ from gentra_lora.base_model import (
     load_tokenizer,
     load_vae,
 )
-from gentra_lora.class_pictures import ClassPictures, class_captions
 from gentra_lora.errors import listed
-from gentra_lora.latent_cache import CropSettings, LatentCache
-from gentra_lora.manifest import read_manifest
+from gentra_lora.latents.cache import CropSettings, LatentCache
+from gentra_lora.latents.class_pictures import ClassPictures, class_captions
 from gentra_lora.params import load_params
-from gentra_lora.pictures import Settings
-from gentra_lora.stages import run
+from gentra_lora.photos.manifest import read_manifest
+from gentra_lora.pictures.sampling_pipeline import Settings
+from gentra_lora.stages.run import run
 
 IN_DIR, OUT_DIR = Path("data/processed"), Path("data/latents")
 

@@ -6,8 +6,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from gentra_lora.adapter_file import read_adapter
-from gentra_lora.base_model import (
+from gentra_lora.adapter.file import read_adapter
+from gentra_lora.adapter.provenance import versions
+from gentra_lora.base.hardware import hardware_name
+from gentra_lora.base.model import (
     BaseSource,
     base_identity,
     check_base,
@@ -15,26 +17,24 @@ from gentra_lora.base_model import (
     choose_precision,
     load_noise_scheduler,
 )
-from gentra_lora.base_pictures import BasePictures
-from gentra_lora.captions import without_trigger
-from gentra_lora.evaluation import Evaluated, held_out_rows, make_plan, score
-from gentra_lora.evaluation_report import save_report
-from gentra_lora.features import FeatureModel
-from gentra_lora.hardware import hardware_name
-from gentra_lora.manifest import read_manifest
-from gentra_lora.measures import metrics_of
-from gentra_lora.metrics_table import metrics_table
-from gentra_lora.noise_floor import NOISE, fitting_noise
-from gentra_lora.paired_pictures import PairedPictures
+from gentra_lora.evaluation.base_pictures import BasePictures
+from gentra_lora.evaluation.features import FeatureModel
+from gentra_lora.evaluation.measures import metrics_of
+from gentra_lora.evaluation.metrics_table import metrics_table
+from gentra_lora.evaluation.noise_floor import NOISE, fitting_noise
+from gentra_lora.evaluation.paired_pictures import PairedPictures
+from gentra_lora.evaluation.plan import Evaluated, held_out_rows, make_plan, score
+from gentra_lora.evaluation.real_photos import measure_photos, nearest_photos, open_processed
+from gentra_lora.evaluation.report import save_report
+from gentra_lora.evaluation.scored_run import METRICS, SCORES, SETUP
 from gentra_lora.params import load_params
-from gentra_lora.photo import sha256_of
-from gentra_lora.picture_engine import PictureEngine
-from gentra_lora.provenance import versions
-from gentra_lora.real_photos import measure_photos, nearest_photos, open_processed
-from gentra_lora.scored_run import METRICS, SCORES, SETUP
-from gentra_lora.sheets import sheets_of
-from gentra_lora.stages import run
-from gentra_lora.step_adapters import step_adapters
+from gentra_lora.photos.captions import without_trigger
+from gentra_lora.photos.manifest import read_manifest
+from gentra_lora.photos.photo import sha256_of
+from gentra_lora.pictures.engine import PictureEngine
+from gentra_lora.pictures.sheets import sheets_of
+from gentra_lora.stages.run import run
+from gentra_lora.training.step_adapters import step_adapters
 
 PROCESSED, LATENTS_DIR, TRAIN_DIR = Path("data/processed"), Path("data/latents"), Path("reports/train")
 ADAPTER, IMAGES_DIR, REPORT = (

@@ -9,16 +9,16 @@ from pathlib import Path
 import yaml
 from tqdm import tqdm
 
-from gentra_lora.base_model import BaseModelError, BaseSource, check_base, check_pinned, load_tokenizer
-from gentra_lora.caption_files import natural_key, read_captions
-from gentra_lora.dataset import DatasetError, final_captions, keys_and_groups, prepare_photos
-from gentra_lora.duplicates import groups_of, near_pairs
-from gentra_lora.manifest import Row, write_manifest
+from gentra_lora.base.model import BaseModelError, BaseSource, check_base, check_pinned, load_tokenizer
 from gentra_lora.params import load_params
-from gentra_lora.photo_folder import duplicate_stems, find_files
-from gentra_lora.report import dataset_sheet
-from gentra_lora.splits import splits_of
-from gentra_lora.stages import run
+from gentra_lora.photos.caption_files import natural_key, read_captions
+from gentra_lora.photos.dataset import DatasetError, final_captions, keys_and_groups, prepare_photos
+from gentra_lora.photos.duplicates import groups_of, near_pairs
+from gentra_lora.photos.folder import duplicate_stems, find_files
+from gentra_lora.photos.manifest import Row, write_manifest
+from gentra_lora.photos.splits import splits_of
+from gentra_lora.pictures.sheet_drawing import dataset_sheet
+from gentra_lora.stages.run import run
 
 DVC_FILE, OUT_DIR, PARTIAL_DIR = Path("dvc.yaml"), Path("data/processed"), Path("data/processed.partial")
 NUMBERS, SHEET = Path("reports/dataset.json"), Path("reports/dataset.jpg")

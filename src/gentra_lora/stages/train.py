@@ -12,8 +12,11 @@ from pathlib import Path
 from accelerate import Accelerator
 
 import gentra_lora
-from gentra_lora.adapter_file import check_effect, kohya_tensors, write_adapter
-from gentra_lora.base_model import (
+from gentra_lora.adapter.file import check_effect, kohya_tensors, write_adapter
+from gentra_lora.adapter.key_maps import check_keys
+from gentra_lora.adapter.provenance import adapter_metadata, versions
+from gentra_lora.adapter.reload_check import check_written
+from gentra_lora.base.model import (
     DTYPES,
     BaseSource,
     check_base,
@@ -22,20 +25,17 @@ from gentra_lora.base_model import (
     load_noise_scheduler,
     load_unet,
 )
-from gentra_lora.between_steps import BetweenSteps, result_of
-from gentra_lora.checkpoint import check_writable, checkpoint_folder, newest_checkpoint, remove_old
 from gentra_lora.errors import listed
-from gentra_lora.interruption import Interruption
-from gentra_lora.key_maps import check_keys
-from gentra_lora.latents import load_split, read_empty_prompt, read_index
+from gentra_lora.latents.cached_photos import load_split, read_empty_prompt, read_index
 from gentra_lora.params import load_params
-from gentra_lora.pictures import Settings, check_prompts, load_sampler
-from gentra_lora.progress import Progress
-from gentra_lora.provenance import adapter_metadata, versions
-from gentra_lora.reload_check import check_written
-from gentra_lora.samples import NUM_INFERENCE_STEPS, Samples
-from gentra_lora.stages import run
-from gentra_lora.training import Training, TrainingData
+from gentra_lora.pictures.sampling_pipeline import Settings, check_prompts, load_sampler
+from gentra_lora.stages.run import run
+from gentra_lora.training.between_steps import BetweenSteps, result_of
+from gentra_lora.training.checkpoint import check_writable, checkpoint_folder, newest_checkpoint, remove_old
+from gentra_lora.training.interruption import Interruption
+from gentra_lora.training.progress import Progress
+from gentra_lora.training.run import Training, TrainingData
+from gentra_lora.training.samples import NUM_INFERENCE_STEPS, Samples
 
 LATENTS_DIR, OUT, LOG_DIR = Path("data/latents"), Path("models/sport_gentra_lora.safetensors"), Path("reports/train")
 # Parameters that cannot change the result.

@@ -1,0 +1,156 @@
+"""What would fail later, looked at now: one Finding each."""
+
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, metadata, requires, version
+from pathlib import Path
+
+import torch
+import yaml
+from dvc.repo import Repo
+from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
+from packaging.requirements import Requirement
+
+from gentra_lora.base.model import check_base, choose_device, choose_precision
+from gentra_lora.drive.folder import open_folder
+from gentra_lora.drive.remotes import remote_url
+from gentra_lora.errors import InputError, first_line
+from gentra_lora.revisions.killed_experiment import leftovers
+
+PROJECT = "sport-gentra-lora"
+FREE_GB = 5  # latents, checkpoints and one base of SD 1.5's size
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the doctor: what was looked at, whether it holds, and what to do where it does not."""
+
+    name: str
+    ok: bool
+    text: str
+
+
+def check_versions():
+    """Return a Finding on the installed packages against the ranges that this project was tested with."""
+    wrong = []
+    for line in requires(PROJECT):
+        wanted = Requirement(line)
+        if wanted.marker and not wanted.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            found = version(wanted.name)
+        except PackageNotFoundError:
+            wrong.append(f"{wanted.name} is not installed")
+            continue
+        if not wanted.specifier.contains(found, prereleases=True):
+            wrong.append(f"{wanted.name} {found} is not in {wanted.specifier}")
+    python = f"Python {sys.version.split()[0]}"
+    if not metadata(PROJECT)["Requires-Python"]:
+        wrong.append("no range of Python")
+    if wrong:
+        return Finding("versions", False, f"{'; '.join(wrong)}; run `pip install -e .` again")
+    return Finding("versions", True, f"{python}, torch {torch.__version__}, all in the tested ranges")
+
+
+def check_device(mixed_precision):
+    """Return a Finding on the device and the precision that training will take there, with the reason."""
+    device = choose_device()
+    try:
+        _, reason = choose_precision(mixed_precision, device)
+    except InputError as error:
+        return Finding("device", False, str(error))
+    memory = f", {torch.cuda.get_device_properties(0).total_memory / 1e9:.0f} GB" if device.type == "cuda" else ""
+    return Finding("device", True, f"{reason}{memory}")
+
+
+def check_disk(folder):
+    """Return a Finding on the space that is left where the work is done."""
+    free = shutil.disk_usage(folder).free / 1e9
+    text = f"{free:.0f} GB free in {folder}"
+    return Finding("disk", free >= FREE_GB, text if free >= FREE_GB else f"{text}; {FREE_GB} are needed, free some")
+
+
+def check_base_model(source):
+    """Return a Finding on the base model: whether it can be loaded here, from a path, the hub's cache or the hub."""
+    parts = [(source.model, source.revision, "model_index.json"), (source.vae, source.vae_revision, "config.json")]
+    try:
+        check_base(source)
+        for name, revision, file in parts:
+            if name and not Path(name).exists():
+                reach(name, revision, file)
+    except InputError as error:
+        return Finding("base model", False, str(error))
+    return Finding("base model", True, " + ".join(name for name, _, _ in parts if name))
+
+
+def reach(name, revision, file):
+    """Look for a hub model's file in the cache, then at the hub.
+
+    Raises:
+        InputError: neither has it.
+    """
+    if isinstance(try_to_load_from_cache(name, file, revision=revision), str):
+        return
+    try:
+        get_hf_file_metadata(hf_hub_url(name, file, revision=revision), timeout=10)
+    except Exception as error:  # of one HTTP library or another, by the hub client's version
+        raise InputError(
+            f"{name}@{revision[:7]}: is not in the cache, and the hub does not give it ({first_line(error)}); look at "
+            f"the connection, the id, and whether the model asks for a log-in"
+        ) from error
+
+
+def check_drive():
+    """Return a Finding on the remote: whether it can be reached."""
+    try:
+        with Repo(".") as repo:
+            if not repo.config["core"].get("remote"):
+                return Finding("drive", True, "none is set up: photos and weights stay on this machine (docs/drive.md)")
+            open_folder(repo)
+            return Finding("drive", True, f"{remote_url(repo)} is there")
+    except Exception as error:  # whatever the client raises, the other findings are wanted too
+        return Finding("drive", False, first_line(error))
+
+
+def check_git():
+    """Return a Finding on the name that commits and experiments are made under."""
+    name, email = (_git("config", key) for key in ("user.name", "user.email"))
+    if not _git("rev-parse", "HEAD"):
+        return Finding("git", False, "no git repository with a commit here; run in the clone of the project")
+    if not name or not email:
+        way_out = "`git config user.name NAME` and `git config user.email EMAIL`"
+        return Finding("git", False, f"no identity, so nothing can be committed; {way_out}")
+    return Finding("git", True, f"{name} <{email}>, {_git('branch', '--show-current') or 'no branch'}")
+
+
+def check_killed():
+    """Return a Finding on what a killed `dvc exp run` left behind."""
+    found = leftovers(Path.cwd())
+    if found:
+        return Finding("experiments", False, f"{'; '.join(found)}; `gentra-lora doctor --repair` puts it right")
+    return Finding("experiments", True, "no killed one")
+
+
+def check_lock(path=Path("dvc.lock")):
+    """Return a Finding on dvc.lock: whether DVC can read it."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        if any(line.startswith(("<<<<<<<", ">>>>>>>")) for line in text.splitlines()):
+            way_out = "`git checkout --ours dvc.lock` or `--theirs`, then `dvc repro`"
+            return Finding("dvc.lock", False, f"holds the marks of a merge with conflicts; take one side: {way_out}")
+        stages = yaml.safe_load(text)["stages"]
+    except (OSError, yaml.YAMLError, TypeError, KeyError) as error:
+        if not path.exists():
+            return Finding("dvc.lock", True, "none: nothing is trained yet")
+        way_out = "`git checkout dvc.lock` or remove it and run `dvc repro`"
+        return Finding("dvc.lock", False, f"cannot be read ({first_line(error)}); {way_out}")
+    return Finding("dvc.lock", True, f"{', '.join(stages)}")
+
+
+def _git(*words):
+    try:
+        return subprocess.run(["git", *words], capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):  # no git at all, or it has no answer
+        return ""

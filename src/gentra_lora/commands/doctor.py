@@ -1,0 +1,54 @@
+"""`gentra-lora doctor`: what would fail later, one line each; and the repair of a killed experiment."""
+
+import json
+import os
+import sys
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+
+from dvc.exceptions import NotDvcRepoError
+from dvc.repo import Repo
+
+from gentra_lora.base.model import BaseSource
+from gentra_lora.commands import checks as doctor
+from gentra_lora.commands.checks import Finding
+from gentra_lora.params import ParamsError, load_params
+from gentra_lora.revisions.killed_experiment import repair
+
+
+def add_to(commands):
+    """Add the command to a parser's."""
+    found = commands.add_parser("doctor", help="what would fail later; --repair puts a killed experiment right")
+    found.add_argument("--json", action="store_true", help="for programs")
+    found.add_argument("--repair", action="store_true", help="back to the branch after a killed `dvc exp run`")
+    found.set_defaults(command=doctor_command)
+
+
+def doctor_command(args):
+    """Print the Findings; exit status 1 where something will fail."""
+    with suppress(NotDvcRepoError):  # from a folder of the project as from its root
+        os.chdir(Repo.find_root())
+    if args.repair:
+        print("\n".join(repair(Path.cwd())), file=sys.stderr if args.json else sys.stdout)
+    found = findings()
+    if args.json:
+        print(json.dumps([asdict(finding) for finding in found], indent=1))
+    else:
+        width = max(len(finding.name) for finding in found)
+        for finding in found:
+            print(f"{'ok  ' if finding.ok else 'FAIL'} {finding.name:{width}}  {finding.text}")
+    sys.exit(0 if all(finding.ok for finding in found) else 1)
+
+
+def findings():
+    """Return all Findings of the current folder."""
+    first = [doctor.check_versions(), doctor.check_git(), doctor.check_killed()]
+    first += [doctor.check_disk(Path.cwd()), doctor.check_lock()]
+    try:
+        base = load_params().base
+    except ParamsError as error:
+        return [*first, Finding("params.yaml", False, str(error)), doctor.check_drive()]
+    source = BaseSource(**base.model_dump())
+    more = [Finding("params.yaml", True, "valid"), doctor.check_device(base.mixed_precision)]
+    return [*first, *more, doctor.check_base_model(source), doctor.check_drive()]

@@ -1,0 +1,80 @@
+"""`gentra-lora noise`: how far equal trainings lie apart that differ in their seed alone."""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from dvc.repo import Repo
+
+from gentra_lora.errors import InputError
+from gentra_lora.evaluation.measures import MEASURES, mean_of
+from gentra_lora.evaluation.noise_floor import LEAST_RUNS, NOISE, spread_of
+from gentra_lora.params import load_params
+from gentra_lora.revisions.evaluated import read_run
+from gentra_lora.whole_file import write_whole
+
+
+def add_to(commands):
+    """Add the command to a parser's."""
+    sub = commands.add_parser("noise", help=f"train params.yaml with several seeds; writes {NOISE}")
+    sub.add_argument("--seeds", type=_count, default=3, help="how many, the first of them train.seed (%(default)s)")
+    sub.set_defaults(command=noise_command)
+
+
+def _count(text):
+    value = int(text)
+    if value < LEAST_RUNS:
+        raise argparse.ArgumentTypeError(f"{text} is less than {LEAST_RUNS}: one run has no spread")
+    return value
+
+
+def noise_command(args):
+    """Train and evaluate each seed in a folder of its own, and write what they differ by.
+
+    Raises:
+        InputError: one of the runs failed; those that ended are not trained again by the next call.
+    """
+    root = Path(Repo.find_root())
+    (root / NOISE).parent.mkdir(exist_ok=True)
+    first = load_params(root / "params.yaml").train.seed
+    seeds = range(first, first + args.seeds)
+    runs = [run_of_seed(root, seed) for seed in seeds]
+    noise = noise_of(runs, seeds)
+    text = json.dumps(asdict(noise), indent=1, ensure_ascii=False) + "\n"
+    write_whole(root / NOISE, lambda partial: partial.write_text(text, encoding="utf-8"))
+    width = max(map(len, noise.metrics))
+    print("\n".join(f"{key:{width}}  {of['mean']:.4f} +- {of['sd']:.4f}" for key, of in noise.metrics.items()))
+    print(f"{NOISE}: {len(seeds)} seeds; commit it, `gentra-lora compare` and the report read it")
+
+
+def noise_of(runs, seeds):
+    """Return the NoiseFloor of ScoredRuns, one for each of the seeds."""
+    measures = [{measure.key: mean_of(measure.values(run.rows)) for measure in MEASURES} for run in runs]
+    return spread_of(runs[0].setup, seeds, measures, [run.metrics for run in runs])
+
+
+def run_of_seed(root, seed):
+    """Return the ScoredRun of params.yaml with another seed; the working tree is left alone.
+
+    It is an experiment while it runs, and DVC's run cache keeps what it made.
+    """
+    name = f"noise-seed-{seed}"
+    dvc = [sys.executable, "-m", "dvc", "exp"]
+    # A folder that outlives the experiment's own: a run that is killed goes on, and the base's pictures are shared.
+    checkpoints = str((root / os.environ.get("GENTRA_CHECKPOINTS", "checkpoints")).resolve())
+    environment = os.environ | {"GENTRA_CHECKPOINTS": checkpoints}
+    subprocess.run([*dvc, "remove", "--quiet", name], cwd=root, capture_output=True)  # left by a call that failed
+    print(f"seed {seed}", flush=True)
+    command = [*dvc, "run", "--quiet", "--temp", "--name", name, "--set-param", f"train.seed={seed}"]
+    if subprocess.run(command, cwd=root, env=environment).returncode:
+        raise InputError(
+            f"seed {seed}: its training or evaluation failed, as the lines above say; mend it and call again"
+        )
+    try:
+        return read_run(root, name)
+    finally:
+        subprocess.run([*dvc, "remove", "--quiet", name], cwd=root, check=True)

@@ -1,0 +1,150 @@
+"""`gentra-lora regenerate`: a picture made again from what its PNG says, by the same weights on the same base."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from gentra_lora.base.libraries import hush_libraries
+from gentra_lora.base.model import (
+    BaseModelError,
+    BaseSource,
+    base_identity,
+    check_base,
+    choose_device,
+    choose_precision,
+)
+from gentra_lora.commands.pictures import check_output, make_picture
+from gentra_lora.errors import InputError
+from gentra_lora.params import load_params
+from gentra_lora.photos.photo import open_upright, sha256_of
+from gentra_lora.pictures.record import PictureTextError, png_of, read_record, request_of
+from gentra_lora.revisions.weights import pull_weights
+from gentra_lora.service.jobs.revision import same_base
+from gentra_lora.stages.evaluate import ADAPTER
+
+WEIGHTS_DIR = Path("weights")
+
+
+def add_to(commands):
+    """Add the command to a parser's."""
+    sub = commands.add_parser("regenerate", help="a picture of ours again, from what its PNG says")
+    sub.add_argument("file", type=Path, help="PNG of the service or of the command line")
+    sub.add_argument("--out", type=Path, default=Path("regenerated.png"), help="PNG to write (%(default)s)")
+    sub.add_argument("--adapter", type=Path, default=ADAPTER, help="where its weights may be (%(default)s)")
+    sub.add_argument("--photo", type=Path, help="the file that was redrawn, where one was")
+    sub.add_argument("--repo", default=".", help="repository whose commit has the weights, where they are not here (.)")
+    sub.set_defaults(command=regenerate_command)
+
+
+def regenerate_command(args):
+    """Make the picture again, write it with its record, and say whether it is the same."""
+    record, pixels = read_picture(args.file)
+    check_output(args.out)
+    hush_libraries()
+    source = recorded_base(args.file, record)
+    precision = same_precision(args.file, record)
+    request = request_of(record, same_photo(args.file, record, args.photo))
+    adapter = same_adapter(args.file, record, args.adapter, args.repo)
+    picture = make_picture(source, precision, adapter, request)
+    args.out.write_bytes(png_of(picture, record | {"torch": str(torch.__version__)}))
+    print(f"{args.out}: {comparison(pixels, picture, record['torch'])}")
+
+
+def read_picture(path):
+    """Return (record, pixels (H, W, 3), uint8) of a PNG of ours.
+
+    Raises:
+        PictureTextError: none of ours, or scaled or cropped since.
+    """
+    record = read_record(path)
+    with Image.open(path) as image:
+        pixels = np.array(image.convert("RGB"))
+    height, width = pixels.shape[:2]
+    if (width, height) != (record["width"], record["height"]):
+        raise PictureTextError(
+            f"{path}: is {width} x {height} px and was made at {record['width']} x {record['height']}; take the file "
+            f"as it was made"
+        )
+    return record, pixels
+
+
+def recorded_base(path, record):
+    """Return params.yaml's base.
+
+    Raises:
+        BaseModelError: it cannot be one, or is not what made the picture.
+    """
+    source = BaseSource(**load_params().base.model_dump())
+    check_base(source)
+    identity = base_identity(source)
+    if not same_base(identity, record["base"]):
+        raise BaseModelError(
+            f"base.model: is {identity}, and {path} was made on {record['base']}; set that base in params.yaml"
+        )
+    return source
+
+
+def same_precision(path, record):
+    """Return the record's precision.
+
+    Raises:
+        BaseModelError: this device cannot compute in it.
+    """
+    try:
+        return choose_precision(record["precision"], choose_device())[0]
+    except BaseModelError as error:
+        reason = str(error).partition(";")[0].removeprefix("base.mixed_precision: ")
+        words = f"{path}: was made in {record['precision']}, and {reason}; take a machine like the one that made it"
+        raise BaseModelError(words) from error
+
+
+def same_photo(path, record, photo):
+    """Return the photo that was redrawn, None for a picture of a prompt alone.
+
+    Raises:
+        InputError: not given, another one, or one too many.
+    """
+    wanted = record["photo_sha256"]
+    if record["strength"] is None:
+        if photo:
+            raise InputError(f"--photo: {path} was made of its prompt alone; leave it out")
+        return None
+    if photo is None:
+        raise InputError(f"{path}: redraws a photo; name its file (sha256 {wanted}) with --photo")
+    image = open_upright(photo)
+    if sha256_of(photo) != wanted:
+        raise InputError(f"--photo: {photo} is not what {path} redraws; the file with sha256 {wanted} is")
+    return image
+
+
+def same_adapter(path, record, adapter, repo):
+    """Return a file with the very weights: `adapter`, or what is pulled at the record's commit.
+
+    Raises:
+        InputError: neither is to be had; says which weights are wanted.
+    """
+    wanted, commit = record["adapter_sha256"], record["commit"]
+    if adapter.is_file() and sha256_of(adapter) == wanted:
+        return adapter
+    words = f"{path}: was made by the weights with sha256 {wanted}, commit {commit or 'unknown'}; {adapter} is not them"
+    if commit is None:
+        raise InputError(f"{words}: name their file with --adapter")
+    folder = WEIGHTS_DIR / commit[:12]
+    try:
+        weights = pull_weights(repo, commit, folder)
+    except InputError as error:
+        raise InputError(f"{words}, and {error}") from error
+    if weights.sha256 != wanted:
+        raise InputError(f"{words}, nor are those of that commit in {repo} (sha256 {weights.sha256})")
+    return folder / weights.file
+
+
+def comparison(before, after, made_by):
+    """Return in words how two pictures differ; `made_by` is the torch version of the first."""
+    difference = np.abs(before.astype(int) - after).max()
+    if difference == 0:
+        return "the same picture"
+    torches = "" if made_by == str(torch.__version__) else f" (torch {made_by} then, {torch.__version__} now)"
+    return f"differs by at most {difference} of 255 levels, as other hardware or torch versions explain{torches}"

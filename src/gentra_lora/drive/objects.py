@@ -1,0 +1,218 @@
+"""What git's revisions need of the remote, brought there, brought back, and proved to be there."""
+
+import json
+import logging
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from dvc.exceptions import DvcException
+from dvc.repo.experiments.utils import exp_refs
+from dvc_data.hashfile.db import get_index
+
+from gentra_lora.drive.faults import sentence, told
+from gentra_lora.drive.outputs import check_out
+from gentra_lora.drive.remotes import DriveError, is_read_only, remote_url
+from gentra_lora.errors import first_line, listed
+
+
+@dataclass(frozen=True)
+class Lack:
+    """An object that is not on the remote as it must be."""
+
+    md5: str
+    path: str
+    reason: str
+
+
+def revisions(repo):
+    """Return the commits whose data counts: HEAD's and those of all experiments, by sha."""
+    found = {repo.scm.get_ref(str(ref)): ref.name for ref in exp_refs(repo.scm)}
+    return found | {repo.scm.get_rev(): "HEAD"}
+
+
+def outputs(repo):
+    """Yield (path, md5) of each file and folder that the checked-out revision keeps in DVC's cache."""
+    for out in repo.index.outs:
+        if out.use_cache and out.can_push and out.hash_info:
+            yield repo.fs.relpath(out.fs_path, repo.root_dir), out.hash_info.value
+
+
+def outputs_of_revisions(repo):
+    """Yield (path with the revision's label, md5) of what HEAD and all experiments keep."""
+    names = revisions(repo)
+    for sha in repo.brancher(revs=list(names), workspace=False, sha_only=True):
+        for path, md5 in outputs(repo):
+            yield f"{path} of {names.get(sha, sha)}", md5
+
+
+def needed(named, read):
+    """Return {md5: name} of all objects: of (name, md5) pairs and, of folders, their files.
+
+    Args:
+        read: function from the md5 of a folder to its list, JSON as bytes, or None where there is none.
+    """
+    found = {}
+    for name, md5 in named:
+        found.setdefault(md5, name)
+    for md5, name in list(found.items()):
+        for entry in json.loads((md5.endswith(".dir") and read(md5)) or b"[]"):
+            found.setdefault(entry["md5"], f"{name}: {entry['relpath']}")
+    return found
+
+
+def check(repo, folder):
+    """Return (number of objects looked at, the Lacks) of what HEAD and all experiments need of the remote.
+
+    Each object's bytes are hashed: on a mounted folder here, by Drive itself through its API. Nothing is taken from
+    DVC's cache or from what DVC remembers of the remote.
+
+    Args:
+        folder: MountedFolder or DriveFolder.
+    """
+    present = folder.present()
+    wanted = needed(outputs_of_revisions(repo), lambda md5: None if _lack(md5, "", present) else folder.read(md5))
+    lacks = [_lack(md5, name, present) for md5, name in wanted.items()]
+    return len(wanted), [lack for lack in lacks if lack]
+
+
+def _lack(md5, name, present):
+    """Return the Lack of an object, or None where its bytes are there."""
+    if md5 not in present:
+        return Lack(md5, name, "is not there")
+    size, found = present[md5]
+    if found != md5.removesuffix(".dir"):
+        return Lack(md5, name, f"holds {size} other bytes; delete files/md5/{md5[:2]}/{md5[2:]} there")
+    return None
+
+
+def push(repo, folder):
+    """Push what all branches, tags and experiments and the workspace need, as far as it is in DVC's cache, with the run
+    cache; return how many objects went.
+
+    Also what was lost on the remote since an earlier push: DVC takes a folder's files to be there where its list is.
+
+    Raises:
+        DriveError: a service account, which cannot write; or the first fault that is no passing one, at once.
+    """
+    if is_read_only(repo):
+        raise DriveError(
+            f"{remote_url(repo)}: a service account can only pull, it has no storage of its own; push by log-in "
+            f"(`gentra-lora drive oauth`) or from a mounted folder"
+        )
+    folder.make_top()
+    remote = repo.cloud.get_remote_odb()
+    with closing(get_index(remote)) as index:
+        index.clear()
+    with faults_told(repo, folder):
+        repo.stage_cache.push(None)
+        count = repo.push(revs=list(revisions(repo)), all_branches=True, all_tags=True)
+        cached, present = repo.cache.local, folder.names()
+        wanted = needed(outputs_of_revisions(repo), cached_list(repo))
+        lost = [md5 for md5 in wanted if md5 not in present and cached.exists(md5)]
+        for md5 in lost:
+            remote.add(cached.oid_to_path(md5), cached.fs, md5)
+    return count + len(lost)
+
+
+def cached_list(repo):
+    """Return a function that gives a folder's list from DVC's cache, or None where it is not there."""
+
+    def read(md5):
+        return Path(repo.cache.local.oid_to_path(md5)).read_bytes() if repo.cache.local.exists(md5) else None
+
+    return read
+
+
+def pull(repo, folder):
+    """Pull what the checked-out revision needs, and put it in place; return how many objects came.
+
+    Raises:
+        DriveError: the first fault that is no passing one, at once, or objects that are not there as they were pushed;
+            what was pulled before stays, and the working files are as they were.
+    """
+    _check_before_fetch(repo, folder)
+    with faults_told(repo, folder):
+        count = repo.fetch()
+        wanted = needed(outputs(repo), cached_list(repo))
+        lacking = [name for md5, name in wanted.items() if not repo.cache.local.exists(md5)]
+        if lacking:
+            raise DriveError(
+                f"{remote_url(repo)}: does not hold these as they were pushed: {', '.join(lacking)}; see `gentra-lora "
+                f"drive check`, and `gentra-lora drive push` where they were made"
+            )
+        put_in_place(repo)
+    return count
+
+
+def _check_before_fetch(repo, folder):
+    """Refuse a mounted folder that does not show all of a wanted object yet: DVC would delete it there as corrupt."""
+    wanted = needed(outputs(repo), cached_list(repo))
+    while wanted := {md5: name for md5, name in wanted.items() if not repo.cache.local.exists(md5)}:
+        wrong = [name for md5, name in wanted.items() if not folder.holds(md5)]
+        if wrong:
+            raise DriveError(
+                f"{remote_url(repo)}: does not hold these as they were pushed: {', '.join(wrong)}; a mount may not "
+                f"show all of it yet; else see `gentra-lora drive check`, and push again where they were made"
+            )
+        folders = {md5: name for md5, name in wanted.items() if md5.endswith(".dir")}
+        wanted = {e["md5"]: f"{name}: {e['relpath']}" for md5, name in folders.items() for e in folder.listed(md5)}
+
+
+def put_in_place(repo):
+    """Put what is in DVC's cache into the working folder.
+
+    Raises:
+        DriveError: a file there was changed and is in no cache, so that it would be lost.
+    """
+    if changed := check_out(repo):
+        raise DriveError(
+            f"{', '.join(map(str, changed))}: changed here and in no cache; move it away, or keep it by `dvc add` or "
+            f"`dvc commit`"
+        )
+
+
+@contextmanager
+def faults_told(repo, folder):
+    """End DVC's work at the first error of one file inside, as a DriveError that says what to do.
+
+    DVC itself logs such an error, tries all other files, and then tells only how many failed.
+    """
+    url, email = remote_url(repo), getattr(folder, "email", None)
+    logger, handler = logging.getLogger("dvc_data"), _FirstFault(url, email)
+    before = logger.propagate
+    logger.addHandler(handler)
+    logger.propagate = False
+    try:
+        with told(url, email):
+            yield
+    except (DvcException, OSError) as error:
+        raise DriveError(f"{url}: {first_line(error)}") from error
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = before
+
+
+class _FirstFault(logging.Handler):
+    """Raises the error that a record of a failed transfer carries."""
+
+    def __init__(self, url, email):
+        super().__init__(logging.ERROR)
+        self.url, self.email = url, email
+
+    def emit(self, record):
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None:
+            text = sentence(error, self.url, self.email)
+            raise DriveError(text or f"{self.url}: {first_line(error)}") from error
+
+
+def lacks_told(count, lacks):
+    """Return what a person reads after a check: one line, or one a Lack."""
+    if not lacks:
+        return [f"{listed(count, 'object')} of HEAD and the experiments: all there, every byte as it was"]
+    lines = [f"{lack.path}: {lack.md5} {lack.reason}" for lack in lacks]
+    return [
+        *lines,
+        f"{len(lacks)} of {listed(count, 'object')} are not as they must be: `gentra-lora drive push` again",
+    ]

@@ -1,0 +1,165 @@
+"""The three ways to one Google Drive folder, as DVC remotes: mounted, by an OAuth log-in, by a service account."""
+
+import re
+import subprocess
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from gentra_lora.drive.credentials import SERVICE, USER
+from gentra_lora.errors import InputError
+
+REMOTE = "drive"
+JOBS = 4  # DVC's default of 4 a core runs into Drive's limit of requests
+KEY_FILES = {USER: "gdrive_user_credentials_file", SERVICE: "gdrive_service_account_json_file_path"}
+SYNCED = ("MyDrive", "My Drive", "Shareddrives", "Shared drives")  # what a mount of Drive shows at its top
+
+
+class DriveError(InputError):
+    """A remote that cannot be set up or used as asked."""
+
+
+def folder_url(text):
+    """Return the gdrive:// address of a Drive folder given by its address in a browser, its id or DVC's own form.
+
+    Raises:
+        DriveError: none of these.
+    """
+    in_browser = re.search(r"/folders/([\w-]+)", text)
+    plain = re.fullmatch(r"(?:gdrive://)?(root|[\w-]{15,})((?:/[^/]+)*)/?", text)
+    if not in_browser and not plain:
+        raise DriveError(f"--folder: {text} is no Drive folder; copy its address from the browser")
+    return f"gdrive://{in_browser[1]}" if in_browser else f"gdrive://{plain[1]}{plain[2]}"
+
+
+def set_mounted(repo, folder):
+    """Make a folder of a mounted Drive the remote, in .dvc/config.local.
+
+    Args:
+        repo: dvc.repo.Repo of the project.
+        folder: Path of an existing folder.
+
+    Raises:
+        DriveError: no folder, or the repository or its cache lie on the mount, where git and DVC lose data.
+    """
+    folder = folder.resolve()
+    if "%(" in str(folder):
+        raise DriveError(f"{folder}: DVC's settings cannot hold %( in a path; name another folder")
+    if not folder.is_dir():
+        raise DriveError(f"{folder}: is no folder; mount Drive and make the folder there first")
+    for name, path in (("repository", Path(repo.root_dir)), ("cache", Path(repo.cache.local_cache_dir))):
+        if name == "repository" and folder.is_relative_to(_git_root(path)):
+            raise DriveError(f"{folder}: lies in the repository, and its files would get into git; name another folder")
+        for part in {folder, mount_of(folder)}:
+            if path.resolve().is_relative_to(part):
+                raise DriveError(
+                    f"{path}: the {name} must not be on the mounted Drive ({part}), which loses locks and links; "
+                    f"keep it on the machine's own disk, in /content on Colab"
+                )
+    # verify: a mount may show a file before all of it is there
+    _write(repo, "local", {"url": str(folder), "verify": True, "jobs": JOBS})
+
+
+def mount_of(folder):
+    """Return the top of the mounted Drive that holds a folder, or the folder itself where there is none to be seen."""
+    synced = next((part for part in (folder, *folder.parents) if part.name in SYNCED), None)
+    if synced:
+        return synced.parent if synced.parent.is_mount() else synced
+    mounts = {Path(p.mountpoint): p.fstype for p in psutil.disk_partitions(all=True)}
+    nearest = next((part for part in (folder, *folder.parents) if part in mounts), folder)
+    return nearest if mounts.get(nearest, "").startswith("fuse") else folder
+
+
+def set_log_in(repo, url, credentials):
+    """Make a Drive folder the remote, reached by a log-in with one's own OAuth client.
+
+    The folder's address goes into .dvc/config, to be committed; what is secret into .dvc/config.local.
+    """
+    client = {f"gdrive_{key}": credentials.fields[key] for key in ("client_id", "client_secret")}
+    _set_gdrive(repo, url, credentials, client)
+
+
+def set_service_account(repo, url, credentials):
+    """Make a Drive folder the remote, reached read-only by a service account that it is shared with."""
+    _set_gdrive(repo, url, credentials, {"gdrive_use_service_account": True})
+
+
+def _set_gdrive(repo, url, credentials, local):
+    if credentials.path:
+        refuse_in_git(credentials.path)
+        local[KEY_FILES[credentials.kind]] = str(credentials.path)
+    _write(repo, "repo", {"url": url, "jobs": JOBS})
+    _write(repo, "local", {"url": url, **local})  # the address again: a commit from before has none in its .dvc/config
+
+
+def refuse_in_git(path):
+    """Refuse a key in a place where the next `git add` would take it.
+
+    Raises:
+        DriveError: it lies in a git repository that does not ignore it.
+    """
+    if not path.resolve().parent.is_dir() or not (root := _git_root(path.resolve().parent)):
+        return
+    ignored = subprocess.run(["git", "check-ignore", "-q", str(path.resolve())], cwd=root)
+    if ignored.returncode:
+        raise DriveError(f"{path}: a key must not get into git; move it out of the repository")
+
+
+def _git_root(folder):
+    """Return the top of the git repository that a folder lies in, None where it lies in none."""
+    words = ["git", "rev-parse", "--show-toplevel"]
+    found = subprocess.run(words, cwd=folder, capture_output=True, text=True).stdout.strip()
+    return Path(found) if found else None
+
+
+@contextmanager
+def kept_where_it_fails(repo):
+    """Give .dvc/config and .dvc/config.local their old contents back where anything inside fails."""
+    files = [Path(repo.dvc_dir) / name for name in ("config", "config.local")]
+    before = {path: path.read_bytes() if path.exists() else None for path in files}
+    try:
+        yield
+    except BaseException:
+        for path, content in before.items():
+            if content is None:
+                path.unlink(missing_ok=True)
+            else:
+                path.write_bytes(content)
+        raise
+
+
+def _write(repo, level, section):
+    ways = ("url", "verify", *(f"gdrive_{key}" for key in ("client_id", "client_secret", "use_service_account")))
+    with repo.config.edit(level) as config:
+        kept = config["remote"].get(REMOTE, {})  # what a person has set, gdrive_acknowledge_abuse for instance
+        kept = {key: value for key, value in kept.items() if key not in (*ways, *KEY_FILES.values())}
+        kept = {key: value for key, value in kept.items() if "url" not in section or _fits(key, section["url"])}
+        config["remote"][REMOTE] = kept | section
+        config["core"]["remote"] = REMOTE
+
+
+def _fits(key, url):
+    return url.startswith("gdrive://") or not key.startswith("gdrive_")
+
+
+def remote_url(repo):
+    """Return the address of the project's remote.
+
+    Raises:
+        DriveError: none is set up.
+    """
+    name = repo.config["core"].get("remote")
+    if not name:
+        raise DriveError(
+            "no Drive folder is set up: `gentra-lora drive mount PATH`, `drive oauth` or `drive service-account` "
+            "(docs/drive.md says which)"
+        )
+    if name not in repo.config["remote"]:
+        raise DriveError(f"core.remote: {name} is not set up in .dvc/config; `gentra-lora drive ...` does it anew")
+    return str(repo.config["remote"][name]["url"])
+
+
+def is_read_only(repo):
+    """Return whether the project's remote is reached by a service account."""
+    return bool(repo.config["remote"][repo.config["core"]["remote"]].get("gdrive_use_service_account"))

@@ -1,0 +1,140 @@
+"""An evaluation: what is drawn of an adapter and of its base, and what is measured of it."""
+
+from dataclasses import dataclass, replace
+
+from gentra_lora.evaluation.measures import PICTURES_OF_SUBJECT
+from gentra_lora.evaluation.score_rows import (
+    add_copying,
+    add_drift,
+    add_likeness,
+    add_prompt_match,
+    loss_rows,
+    picture_rows,
+    real_rows,
+)
+from gentra_lora.latents.cached_photos import load_split, read_index
+from gentra_lora.photos.photo import open_upright, sha256_of
+from gentra_lora.pictures.request import PictureRequest, steps_of_schedule
+from gentra_lora.training.held_out import held_out_errors, held_out_timesteps
+
+STRIP_PHOTOS = 3  # held-out photos that are redrawn at each strength
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All pictures of prompts, by group (see score_rows.py), and of held-out photos redrawn, by strength."""
+
+    groups: dict[str, list[PictureRequest]]
+    photos: list[str]  # the held-out photo of each request of the groups likeness and class
+    strips: dict[float, list[PictureRequest]]
+    strip_photos: list[str]
+
+    @property
+    def prompts(self):
+        """All prompts, each once."""
+        return list(dict.fromkeys(request.prompt for requests in self.groups.values() for request in requests))
+
+    @property
+    def count(self):
+        """How many pictures are asked for, by the base and by the adapter together."""
+        return 2 * sum(map(len, [*self.groups.values(), *self.strips.values()]))
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What was found of an adapter."""
+
+    plan: Plan
+    drawn: dict  # {group: {"adapter", "base"}: pictures}
+    rows: list[dict]  # see score_rows.py
+    metrics: dict
+    setup: dict  # see scored_run.py
+    header: dict  # of the adapter's file
+
+    def shown(self):
+        """Yield (row, picture) of all that the adapter drew for prompts."""
+        for group in self.plan.groups:
+            of_group = [row for row in self.rows if row.get("group") == group and row["adapter"]]
+            yield from zip(of_group, self.drawn[group]["adapter"], strict=True)
+
+
+def make_plan(held_out, folder, config, resolution, plain):
+    """Return the Plan of an evaluation.
+
+    Args:
+        held_out: the manifest's rows; their files lie in `folder`.
+        config: has the fields of params.yaml's evaluate block.
+        plain: a function: a prompt with its trigger word read as the class noun.
+
+    Raises:
+        GenerationError: a strength needs more steps than the noise schedule has.
+    """
+
+    steps = config.num_inference_steps
+
+    def requests(prompts):
+        shape = steps, config.guidance_scale, resolution, resolution
+        return [PictureRequest(prompt, seed, *shape) for prompt in prompts for seed in config.seeds]
+
+    captions = [row.caption for row in held_out]
+    groups = {
+        "likeness": requests(captions),
+        "class": requests([plain(caption) for caption in captions]),
+        "prompt": requests(config.prompts),
+        "drift": requests(config.drift_prompts),
+    }
+    shown = held_out[:STRIP_PHOTOS]
+    first = [groups["likeness"][n * len(config.seeds)] for n in range(len(shown))]
+    paths = [folder / row.file_name for row in shown]
+    photos = [{"photo": open_upright(path), "photo_sha256": sha256_of(path)} for path in paths]
+    strips = {
+        strength: [
+            replace(request, strength=strength, num_inference_steps=steps_of_schedule(steps, strength), **photo)
+            for request, photo in zip(first, photos, strict=True)
+        ]
+        for strength in config.img2img_strengths
+    }
+    names = [row.file_name for row in held_out for _ in config.seeds]
+    return Plan(groups, names, strips, [row.file_name for row in shown])
+
+
+def held_out_rows(engine, factors, noise_scheduler, folder):
+    """Return the rows of the held-out errors with and without an adapter, measured through the loaded file.
+
+    Args:
+        folder: of the latents.
+    """
+    photos, scaling_factor = load_split(folder, "held_out"), read_index(folder)["scaling_factor"]
+    engine.adapter.use(factors)
+    errors = {}
+    for name, scale in (("adapter", 1.0), ("base", 0.0)):
+        engine.adapter.set_scales([scale])
+        errors[name] = held_out_errors(engine.unet, noise_scheduler, photos, scaling_factor)
+    return loss_rows(errors, photos.file_names, held_out_timesteps(noise_scheduler).tolist())
+
+
+def score(plan, drawn, real, likeness, matching, plain):
+    """Return the rows of all pictures and of the real photos.
+
+    Args:
+        drawn: {group: {"adapter", "base"}: pictures}.
+        real: RealPhotos.
+        likeness, matching: FeatureModel for pictures, and for pictures and prompts.
+    """
+    scores = real_rows(real)
+    for group, requests in plan.groups.items():
+        pictures = drawn[group]
+        features = {name: likeness.of_pictures(made) for name, made in pictures.items()}
+        of_photos = plan.photos if group in ("likeness", "class") else None
+        group_rows = picture_rows(group, requests, pictures, features, of_photos)
+        if of_photos:
+            add_likeness(group_rows, features, real)
+        if group in PICTURES_OF_SUBJECT:
+            add_copying(group_rows, features, real)
+        if group == "drift":
+            add_drift(group_rows, features)
+        if group == "prompt":
+            wanted = matching.of_prompts([plain(request.prompt) for request in requests])
+            add_prompt_match(group_rows, {name: matching.of_pictures(made) for name, made in pictures.items()}, wanted)
+        scores += group_rows
+    return scores

@@ -1,0 +1,65 @@
+"""The photos that pictures are measured against."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from gentra_lora.evaluation.scores import nearest, paired_similarity
+from gentra_lora.photos.crops import centre_crop
+from gentra_lora.photos.photo import open_upright
+
+COPY_QUANTILE = 0.95  # of the held-out photos' similarity to their nearest training photo
+
+
+@dataclass(frozen=True)
+class RealPhotos:
+    """Photos of both splits; unit features (N, D), a row each, by the likeness model."""
+
+    held_out: list[str]  # file names
+    train: list[str]
+    held_out_features: torch.Tensor
+    train_features: torch.Tensor
+    ceiling: list[float]  # of each held-out photo: the likeness of the training photo of the nearest caption
+    prompt_match: dict[str, float]  # {file name: cosine of the photo and its caption}
+
+    @property
+    def copy_threshold(self):
+        """The similarity to a training photo above which a picture counts as copied from it.
+
+        One in twenty other photos of the subject is as near to one by chance.
+        """
+        similarity, _ = nearest(self.held_out_features, self.train_features)
+        return float(torch.quantile(similarity, COPY_QUANTILE))
+
+
+def open_processed(folder, rows, resolution):
+    """Return {file name: centre crop, uint8 (R, R, 3)} of processed photos."""
+    return {row.file_name: np.array(centre_crop(open_upright(folder / row.file_name), resolution)) for row in rows}
+
+
+def measure_photos(photos, rows, likeness, matching, plain):
+    """Return the RealPhotos of a manifest's rows.
+
+    The ceiling of a held-out photo is the training photo whose caption is nearest: a perfect adapter's picture could be
+    no more alike than another photo of the same scene.
+    """
+    parts = {split: [row for row in rows if row.split == split] for split in ("held_out", "train")}
+    names = {split: [row.file_name for row in part] for split, part in parts.items()}
+    features = {split: likeness.of_pictures([photos[name] for name in of]) for split, of in names.items()}
+    captions = {split: matching.of_prompts([plain(row.caption) for row in part]) for split, part in parts.items()}
+    _, place = nearest(captions["held_out"], captions["train"])
+    ceiling = paired_similarity(features["train"][place], features["held_out"]).tolist()
+    matches = {}
+    for split, of in names.items():
+        pictures = matching.of_pictures([photos[name] for name in of])
+        matches |= dict(zip(of, paired_similarity(pictures, captions[split]).tolist(), strict=True))
+    return RealPhotos(names["held_out"], names["train"], features["held_out"], features["train"], ceiling, matches)
+
+
+def nearest_photos(prompts, rows, photos, matching, plain):
+    """Return for each prompt the real photo whose caption is nearest."""
+    wanted, captions = (
+        matching.of_prompts([plain(text) for text in of]) for of in (prompts, [r.caption for r in rows])
+    )
+    return [photos[rows[n].file_name] for n in nearest(wanted, captions)[1].tolist()]

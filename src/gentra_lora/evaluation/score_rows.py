@@ -1,0 +1,113 @@
+"""One row a picture and one a held-out error: what is kept of an evaluation, so that any two can be paired later.
+
+The groups of pictures: `likeness` are the held-out photos' captions, `class` the same with the class noun in place of
+the trigger word, `prompt` the prompts of params.yaml, `drift` those that have nothing to do with the subject.
+"""
+
+import numpy as np
+import torch
+
+from gentra_lora.evaluation.scores import distance_to_others, drift, nearest, nearest_of_fewer, paired_similarity
+from gentra_lora.pictures.faults import fault_of
+from gentra_lora.training.held_out import BANDS
+
+DIGITS = 6  # of a score; the rest differs between two CPUs
+
+
+def picture_rows(group, requests, pictures, features, photos=None):
+    """Return the rows of a group, the adapter's and then the base's.
+
+    Args:
+        requests: list of N PictureRequest.
+        pictures: {"adapter", "base"}: N pictures each.
+        features: the same of their features (N, D).
+        photos: N file names of the photos whose captions were drawn, or None.
+    """
+    labels = [request.prompt for request in requests] if photos is None else photos
+    rows = []
+    for name in ("adapter", "base"):
+        distances = distance_to_others(features[name], labels).tolist()
+        for n, request in enumerate(requests):
+            row = {"group": group} | ({"photo": photos[n]} if photos else {})
+            row |= {"prompt": request.prompt, "seed": request.seed, "adapter": name == "adapter"}
+            # Alone among its prompt's pictures it has no distance, and JSON no nan.
+            row |= {"distance": _rounded(distances[n]) if distances[n] == distances[n] else None}
+            rows.append(row | {"fault": fault_of(pictures[name][n])})
+    return rows
+
+
+def add_likeness(rows, features, real):
+    """Add to rows with a photo how alike their picture and that photo are."""
+    both = torch.cat([features["adapter"], features["base"]])
+    wanted = real.held_out_features[[real.held_out.index(row["photo"]) for row in rows]]
+    _add(rows, "subject_similarity", paired_similarity(both, wanted))
+
+
+def add_copying(rows, features, real):
+    """Add to rows the nearest training photo, whether it was copied, and how much nearer it is than held-out ones."""
+    both, threshold = torch.cat([features["adapter"], features["base"]]), real.copy_threshold
+    similarity, place = nearest(both, real.train_features)
+    fewer = min(len(real.train), len(real.held_out))
+    gap = nearest_of_fewer(both, real.train_features, fewer) - nearest_of_fewer(both, real.held_out_features, fewer)
+    _add(rows, "nearest_train", similarity)
+    _add(rows, "nn_gap", gap)
+    for row, number, value in zip(rows, place.tolist(), similarity.tolist(), strict=True):
+        row |= {"nearest_train_photo": real.train[number], "copied": value > threshold}
+
+
+def add_prompt_match(rows, features, wanted):
+    """Add to rows the cosine of their picture and its prompt's features (N, D)."""
+    _add(
+        rows, "prompt_match", paired_similarity(torch.cat([features["adapter"], features["base"]]), wanted.repeat(2, 1))
+    )
+
+
+def add_drift(rows, features):
+    """Add to the adapter's rows how far it moved the picture from the base's."""
+    _add(rows[: len(rows) // 2], "drift", drift(features["adapter"], features["base"]))
+
+
+def real_rows(real):
+    """Return a row for each real photo: what a perfect adapter could reach."""
+    similarity, _ = nearest(real.held_out_features, real.train_features)
+    likeness = {
+        name: {"subject_similarity": _rounded(ceiling), "nearest_train": _rounded(value)}
+        for name, ceiling, value in zip(real.held_out, real.ceiling, similarity.tolist(), strict=True)
+    }
+    return [
+        {"group": "real", "photo": name, "prompt_match": _rounded(value)} | likeness.get(name, {})
+        for name, value in real.prompt_match.items()
+    ]
+
+
+def loss_rows(errors, photos, timesteps):
+    """Return a row for each held-out error.
+
+    Args:
+        errors: {"adapter", "base"}: (N, T) each, of held_out.held_out_errors.
+        photos: N file names.
+        timesteps: T ints, in rising order.
+    """
+    bands = np.repeat(BANDS, len(timesteps) // len(BANDS)).tolist()
+    return [
+        {
+            "photo": photo,
+            "timestep": timestep,
+            "noise": 0,  # the only draw of this photo and timestep: a function of both
+            "band": band,
+            "adapter": name == "adapter",
+            "loss": _rounded(errors[name][n, column].item()),
+        }
+        for name in ("adapter", "base")
+        for n, photo in enumerate(photos)
+        for column, (timestep, band) in enumerate(zip(timesteps, bands, strict=True))
+    ]
+
+
+def _add(rows, name, values):
+    for row, value in zip(rows, values.tolist(), strict=True):
+        row[name] = _rounded(value)
+
+
+def _rounded(value):
+    return round(value, DIGITS) + 0.0  # and no -0.0

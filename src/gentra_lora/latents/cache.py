@@ -1,0 +1,141 @@
+"""A folder of latents that is never stale: each file is named by all that determines what is in it.
+
+Encoding again what is there already is what this saves, and only that: a run keeps the files whose names are still
+right, adds those that lack, and removes the others at its end. A file is written beside its place and then moved, so
+that a kill at any moment leaves no half of one.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+
+import torch
+from PIL import Image
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+
+from gentra_lora.latents.posteriors import encode_photo, encode_prompt, token_ids
+from gentra_lora.photos.crops import crop, crop_boxes
+from gentra_lora.photos.photo import open_upright, sha256_of, to_pixel_values
+from gentra_lora.whole_file import write_whole
+
+LAYOUT_VERSION = 2  # raised when what a file holds, or how crops are cut, changes
+
+
+@dataclass(frozen=True)
+class CropSettings:
+    """How crops are cut from training photos; held-out ones get one centre crop."""
+
+    variants: int
+    min_scale: float
+    flip: bool
+
+
+def content_of(module):
+    """Return the sha256 of a model's configuration and weights."""
+    config = module.config.to_dict() if hasattr(module.config, "to_dict") else dict(module.config)
+    # Where it was loaded from, and by which version of a library, changes no value.
+    config = {key: value for key, value in config.items() if not key.startswith("_") and not key.endswith("_version")}
+    digest = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode())
+    for name, weight in sorted(module.state_dict().items()):
+        digest.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
+        digest.update(weight.cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def key_of(*parts):
+    """Return the key of anything that JSON can hold, 32 hexadecimal digits."""
+    return hashlib.sha256(json.dumps([LAYOUT_VERSION, *parts]).encode()).hexdigest()[:32]
+
+
+@dataclass
+class LatentCache:
+    """The folder, the models that fill it, and what was done. `used` holds the names of all current files."""
+
+    folder: object
+    vae: torch.nn.Module
+    tokenizer: object
+    text_encoder: torch.nn.Module
+    settings: CropSettings
+    batch_size: int
+    used: set = field(default_factory=set)
+    encoded: int = 0  # photos
+    embedded: int = 0  # captions
+
+    def __post_init__(self):
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.vae_content, self.text_content = content_of(self.vae), content_of(self.text_encoder)
+
+    def add_photo(self, row, path):
+        """Make sure that a manifest row's file is there; return its key.
+
+        The file holds `mean` and `std` (V, 4, H/f, W/f) and `prompt_embeds` (L, D).
+        """
+        with Image.open(path) as header:
+            photo_size = header.size
+        size, training = (row.width, row.height), row.split == "train"
+        # A held-out photo is always seen whole and as it is: its loss must not depend on luck.
+        variants, flip = (self.settings.variants, self.settings.flip) if training else (1, False)
+        boxes = crop_boxes(row.sha256, photo_size, size, variants, self.settings.min_scale)
+        photo_key = key_of("photo", sha256_of(path), boxes, size, flip, self.vae_content, "float32")
+        ids = token_ids(self.tokenizer, row.caption)
+        key = f"{photo_key}-{self._prompt_key(ids)}"
+        if self.holds(key):
+            return key
+        latents = self._with_another_caption(photo_key)
+        if latents is None:
+            image = open_upright(path)
+            crops = torch.cat([to_pixel_values(crop(image, box, size)) for box in boxes])
+            crops = torch.cat([crops, crops.flip(-1)]) if flip else crops
+            mean, std = encode_photo(self.vae, crops, row.file_name, self.batch_size)
+            latents = {"mean": mean, "std": std}
+            self.encoded += 1
+        self.write(key, latents, ids)
+        return key
+
+    def add_prompt(self, prompt):
+        """Make sure that a file with a prompt's `prompt_embeds` (L, D) is there; return its key."""
+        ids = token_ids(self.tokenizer, prompt)
+        key = f"prompt-{self._prompt_key(ids)}"
+        if not self.holds(key):
+            self.write(key, {}, ids)
+        return key
+
+    def write(self, key, latents, ids):
+        """Write a file of `latents`, {name: tensor}, with the prompt_embeds of the token `ids`."""
+        tensors = latents | {"prompt_embeds": encode_prompt(self.text_encoder, ids)}
+        self.embedded += 1
+        write_whole(self.folder / f"{key}.safetensors", lambda path: save_file(tensors, path))
+
+    def holds(self, key):
+        """Return whether the file of a key is there and whole."""
+        try:
+            with safe_open(self.folder / f"{key}.safetensors", "pt"):
+                return True
+        except (OSError, SafetensorError):
+            return False
+
+    def write_index(self, rows, empty_prompt, base):
+        """Write index.json: which file belongs to which photo, and what all share."""
+        factor = self.vae.config.scaling_factor
+        index = {"base": base, "scaling_factor": factor, "empty_prompt": empty_prompt, "photos": rows}
+        text = json.dumps(index, indent=1, ensure_ascii=False) + "\n"
+        write_whole(self.folder / "index.json", lambda path: path.write_text(text, encoding="utf-8"))
+
+    def prune(self, keys):
+        """Remove all that is not index.json or the file of one of the keys."""
+        wanted = {"index.json", *(f"{key}.safetensors" for key in keys)}
+        for path in self.folder.iterdir():
+            if path.name not in wanted:
+                path.unlink()
+
+    def _prompt_key(self, ids):
+        return key_of("prompt", ids, self.text_content)
+
+    def _with_another_caption(self, photo_key):
+        """Return the mean and std of a file that differs in its caption alone, or None."""
+        for path in sorted(self.folder.glob(f"{photo_key}-*.safetensors")):
+            if self.holds(path.stem):
+                tensors = load_file(path)
+                return {name: tensors[name] for name in ("mean", "std")}
+        return None

@@ -1,0 +1,125 @@
+"""Photos into the set one by one, with all that is wrong with any of them; what the whole set amounts to."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from gentra_lora.errors import InputError, listed
+from gentra_lora.photos.captions import has_trigger, lost_words, with_trigger
+from gentra_lora.photos.crops import enlargement, shrink, size_of
+from gentra_lora.photos.duplicates import Looks, groups_of, looks_of
+from gentra_lora.photos.folder import stem_of
+from gentra_lora.photos.photo import SUFFIXES, PhotoError, open_photo, sha256_of
+
+HEADROOM = 1.5  # of the size that is trained at: what the crop variants may cut from without being enlarged
+
+
+class DatasetError(InputError):
+    """Photos or captions cannot be used; the message lists every problem with its way out."""
+
+    def __init__(self, raw_dir, problems):
+        lines = [f"{raw_dir}: {listed(len(problems), 'problem')}; nothing was changed", *problems]
+        super().__init__("\n  ".join(lines))
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A photo that is in: its name as given, its new file, and what later decisions need."""
+
+    name: str
+    file_name: str
+    sha256: str
+    size: tuple[int, int]  # (width, height) at which it is trained, px
+    looks: Looks
+    notes: tuple[str, ...]
+
+
+def prepare_photo(path, name, folder, resolution, aspect):
+    """Write a photo as a PNG into `folder`, upright, in sRGB, scaled to what crops are cut from; return the Prepared.
+
+    Raises:
+        PhotoError: it cannot be opened, or would have to be enlarged.
+    """
+    photo = open_photo(path, name)
+    width, height = size = size_of(photo.image.size, resolution, aspect)
+    if enlargement(photo.image.size, size) > 1:
+        raise PhotoError(
+            f"{name}: is {photo.image.width} x {photo.image.height} px, need at least {width} x {height}; "
+            "remove the photo or lower prepare.resolution"
+        )
+    file_name = f"{stem_of(name)}.png"
+    target = folder / file_name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    image = shrink(photo.image, size, HEADROOM)
+    image.save(target)
+    notes = [f"{name}: {note}" for note in photo.notes]
+    if not name.lower().endswith(SUFFIXES[photo.format]):
+        notes.append(f"{name}: is a {photo.format} file, whatever its name says")
+    return Prepared(name, file_name, sha256_of(path), size, looks_of(image), tuple(notes))
+
+
+def prepare_photos(photos, folder, resolution, aspect):
+    """Return ([Prepared], problems) of (name, path) pairs, the same photo under two names included."""
+    prepared, problems, names = [], [], defaultdict(list)
+    for name, path in photos:
+        try:
+            prepared.append(prepare_photo(path, name, folder, resolution, aspect))
+        except PhotoError as error:
+            problems.append(str(error))
+        else:
+            names[prepared[-1].sha256].append(name)
+    repeated = [same for same in names.values() if len(same) > 1]
+    problems += [f"{', '.join(same)}: the same photo {len(same)} times; remove all but one" for same in repeated]
+    return prepared, problems
+
+
+@dataclass
+class FinalCaptions:
+    """{photo name: caption} as trained on, with the trigger word; problems, notes, and counts of both."""
+
+    of: dict[str, str]
+    problems: list[str]
+    notes: list[str]
+    counts: dict[str, int]
+
+
+def final_captions(captions, trigger_word, add_trigger, tokenizer, allow_long):
+    """Return the FinalCaptions of {photo name: caption}.
+
+    Args:
+        add_trigger: put a missing trigger word in front; else it is a problem.
+        allow_long: words beyond the tokenizer's limit are a note; else a problem.
+    """
+    final = FinalCaptions({}, [], [], {"trigger_words_added": 0, "captions_cut": 0})
+    for name, caption in captions.items():
+        final.of[name] = with_trigger(caption, trigger_word)
+        if not caption.strip():
+            continue  # a problem already; a trigger word would not mend it
+        if not has_trigger(caption, trigger_word):
+            final.counts["trigger_words_added"] += 1
+            if not add_trigger:
+                final.problems.append(
+                    f"{name}: the caption {caption!r} lacks the trigger word {trigger_word!r}; put it in"
+                )
+        lost = lost_words(final.of[name], tokenizer)
+        if lost:
+            final.counts["captions_cut"] += 1
+            seen = f"{name}: the caption is too long, the text encoder does not see {lost!r}"
+            (final.notes if allow_long else final.problems).append(seen if allow_long else f"{seen}; shorten it")
+    return final
+
+
+def keys_and_groups(prepared, pairs, split_by):
+    """Return what splits are decided by: a key for each photo, and the sets of photos that stay together.
+
+    Args:
+        pairs: near-duplicates, as photo numbers.
+        split_by: "photo", or "shoot" for the subfolders of images/; a photo in none of them is a shoot of its own.
+    """
+    keys, first = [photo.sha256 for photo in prepared], {}
+    if split_by == "shoot":
+        for number, photo in enumerate(prepared):
+            shoot = photo.name.rpartition("/")[0]
+            if shoot:
+                keys[number] = shoot
+                pairs = [*pairs, (first.setdefault(shoot, number), number)]
+    return keys, groups_of(len(keys), pairs)

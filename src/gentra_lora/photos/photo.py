@@ -1,0 +1,133 @@
+"""Photo files, whatever phones and forums make of them -> upright sRGB; pixel_values."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pillow_heif
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from gentra_lora.errors import InputError, first_line
+from gentra_lora.photos.colour import ColourError, eight_bits, to_srgb
+
+pillow_heif.register_heif_opener()
+
+# The formats that are opened, and how their files are usually called. PIL knows more, some of which run programs.
+SUFFIXES = {
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "MPO": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),  # a JPEG that carries further pictures, from phones
+    "PNG": (".png",),
+    "WEBP": (".webp",),
+    "TIFF": (".tif", ".tiff"),
+    "BMP": (".bmp", ".dib"),
+    "GIF": (".gif",),
+    "AVIF": (".avif",),
+    "HEIF": (".heic", ".heif", ".hif"),
+}
+FORMATS = [kind for kind in SUFFIXES if kind != "MPO"]  # which the JPEG reader finds by itself
+MAX_PIXELS = 80_000_000  # 240 MB in memory; phones take 12 to 50 million
+
+
+class PhotoError(InputError):
+    """A file is not a photo that can be used; the message names it and the way out."""
+
+
+@dataclass(frozen=True)
+class Photo:
+    """An upright sRGB image, the format it was stored in, and what a person should know about the file."""
+
+    image: Image.Image
+    format: str
+    notes: tuple[str, ...] = ()
+
+
+def sha256_of(path):
+    """Return the sha256 of a file's bytes, 64 hexadecimal digits."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def open_upright(source, name=None):
+    """Return the image of `open_photo`."""
+    return open_photo(source, name).image
+
+
+def open_photo(source, name=None):
+    """Return a Photo: turned by its EXIF tag, colours converted to sRGB, transparency laid on white, 8 bits a channel.
+
+    Args:
+        source: a path or a binary file.
+        name: what messages call it; the path where there is one.
+
+    Raises:
+        PhotoError: not a picture of one of the FORMATS, damaged, more than MAX_PIXELS (told from the header, before
+            anything is decoded), more than one frame, or colours that cannot be converted.
+    """
+    name = name or str(source)
+    try:
+        with Image.open(source, formats=FORMATS) as opened:
+            _refuse_by_header(opened, name)
+            _shorten_key(opened)
+            opened.load()
+            return _upright(opened)
+    except PhotoError:
+        raise
+    except ColourError as error:
+        raise PhotoError(f"{name}: {error}") from error
+    except UnidentifiedImageError as error:
+        empty = isinstance(source, str | Path) and Path(source).stat().st_size == 0
+        what = "is empty" if empty else f"is no picture, or a damaged one ({', '.join(FORMATS)} are read)"
+        raise PhotoError(f"{name}: {what}; replace or remove it") from error
+    except Image.DecompressionBombError as error:
+        raise PhotoError(_too_many(name, "far more")) from error
+    except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
+        raise PhotoError(f"{name}: cannot be read ({error.strerror}); check the path and its permissions") from error
+    except Exception as error:  # a damaged file can make a decoder raise anything
+        raise PhotoError(f"{name}: is damaged ({first_line(error)}); replace or remove it") from error
+
+
+def _refuse_by_header(opened, name):
+    pixels = opened.width * opened.height
+    if pixels > MAX_PIXELS:
+        raise PhotoError(_too_many(name, f"{opened.width} x {opened.height} = {pixels / 1e6:.0f} million"))
+    # Further pictures in an MPO or HEIF file are depth maps, thumbnails and the like: the first is the photo.
+    frames = 1 if opened.format in ("MPO", "HEIF") else getattr(opened, "n_frames", 1)
+    if frames > 1:
+        raise PhotoError(f"{name}: holds {frames} pictures (an animation or pages); save the one that you want alone")
+
+
+def _too_many(name, value):
+    return f"{name}: has {value} pixels, at most {MAX_PIXELS / 1e6:.0f} million are opened; scale it down"
+
+
+def _shorten_key(opened):
+    """Reduce the transparent colour of a 16-bit RGB PNG to the upper 8 bits, which is what PIL keeps of the pixels.
+
+    PIL itself would compare them with the lower 8 bits of the colour, and make others transparent.
+    """
+    if opened.format == "PNG" and opened.tile[0][3] == "RGB;16B" and "transparency" in opened.info:
+        opened.info["transparency"] = tuple(level >> 8 for level in opened.info["transparency"])
+
+
+def _upright(opened):
+    notes = [] if opened.mode != "CMYK" or "icc_profile" in opened.info else ["CMYK without a colour profile"]
+    image = ImageOps.exif_transpose(opened)
+    image, alpha = eight_bits(image)
+    if alpha is None and image.has_transparency_data:
+        # Grey stays grey: a grey profile fits no RGB.
+        image = image.convert("LA" if image.mode in ("L", "LA") else "RGBA")
+    if image.mode in ("RGBA", "LA"):
+        alpha, image = image.getchannel("A"), image.convert(image.mode.removesuffix("A"))
+    image = to_srgb(image)
+    if alpha is not None:
+        image = Image.composite(image, Image.new("RGB", image.size, "white"), alpha)
+    image.info.clear()  # PNG files written from it would carry the old profile
+    return Photo(image, opened.format, tuple(notes))
+
+
+def to_pixel_values(image):
+    """Return an RGB image as float32 (1, 3, H, W) in [-1, 1]."""
+    array = torch.from_numpy(np.array(image, dtype=np.float32))  # (H, W, 3)
+    return (array / 127.5 - 1).permute(2, 0, 1)[None]

@@ -1,0 +1,99 @@
+"""Pictures on their way from noise, side by side, one step at a time; each as if it were alone."""
+
+import inspect
+
+import torch
+from diffusers.utils.torch_utils import randn_tensor
+
+from gentra_lora.base.samplers import keep_rows, make_sampler
+from gentra_lora.pictures.sampling_pipeline import generators
+
+
+class PictureBatch:
+    """A batch of one shape, sampler and number of steps; prompts, seeds, strengths of adapter and guidance may differ.
+
+    Between two steps the caller may look, leave pictures out, or give up.
+    """
+
+    @torch.no_grad()
+    def __init__(self, unet, adapter, config, requests, embeds, negative_embeds, photos):
+        """Draw the noise.
+
+        Args:
+            adapter: the denoiser's RowAdapter.
+            config: of the base's noise schedule.
+            requests: list of N PictureRequest of one `batch_key`.
+            embeds, negative_embeds: (N, 77, D) in the denoiser's dtype; the latter None without guidance.
+            photos: scaled latents (N, 4, H/f, W/f) to start from, or their shape where there is no photo.
+        """
+        first = requests[0]
+        self.unet, self.adapter, self.requests = unet, adapter, list(requests)
+        self.embeds, self.negative_embeds = embeds, negative_embeds
+        self.guidance = torch.tensor([r.guidance_scale for r in requests], device=embeds.device).view(-1, 1, 1, 1)
+        self.scheduler = make_sampler(first.sampler, config)
+        self.scheduler.set_timesteps(first.num_inference_steps, device=embeds.device)
+        self.generators = generators([request.seed for request in requests])
+        self.timesteps = self.scheduler.timesteps[-first.steps_run :]
+        self.taken, self.guess = 0, None
+        self.latents = self._start(photos, embeds.dtype, embeds.device)
+        takes = inspect.signature(self.scheduler.step).parameters
+        self._options = {"generator": self.generators} if "generator" in takes else {}
+
+    def _start(self, photos, dtype, device):
+        shape = photos.shape if isinstance(photos, torch.Tensor) else photos
+        noise = randn_tensor(tuple(shape), generator=self.generators, device=device, dtype=dtype)
+        if not isinstance(photos, torch.Tensor):
+            return noise * self.scheduler.init_noise_sigma
+        if hasattr(self.scheduler, "set_begin_index"):  # DDIM keeps no place
+            self.scheduler.set_begin_index(len(self.scheduler.timesteps) - len(self.timesteps))
+        return self.scheduler.add_noise(photos, noise, self.timesteps[:1].repeat(len(noise)))
+
+    @property
+    def done(self):
+        """Whether all steps are taken."""
+        return self.taken == len(self.timesteps)
+
+    @torch.no_grad()
+    def step(self):
+        """Take one step with all pictures."""
+        timestep = self.timesteps[self.taken]
+        scaled = self.scheduler.scale_model_input(self.latents, timestep)  # (N, 4, h, w)
+        noise_pred = self._noise_pred(scaled, timestep)
+        self.guess = _clean(scaled, noise_pred, timestep, self.scheduler)
+        self.latents = self.scheduler.step(noise_pred, timestep, self.latents, return_dict=False, **self._options)[
+            0
+        ].to(self.latents.dtype)
+        self.taken += 1
+
+    def _noise_pred(self, scaled, timestep):
+        scales = [request.lora_scale for request in self.requests]
+        if self.negative_embeds is None:
+            self.adapter.set_scales(scales)
+            return self.unet(scaled, timestep, encoder_hidden_states=self.embeds, return_dict=False)[0]
+        self.adapter.set_scales(scales * 2)
+        embeds = torch.cat([self.negative_embeds, self.embeds])
+        both = self.unet(torch.cat([scaled] * 2), timestep, encoder_hidden_states=embeds, return_dict=False)[0]
+        negative, positive = both.chunk(2)
+        return (negative + self.guidance * (positive - negative)).to(both.dtype)
+
+    def keep(self, rows):
+        """Leave out all pictures but those of `rows`, a list of places."""
+        self.requests = [self.requests[row] for row in rows]
+        self.generators[:] = [self.generators[row] for row in rows]
+        self.latents, self.embeds, self.guidance = self.latents[rows], self.embeds[rows], self.guidance[rows]
+        self.guess = None if self.guess is None else self.guess[rows]
+        if self.negative_embeds is not None:
+            self.negative_embeds = self.negative_embeds[rows]
+        keep_rows(self.scheduler, rows)
+
+
+def _clean(scaled, noise_pred, timestep, scheduler):
+    """Return the latents that the last prediction is heading for, (N, 4, h, w): what a preview shows.
+
+    `scaled` is what the denoiser saw, sqrt(alpha_bar) x_0 + sqrt(1 - alpha_bar) noise, whatever the sampler works on.
+    """
+    alpha_bar = scheduler.alphas_cumprod[int(timestep.round())].to(scaled.device, torch.float32)
+    x, predicted = scaled.float(), noise_pred.float()
+    if scheduler.config.prediction_type == "v_prediction":
+        return alpha_bar.sqrt() * x - (1 - alpha_bar).sqrt() * predicted
+    return (x - (1 - alpha_bar).sqrt() * predicted) / alpha_bar.sqrt()

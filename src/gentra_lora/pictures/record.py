@@ -1,0 +1,112 @@
+"""What a PNG says of how it was made: our record, and the text that other programs read."""
+
+import json
+import re
+from io import BytesIO
+
+import torch
+from PIL import Image, PngImagePlugin
+
+from gentra_lora.base.model import DTYPES
+from gentra_lora.base.samplers import SAMPLERS
+from gentra_lora.errors import InputError, first_line
+from gentra_lora.pictures.request import PictureRequest
+
+RECORD, PARAMETERS = "gentra", "parameters"  # the PNG's text chunks; the second is A1111's
+FIELDS = {"prompt": str, "negative_prompt": str, "seed": int, "num_inference_steps": int, "width": int, "height": int}
+FIELDS |= {"guidance_scale": float | int, "lora_scale": float | int, "sampler": str}
+FIELDS |= {"strength": float | int | None, "photo_sha256": str | None}
+LIMITS = {"seed": (-(2**63), 2**64 - 1), "num_inference_steps": (1, 1000)}  # torch's, and the noise schedule's
+ORIGIN = {"base": str, "adapter_sha256": str, "commit": str | None, "precision": str, "torch": str}
+
+
+class PictureTextError(InputError):
+    """A picture that does not say how it was made."""
+
+
+def record_of(request, origin):
+    """Return everything that is needed to make a picture again, as JSON values.
+
+    Args:
+        origin: what made it: the values of ORIGIN but torch.
+    """
+    return {name: getattr(request, name) for name in FIELDS} | origin | {"torch": str(torch.__version__)}
+
+
+def request_of(record, photo=None):
+    """Return the PictureRequest of a record; `photo` is the RGB image that it started from."""
+    return PictureRequest(**{name: record[name] for name in FIELDS}, photo=photo)
+
+
+def parameters_text(record):
+    """Return the text that A1111, Forge, ComfyUI's loaders and picture galleries read."""
+    sampler = SAMPLERS[record["sampler"]]
+    lines = [f"{record['prompt']} <lora:sport_gentra_lora:{record['lora_scale']:g}>"]
+    if record["negative_prompt"]:
+        lines.append(f"Negative prompt: {record['negative_prompt']}")
+    values = {
+        "Steps": record["num_inference_steps"],
+        "Sampler": sampler.title,
+        "Schedule type": sampler.schedule,
+        "CFG scale": f"{record['guidance_scale']:g}",
+        "Seed": record["seed"],
+        "Size": f"{record['width']}x{record['height']}",
+        "Model": record["base"].split("@")[0].split("/")[-1].replace(",", " "),
+        "Denoising strength": record["strength"],
+        "Lora hashes": f'"sport_gentra_lora: {record["adapter_sha256"][:12]}"',
+    }
+    return "\n".join([*lines, ", ".join(f"{key}: {value}" for key, value in values.items() if value is not None)])
+
+
+def png_of(picture, record):
+    """Return the bytes of a PNG of a picture (H, W, 3), uint8, with its record and parameters inside."""
+    text = PngImagePlugin.PngInfo()
+    text.add_text(PARAMETERS, parameters_text(record))
+    text.add_itxt(RECORD, json.dumps(record, ensure_ascii=False))
+    with BytesIO() as buffer:
+        Image.fromarray(picture).save(buffer, "PNG", pnginfo=text)
+        return buffer.getvalue()
+
+
+def read_record(path):
+    """Return the record inside a PNG.
+
+    Raises:
+        PictureTextError: no picture, none of ours, one whose text a program has stripped, or a text that cannot be
+            ours.
+    """
+    try:
+        with Image.open(path, formats=["PNG"]) as picture:
+            text = picture.text.get(RECORD)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise PictureTextError(f"{path}: cannot be read as a PNG ({first_line(error)})") from error
+    if text is None:
+        raise PictureTextError(f"{path}: does not say how it was made; programs that save a PNG anew drop that text")
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise PictureTextError(f"{path}: its text is no JSON ({first_line(error)}); it was changed") from error
+    problem = _problem(record)
+    if problem:
+        raise PictureTextError(f"{path}: its text {problem}; it was changed, or made by another version")
+    return record
+
+
+def _problem(record):
+    """Return why a record is none of ours, or None."""
+    if not isinstance(record, dict):
+        return "is no record"
+    for name, kind in (FIELDS | ORIGIN).items():
+        if name not in record:
+            return f"lacks {name}"
+        if not isinstance(record[name], kind):
+            return f"has {name} {record[name]!r}"
+    for name, (least, most) in LIMITS.items():
+        if not least <= record[name] <= most:
+            return f"has {name} {record[name]}"
+    for name, known in (("sampler", SAMPLERS), ("precision", DTYPES)):
+        if record[name] not in known:
+            return f"has {name} {record[name]!r}"
+    if record["commit"] and not re.fullmatch("[0-9a-f]{40}", record["commit"]):  # it becomes a path and git's argument
+        return f"has commit {record['commit']!r}"
+    return None

@@ -1,0 +1,83 @@
+"""What one picture is to be: every number that shapes it, resolved."""
+
+import math
+from dataclasses import dataclass
+
+from PIL import Image, ImageOps
+
+from gentra_lora.base.samplers import DEFAULT
+from gentra_lora.pictures.sampling_pipeline import GenerationError
+
+SCHEDULE_STEPS = 1000  # of every Stable Diffusion 1.x
+
+
+@dataclass(frozen=True)
+class PictureRequest:
+    """A picture of a prompt, or of a photo redrawn where `photo` is an RGB image."""
+
+    prompt: str
+    seed: int
+    num_inference_steps: int
+    guidance_scale: float  # at most 1: no guidance, the negative prompt is unused
+    width: int  # px, as height
+    height: int
+    negative_prompt: str = ""
+    lora_scale: float = 1.0  # 0 is the base itself, 1 as trained
+    sampler: str = DEFAULT  # a key of SAMPLERS
+    strength: float | None = None  # in (0, 1], the share of the steps that are redone; None without a photo
+    photo: Image.Image | None = None
+    photo_sha256: str | None = None  # of the file's bytes
+
+    def __post_init__(self):
+        if self.strength is not None and steps_of(self.num_inference_steps, self.strength) < 1:
+            least = math.ceil(1000 / self.num_inference_steps) / 1000
+            raise GenerationError(
+                f"strength: {self.strength:g} of {self.num_inference_steps} steps is less than one step; at least "
+                f"{least:g} is needed, or more steps"
+            )
+
+    @property
+    def guided(self):
+        """Whether each step asks the denoiser twice, with and without the prompt (Ho & Salimans 2022, 2207.12598)."""
+        return self.guidance_scale > 1
+
+    @property
+    def steps_run(self):
+        """How many steps are taken: a photo skips the first ones."""
+        return self.num_inference_steps if self.strength is None else steps_of(self.num_inference_steps, self.strength)
+
+    @property
+    def batch_key(self):
+        """What pictures must share to be denoised side by side."""
+        return self.width, self.height, self.num_inference_steps, self.sampler, self.guided, self.strength
+
+
+def steps_of(num_inference_steps, strength):
+    """Return how many of the steps a strength redoes; 0.29 of 100 are 29, though the product in floats is below."""
+    return min(num_inference_steps, math.floor(num_inference_steps * strength + 1e-6))
+
+
+def steps_of_schedule(wanted, strength):
+    """Return the number of steps of which a strength redoes as many as are wanted.
+
+    Raises:
+        GenerationError: more than the noise schedule has.
+    """
+    steps = math.ceil(wanted / strength)
+    if steps > SCHEDULE_STEPS:
+        raise GenerationError(
+            f"strength {strength:g} with {wanted} steps needs a schedule of {steps} steps, and there are "
+            f"{SCHEDULE_STEPS}; raise the strength or lower the steps"
+        )
+    return steps
+
+
+def size_of_photo(size, area, unit=8):
+    """Return (width, height) of a photo's shape with about `area` pixels, in whole units."""
+    scale = math.sqrt(area / (size[0] * size[1]))
+    return tuple(max(unit, round(side * scale / unit) * unit) for side in size)
+
+
+def fitted(photo, width, height):
+    """Return the photo scaled to a size, its centre where the shapes differ."""
+    return ImageOps.fit(photo, (width, height), Image.Resampling.LANCZOS)

@@ -1,0 +1,68 @@
+"""The pictures of an evaluation as labelled sheets: for the page, and as files for DVC's views of two revisions."""
+
+from dataclasses import dataclass
+
+from PIL import Image
+
+from gentra_lora.pictures.sheet_drawing import grid
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Columns with their headings, rows of (label, a picture (H, W, 3), uint8, for each column)."""
+
+    name: str  # of its file
+    title: str
+    columns: list[str]
+    rows: list[tuple]
+
+
+def sheets_of(plan, drawn, strips, steps, scales, photos, real):
+    """Return the Sheets "grid", "scales", "img2img" and "drift".
+
+    Args:
+        plan: evaluation.Plan.
+        drawn: {group: {"adapter", "base"}: pictures}.
+        strips: {strength: {"adapter", "base"}: pictures of plan.strip_photos}.
+        steps: [(label, a picture for each of `scales`)].
+        photos: {file name: picture}.
+        real: a real photo for each of the prompts.
+    """
+    prompts, numbers = first_of_each(plan.groups["prompt"])
+    same = f"the same prompt and seed ({plan.groups['prompt'][0].seed}) in each column"
+    grid_rows = [*_both(drawn["prompt"], numbers), ("nearest real photo", real)]
+    drift_prompts, places = first_of_each(plan.groups["drift"])
+    captions = [request.prompt for request in next(iter(plan.strips.values()))]
+    strip_rows = [
+        (f"{name}: {captions[n]}", [photos[photo], *(strips[strength][name][n] for strength in strips)])
+        for n, photo in enumerate(plan.strip_photos)
+        for name in ("base", "adapter")
+    ]
+    return [
+        Sheet("grid", same, prompts, grid_rows),
+        Sheet("scales", prompts[0], [f"strength {scale:g}" for scale in scales], steps),
+        Sheet("img2img", "img2img", ["held-out photo", *(f"strength {strength:g}" for strength in strips)], strip_rows),
+        Sheet("drift", f"{same}; these should not change", drift_prompts, _both(drawn["drift"], places)),
+    ]
+
+
+def _both(pictures, numbers):
+    return [(name, [pictures[name][n] for n in numbers]) for name in ("base", "adapter")]
+
+
+def first_of_each(requests):
+    """Return the prompts of requests, each once, and the number of the first request of each."""
+    found = {}
+    for number, request in enumerate(requests):
+        found.setdefault(request.prompt, number)
+    return list(found), list(found.values())
+
+
+def save_sheets(folder, sheets):
+    """Write NAME.png of each sheet, and a file for each picture in the adapter's row of the first one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for sheet in sheets:
+        grid(sheet.columns, sheet.rows, sheet.title).save(folder / f"{sheet.name}.png")
+    for place, (prompt, picture) in enumerate(zip(sheets[0].columns, dict(sheets[0].rows)["adapter"], strict=True), 1):
+        name = "".join(letter if letter.isalnum() else "_" for letter in prompt.lower())[:60]
+        Image.fromarray(picture).save(folder / f"prompt_{place}_{name}.png")

@@ -1,0 +1,86 @@
+"""Which revisions and experiments have weights, how they measured, and whether the remote holds them."""
+
+import json
+from dataclasses import dataclass
+
+from dvc.repo.experiments.utils import exp_refs
+from dvc.scm import iter_revs
+
+from gentra_lora.revisions.weights import METRICS, WeightsError, locked_weights, text_of
+
+HISTORY = 100  # commits of the current branch that are looked at
+SHOWN = ("val_loss", "subject_similarity", "gap_closed", "prompt_match", "drift")
+
+
+@dataclass
+class TrainedRevision:
+    """A commit with weights: its names (branches, tags, experiments), the file's md5 and the metrics of its commit."""
+
+    commit: str
+    names: list
+    md5: str
+    metrics: dict
+    on_remote: bool = False
+
+
+def trained_revisions(repo, folder):
+    """Return the TrainedRevisions of a repository: what has a name, and the commits that brought new weights.
+
+    Args:
+        repo: dvc.repo.Repo.
+        folder: MountedFolder or DriveFolder of its remote.
+    """
+    named = names_of(repo.scm)
+    history = list(iter_revs(repo.scm, revs=["HEAD"], num=-HISTORY))
+    rows = {}
+    for commit in repo.brancher(revs=[*named, *history], workspace=False, sha_only=True):
+        try:
+            lock = locked_weights(repo, commit)
+        except WeightsError:  # from before anything was trained, or a lock in conflict
+            continue
+        rows[commit] = TrainedRevision(commit, named.get(commit, []), lock["md5"], _metrics(repo))
+    shown = [row for row in rows.values() if row.names or _brought_new(row, rows, history)]
+    present = folder.names()
+    for row in shown:
+        row.on_remote = row.md5 in present
+    return shown
+
+
+def names_of(scm):
+    """Return {commit: names} of all branches, tags and experiments."""
+    named = {commit: list(names) for commit, names in iter_revs(scm, all_branches=True, all_tags=True).items()}
+    for ref in exp_refs(scm):
+        named.setdefault(scm.get_ref(str(ref)), []).append(ref.name)
+    return named
+
+
+def _brought_new(row, rows, history):
+    """Return whether the commit before, in the history from newest to oldest, had other weights or none."""
+    place = history.index(row.commit)
+    before = rows.get(history[place + 1]) if place + 1 < len(history) else None
+    return before is None or before.md5 != row.md5
+
+
+def _metrics(repo):
+    try:
+        return json.loads(text_of(repo, METRICS))
+    except (FileNotFoundError, ValueError):  # nothing was evaluated there, or its file is broken: no figures to show
+        return {}
+
+
+def table(rows):
+    """Return the lines of a table of TrainedRevisions."""
+    head = ["commit", "names", "weights", *SHOWN, "on the remote"]
+    cells = [
+        [row.commit[:7], ", ".join(row.names), row.md5[:8], *(_number(row.metrics, name) for name in SHOWN)]
+        + ["yes" if row.on_remote else "no"]
+        for row in rows
+    ]
+    widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
+    lines = (zip(line, widths, strict=True) for line in [head, *cells])
+    return ["  ".join(text.ljust(width) for text, width in line).rstrip() for line in lines]
+
+
+def _number(metrics, name):
+    value = metrics.get(name)
+    return f"{value:.4f}" if isinstance(value, float | int) else "-"

@@ -1,0 +1,293 @@
+"""The exact weights of a git revision: found in its dvc.lock, fetched, hashed, recorded."""
+
+import hashlib
+import json
+import os
+import re
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import yaml
+from dvc.exceptions import DvcException
+from dvc.repo import Repo
+from dvc.repo.open_repo import clean_repos
+from dvc.scm import SCMError
+from filelock import FileLock, Timeout
+
+from gentra_lora.drive.credentials import SERVICE, USER, VARIABLE, read_credentials
+from gentra_lora.drive.faults import chain, sentence
+from gentra_lora.drive.folder import open_folder
+from gentra_lora.drive.remotes import KEY_FILES, REMOTE, folder_url
+from gentra_lora.errors import InputError, first_line
+from gentra_lora.whole_file import write_whole
+
+WEIGHTS = "models/sport_gentra_lora.safetensors"
+RECORD, METRICS = "weights.json", "reports/metrics.json"
+SECONDS = 600  # that another pull into the same folder is waited for
+
+
+class WeightsError(InputError):
+    """Weights of a revision that cannot be had, or are not what its dvc.lock says."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """An adapter's file with where it came from; what weights.json beside it holds."""
+
+    file: str
+    repo: str
+    rev: str
+    commit: str
+    md5: str
+    sha256: str
+    size: int
+    base: dict
+    params: dict
+    metrics: dict
+
+
+def pull_weights(repo, rev, dest, remote=None, credentials=None):
+    """Return the Weights of a revision, their file and its record put into `dest`.
+
+    What is there already is hashed and taken, without the remote; and where `rev` is its commit, without git as well.
+
+    Args:
+        repo: address or path of a git repository, a bare one too.
+        rev: branch, tag, commit (7 digits at least), experiment, NAME@VERSION or NAME#STAGE of the artifact; None is
+            the default branch, in a local repository HEAD.
+        dest: Path of a folder; what it held stays where anything fails.
+        remote: gdrive:// address or folder, in place of the repository's own remote.
+        credentials: key file for it; see `remote_config`.
+
+    Raises:
+        WeightsError: no such repository or revision, no weights in its dvc.lock, or not those bytes on the remote.
+        DriveError, CredentialsError: the remote cannot be read.
+    """
+    path = Path(dest) / Path(WEIGHTS).name
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_name(".lock"), timeout=SECONDS):  # file and record belong together
+            return _pulled(repo, rev, path, remote, credentials)
+    except Timeout as error:
+        raise WeightsError(
+            f"{path.parent}: another pull into it has not ended for {SECONDS} s; end that one"
+        ) from error
+    except OSError as error:
+        raise WeightsError(
+            f"{error.filename or path}: {error.strerror or error}; free it or name another --dest"
+        ) from error
+
+
+def _pulled(repo, rev, path, remote, credentials):
+    held = read_record(path)
+    if held and held.repo == public(repo) and re.fullmatch("[0-9a-f]{7,40}", rev or "") and held.commit.startswith(rev):
+        return held
+    with opened(repo, rev, remote, credentials) as found:
+        lock, texts = locked_weights(found, rev), texts_of(found, rev)
+        fetch(found, lock, path, label_of(found, rev))
+        record = record_of(found, repo, rev, lock, path, *texts)
+    text = json.dumps(asdict(record), indent=1, ensure_ascii=False) + "\n"
+    write_whole(path.with_name(RECORD), lambda partial: partial.write_text(text, encoding="utf-8"))
+    return record
+
+
+def read_record(path):
+    """Return the Weights beside a file, or None where there are none or the file's bytes are others."""
+    try:
+        record = Weights(**json.loads(path.with_name(RECORD).read_text(encoding="utf-8")))
+        return record if _digest(path, "md5") == record.md5 else None
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+@contextmanager
+def opened(repo, rev, remote=None, credentials=None):
+    """Open a repository at a revision, as dvc.repo.Repo on that commit's tree; see `pull_weights`.
+
+    Raises:
+        WeightsError: no such repository or revision.
+    """
+    local = os.path.exists(repo)
+    wanted = {"remote": REMOTE, "remote_config": remote_config(remote, credentials)} if remote else {}
+    try:
+        rev = tag_of_stage(repo, rev) or ("HEAD" if local else None)
+        with Repo.open(str(repo), rev=rev, **wanted) as found:
+            if not remote:
+                _use_key(found, credentials)
+            yield found
+    except (DvcException, SCMError) as error:
+        reason = next((text for text in map(first_line, reversed(chain(error))) if text), "")
+        raise WeightsError(
+            f"{public(repo)} at {rev or 'its default branch'}: {reason.replace(str(repo), public(repo))}; look at the "
+            f"address, your right to read it, and the revision (`gentra-lora weights list`, `git fetch --tags`)"
+        ) from error
+    finally:
+        if not local:
+            clean_repos()
+
+
+def _use_key(repo, credentials):
+    """Let a key that was given, as a file or in the environment, serve for the repository's own Drive folder."""
+    name = repo.config["core"].get("remote")
+    url = str(repo.config["remote"].get(name, {}).get("url", ""))
+    if url.startswith("gdrive://") and (credentials or VARIABLE in os.environ):
+        repo.config["remote"][name] |= remote_config(url, credentials)
+
+
+def tag_of_stage(repo, rev):
+    """Return the commit of the version that stands at a stage, for NAME#STAGE; any other revision as it is."""
+    if not rev or rev.count("#") != 1:
+        return rev
+    name, stage = rev.split("#")
+    with Repo.open(str(repo)) as found:
+        return found.artifacts.get_rev(name, stage=stage)
+
+
+def remote_config(remote, credentials):
+    """Return DVC's settings of a remote: a folder, or a gdrive:// address with a key.
+
+    The key is a file, or the text in GDRIVE_CREDENTIALS_DATA where `credentials` is None; both a service account's
+    and a log-in will do.
+    """
+    if not remote.startswith(("gdrive://", "https://")):
+        folder = Path(remote).expanduser().resolve()
+        if not folder.is_dir():
+            raise WeightsError(f"--remote: {remote} is neither a folder nor a gdrive:// address")
+        return {"url": str(folder), "verify": False}  # its bytes are hashed here
+    key = read_credentials(credentials, SERVICE, USER)
+    config = {"url": folder_url(remote), "gdrive_use_service_account": key.kind == SERVICE}
+    if key.path:
+        config[KEY_FILES[key.kind]] = str(key.path)
+    return config
+
+
+def label_of(repo, rev):
+    """Return a commit as a person reads it: the name that was asked for and its sha."""
+    return f"{rev} ({repo.get_rev()[:7]})" if rev else repo.get_rev()[:7]
+
+
+def locked_weights(repo, rev):
+    """Return the entry {path, md5, size} of the weights in a revision's dvc.lock.
+
+    Raises:
+        WeightsError: no dvc.lock, one that cannot be read, or one without the weights.
+    """
+    label = label_of(repo, rev)
+    try:
+        stages = yaml.safe_load(text_of(repo, "dvc.lock"))["stages"]
+        outs = [out for stage in stages.values() for out in stage.get("outs", [])]
+    except FileNotFoundError as error:
+        raise WeightsError(f"{label}: has no dvc.lock; commit the one that `dvc repro` wrote") from error
+    except (yaml.YAMLError, TypeError, KeyError, AttributeError) as error:
+        raise WeightsError(
+            f"{label}: its dvc.lock cannot be read ({first_line(error)}); after a merge with conflicts, take one side, "
+            f"run `dvc repro` and commit"
+        ) from error
+    for out in outs:
+        if out.get("path") == WEIGHTS and out.get("md5"):
+            return out
+    raise WeightsError(f"{label}: its dvc.lock has no {WEIGHTS}; it was committed before anything was trained")
+
+
+def fetch(repo, lock, path, label):
+    """Put the locked file at `path`, unless its bytes are there; whole, hashed, or not at all.
+
+    Raises:
+        WeightsError: not on the remote, or other bytes there.
+    """
+    if path.exists() and _digest(path, "md5") == lock["md5"]:
+        return
+    write_whole(path, lambda partial: _download(repo, lock, partial, label))
+
+
+def _download(repo, lock, partial, label):
+    source, url = f"{label}: {lock['path']}, object {lock['md5']}", _remote_url(repo)
+    if url.startswith("gdrive://") and not _cached(repo, lock["md5"]):
+        open_folder(repo)
+    try:
+        repo.dvcfs.get_file(lock["path"], str(partial))
+    except (DvcException, SCMError):
+        raise
+    except Exception as error:
+        told = sentence(error, url, None) if url.startswith("gdrive://") else None
+        if isinstance(error, FileNotFoundError) or told is None:
+            told = f"is not on {url} ({first_line(error)}); `gentra-lora drive push` where it was trained"
+        raise WeightsError(f"{source}: {told}") from error
+    size, md5 = partial.stat().st_size, _digest(partial, "md5")
+    if md5 != lock["md5"]:
+        raise WeightsError(
+            f"{source}: {_place(repo, lock['md5'])} holds other bytes ({size} of {lock.get('size', '?')}, md5 {md5}); "
+            f"delete the object there and `gentra-lora drive push` where it was trained"
+        )
+
+
+def _place(repo, md5):
+    """Return where DVC took an object from: its cache comes before the remote."""
+    return str(_cached(repo, md5) or _remote_url(repo))
+
+
+def _cached(repo, md5):
+    """Return the object's path in DVC's cache, None where it is not there; a bare repository has no cache."""
+    path = Path(repo.cache.local.oid_to_path(md5)) if repo.cache.local else None
+    return path if path and path.exists() else None
+
+
+def _remote_url(repo):
+    config = repo.config
+    name = config["core"].get("remote")
+    return str(config["remote"].get(name, {}).get("url", f"remote {name}, which is not set up"))
+
+
+def texts_of(repo, rev):
+    """Return (params, metrics) of a revision, the latter empty where nothing was evaluated.
+
+    Raises:
+        WeightsError: no params.yaml, or one of them cannot be read.
+    """
+    label = label_of(repo, rev)
+    try:
+        params = yaml.safe_load(text_of(repo, "params.yaml"))
+    except (FileNotFoundError, yaml.YAMLError) as error:
+        raise WeightsError(f"{label}: its params.yaml is missing or no YAML; pull a revision that has one") from error
+    try:
+        return params, json.loads(text_of(repo, METRICS))
+    except FileNotFoundError:
+        return params, {}
+    except ValueError as error:
+        raise WeightsError(f"{label}: its {METRICS} is no JSON ({first_line(error)})") from error
+
+
+def record_of(repo, address, rev, lock, path, params, metrics):
+    """Return the Weights of a fetched file."""
+    return Weights(
+        file=path.name,
+        repo=public(address),
+        rev=rev or "HEAD",
+        commit=repo.get_rev(),
+        md5=lock["md5"],
+        sha256=_digest(path, "sha256"),
+        size=path.stat().st_size,
+        base=params.get("base", {}),
+        params=params,
+        metrics=metrics,
+    )
+
+
+def public(address):
+    """Return a repository's address without the user and token that it may hold; a path as the whole one."""
+    if os.path.exists(address):
+        return str(Path(address).resolve())
+    parts = urlsplit(str(address))
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if parts.scheme else str(address)
+
+
+def text_of(repo, name):
+    """Return a text file of an opened revision."""
+    return repo.fs.read_text(repo.fs.join(repo.root_dir, name), encoding="utf-8")
+
+
+def _digest(path, name):
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, name).hexdigest()

@@ -1,0 +1,6 @@
+"""Requests and answers: routes, their schemas, uploads, middleware. Nothing here draws.
+
+Start with app.py and routes_pictures.py.
+
+May import: the service's jobs, errors.py and settings.py; every package but stages and commands.
+"""

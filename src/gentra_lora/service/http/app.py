@@ -1,0 +1,98 @@
+"""The HTTP application: routes that read, submit, wait and answer."""
+
+import asyncio
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from importlib.resources import files
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import compile_path
+from starlette.staticfiles import StaticFiles
+
+from gentra_lora.service.errors import ServiceError
+from gentra_lora.service.http import routes_admin, routes_jobs, routes_pictures, routes_status
+from gentra_lora.service.http.bodies import invalid
+from gentra_lora.service.http.decoders import Decoders
+from gentra_lora.service.http.middleware import Guard
+from gentra_lora.service.http.openapi import add_bodies
+from gentra_lora.service.jobs.service import Service
+
+EXPOSED = ["Retry-After", "X-Request-ID", "X-Job-ID", "X-Seed", "X-Size", "X-Commit", "X-Weights-SHA256", "X-Warnings"]
+DESCRIPTION = """Pictures of one subject by the exact weights of a git revision.
+
+`POST /v1/txt2img` and `/v1/img2img` answer with the picture;
+`POST /v1/jobs` answers at once, and the job is watched.
+"""
+
+
+def create_app(settings, service=None, parts=("pictures", "jobs", "admin")):
+    """Return the application of a Service, which it starts and stops.
+
+    Args:
+        settings: ServiceSettings.
+        service: one that was made already.
+        parts: which routes there are beside the status; replicas that share no jobs leave the last two out.
+    """
+    service = service or Service(settings)
+
+    @asynccontextmanager
+    async def lifespan(app):
+        app.state.decoders = Decoders()
+        if service.life.state == "starting":
+            service.life.start()
+        yield
+        await asyncio.to_thread(service.stop)
+        app.state.decoders.close()
+
+    app = FastAPI(
+        title="Sport Gentra LoRA",
+        version=version("sport-gentra-lora"),
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.service, app.state.settings, app.state.has_jobs = service, settings, "jobs" in parts
+    app.include_router(routes_status.router)
+    routers = {"pictures": routes_pictures.router, "jobs": routes_jobs.router, "admin": routes_admin.router}
+    for part in parts:
+        app.include_router(routers[part])
+    app.mount("/page", StaticFiles(directory=str(files("gentra_lora.service") / "page")), name="page")
+    # Refusals go up to the guard, which alone answers with them.
+    app.add_exception_handler(HTTPException, _plain)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.openapi = add_bodies(app, settings)
+    app.add_middleware(Guard, settings=settings, metrics=service.metrics)
+    if settings.cors_origins:  # outermost, so that refusals can be read as well
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "X-API-Key"],
+            expose_headers=EXPOSED,
+        )
+    return app
+
+
+async def _invalid(request, error):
+    """Refuse in our own shape what FastAPI refuses by itself: a part of the path that is not as it must be."""
+    raise invalid(error) from error
+
+
+async def _plain(request, error):
+    """Refuse in our own shape what starlette refuses by itself: no such path, no such method."""
+    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "invalid_request")
+    headers = dict(error.headers or {})
+    if "Allow" in headers:
+        headers["Allow"] = _allowed(request, headers["Allow"])
+    raise ServiceError(error.status_code, code, str(error.detail), headers=headers) from error
+
+
+def _allowed(request, by_route):
+    """Return the methods of all routes of a path; starlette names those of the first, `by_route`."""
+    paths, path = request.app.openapi()["paths"], request.scope["path"]
+    found = {word.upper() for form, words in paths.items() if compile_path(form)[0].match(path) for word in words}
+    return ", ".join(sorted(found)) or by_route

@@ -1,0 +1,121 @@
+"""Bodies of requests, read by their kind and checked against a schema."""
+
+import asyncio
+
+from pydantic import ValidationError
+from starlette.datastructures import Headers, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect
+
+from gentra_lora.service.errors import ServiceError
+from gentra_lora.service.http.uploads import read_upload
+from gentra_lora.service.jobs.resolve import refusal
+from gentra_lora.service.jobs.schemas import ImageToImage
+
+JSON, FORM = "application/json", "multipart/form-data"
+TEXT_BYTES = 64 * 1024  # of one field that is no file
+
+
+class InMemory(MultiPartParser):
+    """Keeps files in memory, however large: the guard has bounded them, and a full disk then harms nobody."""
+
+    spool_max_size = 2**31
+
+
+def kind_of(request):
+    """Return the media type of a request's body."""
+    return request.headers.get("content-type", "").split(";")[0].strip().lower()
+
+
+async def read_json(request, schema, settings):
+    """Return a JSON body as `schema`.
+
+    Raises:
+        ServiceError: 415, not JSON; 408, it does not arrive; 422, it does not hold what it must.
+    """
+    if kind_of(request) != JSON:
+        raise ServiceError(415, "unsupported_media_type", f"the body must be {JSON}")
+    content = await _arrived(request.body(), settings.upload_seconds)
+    try:
+        return schema.model_validate_json(content, strict=True)
+    except ValidationError as error:
+        raise invalid(error) from error
+
+
+async def read_form(request, settings, decoders):
+    """Return (ImageToImage, Upload) of a form with a file named `image`.
+
+    Args:
+        decoders: a Decoders.
+
+    Raises:
+        ServiceError: see `read_json` and uploads.read_upload.
+    """
+    if kind_of(request) != FORM:
+        raise ServiceError(415, "unsupported_media_type", f"the body must be {FORM} with a file named image")
+    parser = InMemory(Headers(scope=request.scope), request.stream(), max_files=1, max_fields=32)
+    parser.max_part_size = TEXT_BYTES
+    try:
+        form = await _arrived(parser.parse(), settings.upload_seconds)
+    except (MultiPartException, KeyError, UnicodeDecodeError, ValueError) as error:
+        message = getattr(error, "message", "it cannot be read")
+        raise ServiceError(400, "invalid_request", f"the form is damaged: {message}") from error
+    try:
+        values, photo = _parts(form)
+        try:
+            body = ImageToImage.model_validate_strings(values)
+        except ValidationError as error:
+            raise invalid(error) from error
+        return body, await decoders.run(read_upload, await photo.read(), settings.max_photo_pixels)
+    finally:
+        await form.close()
+
+
+async def _arrived(reading, seconds):
+    try:
+        async with asyncio.timeout(seconds):
+            return await reading
+    except TimeoutError as error:
+        message = f"the body did not arrive within {seconds:g} s"
+        raise ServiceError(408, "too_slow", message, headers={"Connection": "close"}) from error
+    except ClientDisconnect as error:
+        raise ServiceError(400, "client_gone", "the client went away") from error
+    except HTTPException as error:
+        raise ServiceError(400, "invalid_request", f"the form is damaged: {error.detail}") from error
+
+
+def _parts(form):
+    """Return ({field: text}, the file)."""
+    values, photo = {}, None
+    for name, value in form.multi_items():
+        if name == "image" and isinstance(value, UploadFile):
+            photo = value
+        elif isinstance(value, UploadFile):
+            raise refusal(name, "is a file; only image is one")
+        elif name == "image":
+            raise refusal("image", "is a text; send the photo as a file")
+        elif name in values:
+            raise refusal(name, "is there twice; send it once")
+        else:
+            values[name] = value
+    if photo is None:
+        raise refusal("image", "is missing; send the photo as a file of that name")
+    return values, photo
+
+
+def invalid(error):
+    """Return the 422 of a pydantic ValidationError, without repeating what was sent."""
+    details = [
+        {"field": ".".join(map(str, found["loc"])) or "body", "message": _sentence(found)} for found in error.errors()
+    ]
+    first = details[0]
+    message = f"{first['field']}: {first['message']}"
+    return ServiceError(422, "invalid_request", message, param=first["field"], details=details)
+
+
+def _sentence(found):
+    if found["type"] == "extra_forbidden":
+        return "is not known here; remove it"
+    text = found["msg"].removeprefix("Value error, ")
+    return text[:1].lower() + text[1:]

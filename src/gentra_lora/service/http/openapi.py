@@ -1,0 +1,70 @@
+"""The parts of the OpenAPI description that FastAPI cannot see: bodies that we read ourselves."""
+
+from pydantic.json_schema import models_json_schema
+
+from gentra_lora.service.http.reply_schemas import ErrorBody
+from gentra_lora.service.jobs.schemas import ImageToImage, OpenAIImage, Reload, TextToImage
+
+BODIES = (TextToImage, ImageToImage, OpenAIImage, Reload)
+REASONS = {
+    400: "the body cannot be read",
+    401: "no key, or a wrong one",
+    403: "not allowed",
+    404: "not there",
+    406: "no such kind of answer",
+    408: "the body did not arrive in time",
+    409: "another one is at work",
+    413: "too large",
+    415: "not the kind of body, or of file, that is read",
+    422: "a field is not as it must be",
+    429: "the queue is full; Retry-After says when to come again",
+    500: "a fault of the service; the log says which, by the request's id",
+    503: "not ready, or being stopped",
+    504: "not done within the time limit",
+}
+
+
+def refusals(*statuses):
+    """Return FastAPI's `responses` for statuses whose answer is an ErrorBody."""
+    return {status: {"model": ErrorBody, "description": REASONS[status]} for status in statuses}
+
+
+def documented(*schemas):
+    """Return the `openapi_extra` of a route that reads one of these bodies."""
+    content = {}
+    for schema in schemas:
+        kind = "multipart/form-data" if schema is ImageToImage else "application/json"
+        content[kind] = {"schema": {"$ref": f"#/components/schemas/{schema.__name__}"}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def add_bodies(app, settings):
+    """Return an `openapi` function for an application: with the bodies' schemas, in the limits of its settings."""
+    plain = type(app).openapi
+
+    def openapi():
+        if app.openapi_schema is None:
+            document = plain(app)
+            template = "#/components/schemas/{model}"
+            found = models_json_schema([(schema, "validation") for schema in BODIES], ref_template=template)[1]["$defs"]
+            for schema in found.values():
+                _narrow(schema, settings)
+            form = found["ImageToImage"]
+            form["properties"]["image"] = {"type": "string", "format": "binary", "description": "the photo, a file"}
+            form["required"].append("image")
+            document["components"]["schemas"] |= found
+            document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+            document["security"] = [{}, {"key": []}]
+        return app.openapi_schema
+
+    return openapi
+
+
+def _narrow(schema, settings):
+    most = {"width": settings.max_side, "height": settings.max_side}
+    most |= {"num_images": settings.max_images, "n": settings.max_images}
+    for name, value in most.items():
+        field = schema["properties"].get(name, {})
+        for kind in field.get("anyOf", [field]):
+            if "maximum" in kind:
+                kind["maximum"] = value

@@ -1,0 +1,62 @@
+"""Another revision, without a dropped request."""
+
+import asyncio
+import hmac
+import threading
+from concurrent.futures import Future
+
+from fastapi import APIRouter, Request
+
+from gentra_lora.service.errors import ServiceError
+from gentra_lora.service.http.bodies import read_json
+from gentra_lora.service.http.openapi import documented, refusals
+from gentra_lora.service.http.reply_schemas import Reloaded
+from gentra_lora.service.jobs.lifecycle import settle
+from gentra_lora.service.jobs.revision import described
+from gentra_lora.service.jobs.schemas import Reload
+
+router = APIRouter(prefix="/v1/admin", tags=["admin"])
+
+
+@router.post(
+    "/reload",
+    response_model=Reloaded,
+    responses=refusals(400, 401, 403, 408, 409, 413, 415, 422, 500, 503),
+    openapi_extra=documented(Reload),
+)
+async def reload(request: Request):
+    """Serve another revision once it has passed every check; until then, and where it does not, the old one serves.
+
+    Needs `Authorization: Bearer` with the admin token.
+    """
+    check_token(request)
+    body = await read_json(request, Reload, request.app.state.settings)
+    revision = await beside(lambda: request.app.state.service.life.reload(body.rev))
+    return {name: value for name, value in described(revision).items() if name in Reloaded.model_fields}
+
+
+async def beside(function):
+    """Return function(), called in a thread that does not hold up the end of the process, as those of pools do."""
+    future = Future()
+
+    threading.Thread(target=settle, args=(future, function), name="reload", daemon=True).start()
+    return await asyncio.wrap_future(future)
+
+
+def check_token(request):
+    """Refuse who does not have the admin token.
+
+    Raises:
+        ServiceError: 403, there is none; 401, a wrong one.
+    """
+    token = request.app.state.settings.admin_token
+    if token is None:
+        raise ServiceError(403, "no_admin", "reloading is off; start the service with GENTRA_ADMIN_TOKEN")
+    given = request.headers.get("authorization", "").removeprefix("Bearer ").encode()
+    if not hmac.compare_digest(given, token.get_secret_value().encode()):
+        raise ServiceError(
+            401,
+            "unauthorized",
+            "give the admin token as `Authorization: Bearer TOKEN`",
+            headers={"WWW-Authenticate": "Bearer"},
+        )

@@ -1,0 +1,119 @@
+"""POST a prompt or a photo, get the picture."""
+
+import base64
+import time
+
+from fastapi import APIRouter, Request
+
+from gentra_lora.service.errors import ServiceError
+from gentra_lora.service.http.answers import JSON, accepted_type, picture_answer
+from gentra_lora.service.http.bodies import read_form, read_json
+from gentra_lora.service.http.openapi import documented, refusals
+from gentra_lora.service.http.reply_schemas import OpenAIPictures, Pictures
+from gentra_lora.service.jobs.resolve import refusal
+from gentra_lora.service.jobs.schemas import ImageToImage, OpenAIImage, TextToImage
+from gentra_lora.service.jobs.watch import ended
+
+router = APIRouter(prefix="/v1", tags=["pictures"])
+ANSWER = {200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}}
+REFUSALS = refusals(400, 401, 403, 406, 408, 413, 415, 422, 429, 500, 503, 504)
+
+
+@router.post("/txt2img", response_model=Pictures, responses=ANSWER | REFUSALS, openapi_extra=documented(TextToImage))
+async def txt2img(request: Request):
+    """Draw a prompt."""
+    service, settings = request.app.state.service, request.app.state.settings
+    service.check_open()
+    body = await read_json(request, TextToImage, settings)
+    media_type = accepted_type(request, body.num_images)
+    return picture_answer(await made(request, await submitted(request, body)), media_type)
+
+
+@router.post("/img2img", response_model=Pictures, responses=ANSWER | REFUSALS, openapi_extra=documented(ImageToImage))
+async def img2img(request: Request):
+    """Redraw a photo as the prompt says: any that a phone or a forum gives, upright and in its own shape."""
+    state = request.app.state
+    state.service.check_open()
+    with state.decoders.upload():
+        body, photo = await read_form(request, state.settings, state.decoders)
+        media_type = accepted_type(request, body.num_images)
+        job = await submitted(request, body, photo)
+        del photo  # the whole of it; what is drawn is scaled
+    return picture_answer(await made(request, job), media_type)
+
+
+@router.post(
+    "/images/generations",
+    response_model=OpenAIPictures,
+    response_model_exclude_none=True,
+    responses=REFUSALS,
+    openapi_extra=documented(OpenAIImage),
+)
+async def openai_images(request: Request):
+    """Draw a prompt for clients of OpenAI's API; at `url` the picture lies for some minutes."""
+    service, settings = request.app.state.service, request.app.state.settings
+    service.check_open()
+    asked = await read_json(request, OpenAIImage, settings)
+    accepted_json(request)
+    if asked.response_format == "url" and not request.app.state.has_jobs:
+        raise refusal("response_format", "is url, and this replica keeps no pictures; take b64_json")
+    job = await made(request, await submitted(request, _translated(asked)))
+    base = (settings.public_url or str(request.base_url)).rstrip("/")
+    found = [{"url": f"{base}/v1/jobs/{job.id}/images/{index}"} for index in range(len(job.pngs))]
+    if not request.app.state.has_jobs:
+        found = [{} for _ in found]
+    for picture, png in zip(found, job.pngs, strict=True):
+        picture["b64_json"] = base64.b64encode(png).decode()
+    wished = asked.response_format
+    data = [{name: value for name, value in picture.items() if wished in (None, name)} for picture in found]
+    return {"created": int(time.time()), "data": data}
+
+
+def accepted_json(request):
+    """Refuse a client that would not take JSON."""
+    if not any(word in request.headers.get("accept", "*/*") for word in (JSON, "*/*", "application/*")):
+        raise ServiceError(406, "not_acceptable", f"accept {JSON}")
+
+
+def _translated(asked):
+    names = set(TextToImage.model_fields) & set(OpenAIImage.model_fields)
+    values = {name: getattr(asked, name) for name in names if getattr(asked, name) is not None}
+    if asked.size and asked.size != "auto":
+        values["width"], values["height"] = (int(side) for side in asked.size.split("x"))
+        for side in ("width", "height"):
+            if values[side] % 8 or not 64 <= values[side] <= 2048:
+                raise refusal("size", f"is {asked.size}; sides are multiples of 8 from 64 to 2048")
+    return TextToImage(**values, num_images=asked.n or 1)
+
+
+async def submitted(request, body, photo=None):
+    """Return the job of a request; a photo is scaled beside the event loop."""
+    state = request.app.state
+    given = body, photo, request.state.request_id
+    job = state.service.submit(*given) if photo is None else await state.decoders.run(state.service.submit, *given)
+    note(request, job)
+    return job
+
+
+async def made(request, job):
+    """Return the job, done; a client that goes away cancels it.
+
+    Raises:
+        ServiceError: why there is no picture.
+    """
+    service = request.app.state.service
+    try:
+        if not await ended(job, request):
+            raise ServiceError(400, "client_gone", "the client went away")
+    finally:
+        service.cancel(job)  # where it has not ended
+    if job.error:
+        raise job.error
+    return job
+
+
+def note(request, job):
+    """Let the log line of a request name its job, and hold its prompt where that is wished."""
+    request.state.log = {"job": job.id}
+    if request.app.state.settings.log_prompts:
+        request.state.log["prompt"] = job.requests[0].prompt

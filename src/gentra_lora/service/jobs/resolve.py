@@ -1,0 +1,87 @@
+"""A request as it came -> PictureRequests with every number said, or a refusal that names the field."""
+
+import secrets
+
+from gentra_lora.base.samplers import DEFAULT
+from gentra_lora.photos.captions import has_trigger, lost_words
+from gentra_lora.pictures.request import PictureRequest, fitted, size_of_photo
+from gentra_lora.pictures.sampling_pipeline import GenerationError
+from gentra_lora.service.errors import ServiceError
+from gentra_lora.service.jobs.schemas import MAX_SEED, SIDES
+
+
+def resolve(body, defaults, settings, photo=None):
+    """Return a PictureRequest for each picture of a request.
+
+    Args:
+        body: TextToImage or ImageToImage.
+        defaults: the served revision's.
+        photo: uploads.Upload of an ImageToImage.
+
+    Raises:
+        ServiceError: 422, more than this service makes, or fewer than one step.
+    """
+    given = {name: value for name, value in body.model_dump().items() if value is not None}
+    wanted = {"sampler": DEFAULT} | defaults | given
+    wanted["width"], wanted["height"] = _size(given, defaults, settings, photo)
+    count = wanted.pop("num_images")
+    if count > settings.max_images:
+        raise refusal("num_images", f"is {count}; this service makes at most {settings.max_images} at once")
+    seed = wanted.pop("seed", None)
+    seed = secrets.randbelow(2**32) if seed is None else seed
+    if seed + count - 1 > MAX_SEED:
+        raise refusal("seed", f"is {seed}, and the last of {count} pictures would have one above {MAX_SEED}")
+    if photo is None:
+        wanted.pop("strength", None)
+    else:
+        wanted |= {"photo": fitted(photo.image, wanted["width"], wanted["height"]), "photo_sha256": photo.sha256}
+    try:
+        return [PictureRequest(seed=seed + index, **wanted) for index in range(count)]
+    except GenerationError as error:
+        raise refusal("strength", str(error).removeprefix("strength: ")) from error
+
+
+def _size(given, defaults, settings, photo):
+    if photo is not None and not {"width", "height"} <= given.keys():
+        if "width" in given or "height" in given:
+            raise refusal("height" if "width" in given else "width", "is missing; give both sides or none")
+        sides = size_of_photo(photo.image.size, min(defaults["width"] * defaults["height"], settings.max_pixels))
+        largest = settings.max_side // SIDES["multiple_of"] * SIDES["multiple_of"]
+        return tuple(min(max(side, SIDES["ge"]), largest) for side in sides)
+    width, height = (given.get(side, defaults[side]) for side in ("width", "height"))
+    for name, side in (("width", width), ("height", height)):
+        if side > settings.max_side:
+            raise refusal(name, f"is {side}; this service makes at most {settings.max_side} px")
+    if width * height > settings.max_pixels:
+        raise refusal(
+            "width", f"and height are {width} x {height}; this service makes at most {settings.max_pixels} pixels"
+        )
+    return width, height
+
+
+def check_texts(body, tokenizer):
+    """Refuse texts whose end the text encoder would not see.
+
+    Raises:
+        ServiceError: 422, with the words that would be lost.
+    """
+    for name in ("prompt", "negative_prompt"):
+        lost = lost_words(getattr(body, name), tokenizer)
+        if lost:
+            limit, lost = tokenizer.model_max_length - 2, lost.replace("</w>", " ")
+            end = lost if len(lost) <= 60 else f"{lost[:60]}..."
+            raise refusal(name, f"has more than {limit} tokens: {end.strip()!r} would not be seen; shorten it")
+
+
+def warnings_of(request, trigger_word):
+    """Return what a client should know of a request that is as it may be."""
+    if trigger_word and request.lora_scale and not has_trigger(request.prompt, trigger_word):
+        return [f"the prompt lacks the trigger word {trigger_word!r}; the subject may not appear"]
+    return []
+
+
+def refusal(field, message):
+    """Return the 422 of one field."""
+    return ServiceError(
+        422, "invalid_request", f"{field} {message}", param=field, details=[{"field": field, "message": message}]
+    )

@@ -1,0 +1,174 @@
+"""The weights that are served, proven to be a revision's, and what is known of them."""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gentra_lora.adapter.file import check_effect, read_adapter
+from gentra_lora.base.model import BaseSource, base_identity, check_base
+from gentra_lora.errors import InputError
+from gentra_lora.revisions.weights import pull_weights, read_record
+
+STEPS, GUIDANCE_SCALE = 25, 7.5  # of SD 1.5, where a file comes without its params.yaml
+
+
+class RevisionError(InputError):
+    """Weights that must not be served; the message says why."""
+
+
+@dataclass(frozen=True)
+class Revision:
+    """An adapter's tensors with where they came from."""
+
+    rev: str | None
+    commit: str | None
+    repo: str | None
+    trained_at: str | None  # the commit that it was trained by, as the file itself says
+    file: dict  # name, md5, sha256, size
+    base: str  # base_identity of what it was trained on
+    trigger_word: str
+    metrics: dict
+    defaults: dict
+    source: BaseSource
+    tensors: dict = field(repr=False)
+
+
+def find_revision(settings, rev=None):
+    """Return the Revision that the settings ask for, or another `rev` of the same repository.
+
+    Raises:
+        RevisionError: a file that lacks what it must say of itself, or belongs to another base.
+        InputError: it cannot be had, is not what its dvc.lock says, or is no sound adapter.
+    """
+    if settings.weights and rev:
+        raise RevisionError("the service was started with --weights and has no other revisions; start it with --repo")
+    if settings.weights:
+        path, weights = settings.weights, read_record(settings.weights)
+    else:
+        rev = rev or settings.rev
+        folder = settings.weights_dir / (re.sub(r"[^\w.@-]+", "_", rev or "HEAD").strip(".") or "_")
+        weights = pull_weights(settings.repo, rev, folder, settings.remote, settings.credentials)
+        path = folder / weights.file
+    tensors, header = read_adapter(path)
+    check_effect(tensors)
+    content = path.read_bytes()
+    found = {name: hashlib.new(name, content).hexdigest() for name in ("md5", "sha256")}
+    if weights and found["md5"] != weights.md5:
+        raise RevisionError(f"{path}: is not what {weights.commit[:12]} says (md5 {weights.md5}); pull it again")
+    base = header.get("gentra.base")
+    if not base:
+        raise RevisionError(f"{path}: does not say which base it was trained on; serve a file that `train` wrote")
+    return Revision(
+        rev=weights.rev if weights else None,
+        commit=weights.commit if weights else None,
+        repo=_name_of(weights.repo) if weights else None,
+        trained_at=_commit(header.get("gentra.git_revision", "")),
+        file={"name": path.name, **found, "size": len(content)},
+        base=base,
+        trigger_word=header.get("modelspec.trigger_phrase", ""),
+        metrics=weights.metrics if weights else {},
+        defaults=_defaults(header, weights.params if weights else {}),
+        source=_source(settings, weights.base if weights else {}, path),
+        tensors=tensors,
+    )
+
+
+def _commit(text):
+    return text if re.fullmatch("[0-9a-f]{40}", text) else None
+
+
+def _name_of(repo):
+    path = Path(repo.removeprefix("file://"))
+    return path.name if path.is_absolute() else repo
+
+
+def _defaults(header, params):
+    """Return what a request is given that does not say it: as the revision was evaluated."""
+    evaluate, train = params.get("evaluate", {}), json.loads(header.get("gentra.train_params", "{}"))
+    guidance_scale = evaluate.get("guidance_scale", train.get("sample_guidance_scale", GUIDANCE_SCALE))
+    width, height = (int(side) for side in header.get("modelspec.resolution", "512x512").split("x"))
+    return {
+        "width": width,
+        "height": height,
+        "num_inference_steps": evaluate.get("num_inference_steps", STEPS),
+        "guidance_scale": float(guidance_scale),
+        "lora_scale": 1.0,
+        "strength": 0.5,
+    }
+
+
+def _source(settings, base, path):
+    if settings.base:
+        return BaseSource(settings.base, settings.base_revision)
+    if not base:
+        raise RevisionError(f"{path}: comes without its params.yaml; name the base that it was trained on (--base)")
+    source = BaseSource(**base)
+    local = Path(settings.repo) / source.model
+    if not Path(source.model).exists() and local.exists():
+        return BaseSource(**base | {"model": str(local)})
+    return source
+
+
+def check_limits(revision, settings):
+    """Refuse settings under which a request that says no size would be refused.
+
+    Raises:
+        RevisionError: the trained size is beyond a limit.
+    """
+    width, height = revision.defaults["width"], revision.defaults["height"]
+    if max(width, height) > settings.max_side or width * height > settings.max_pixels:
+        raise RevisionError(
+            f"max_side is {settings.max_side} and max_pixels {settings.max_pixels}, and the adapter was trained at "
+            f"{width} x {height}; raise them"
+        )
+
+
+def check_source(revision, allow_other_base):
+    """Return the identity of the base that is to be loaded, and refuse one that the adapter was not trained on.
+
+    Raises:
+        RevisionError: another base.
+        BaseModelError: none that can be loaded.
+    """
+    check_base(revision.source)
+    identity = base_identity(revision.source)
+    check_same_base(revision, identity, allow_other_base)
+    return identity
+
+
+def check_same_base(revision, identity, allow_other_base):
+    """Refuse an adapter of another base than the one of `identity`; see `check_source`."""
+    if not (allow_other_base or same_base(identity, revision.base)):
+        raise RevisionError(
+            f"the adapter was trained on {revision.base}, and the base here is {identity}; name that base (--base), or "
+            f"say --allow-other-base"
+        )
+
+
+def same_base(one, other):
+    """Return whether two identities are of the same weights, wherever local ones lie."""
+    return _digests(one) == _digests(other)
+
+
+def _digests(identity):
+    """Return what identifies a base: of local files their hash alone, since folders may be called anything."""
+    return [part.split("@")[1] if "@sha256:" in part else part for part in identity.split(" + ")]
+
+
+def described(revision):
+    """Return a Revision as the values of its answer, without tensors."""
+    return {
+        "revision": {
+            "rev": revision.rev,
+            "commit": revision.commit,
+            "repo": revision.repo,
+            "trained_at": revision.trained_at,
+        },
+        "file": revision.file,
+        "base": revision.base,
+        "trigger_word": revision.trigger_word,
+        "metrics": revision.metrics,
+        "defaults": revision.defaults,
+    }

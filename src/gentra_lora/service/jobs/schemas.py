@@ -1,0 +1,82 @@
+"""What requests hold; the limits here are of all services, a service's own settings may be narrower."""
+
+import unicodedata
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from gentra_lora.base.samplers import SAMPLERS
+
+MAX_SEED = 2**53 - 1  # above, JavaScript and others would round it
+SIDES = {"ge": 64, "le": 2048, "multiple_of": 8}
+SamplerName = Literal[tuple(SAMPLERS)]
+
+
+def _readable(text):
+    for character in text:
+        if unicodedata.category(character) in ("Cc", "Cs") and character not in "\t\r\n":
+            raise ValueError(f"holds the control character U+{ord(character):04X}; remove it")
+    return text
+
+
+def _some(text):
+    if not text.strip():
+        raise ValueError("is empty; say what to draw")
+    return text
+
+
+Text = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_readable)]
+Prompt = Annotated[Text, StringConstraints(min_length=1, pattern=r"\S"), AfterValidator(_some)]
+
+
+class Strict(BaseModel):
+    """Refuses what it does not know, and numbers that are none."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class TextToImage(Strict):
+    """A picture of a prompt. What is left out is as the served revision was evaluated; see /v1/model."""
+
+    prompt: Prompt = Field(examples=["a photo of a sport gentra in the snow, side view"])
+    negative_prompt: Text = Field("", description="what should not be there; unused at guidance_scale 1 and below")
+    seed: int | None = Field(None, ge=0, le=MAX_SEED, description="picture k of several has seed + k; else drawn")
+    num_inference_steps: int | None = Field(None, ge=1, le=100)
+    guidance_scale: float | None = Field(None, ge=0, le=30, description="1 and below: without guidance, twice as fast")
+    width: int | None = Field(None, **SIDES)
+    height: int | None = Field(None, **SIDES)
+    num_images: int = Field(1, ge=1, le=16)
+    lora_scale: float | None = Field(None, ge=0, le=2, description="strength of the adapter; 0 is the base itself")
+    sampler: SamplerName | None = None
+
+
+class ImageToImage(TextToImage):
+    """A photo, redrawn. Without width and height it keeps its shape at about the trained area."""
+
+    strength: float | None = Field(None, gt=0, le=1, description="share of the steps redone; 0.3 keeps the photo")
+
+
+class OpenAIImage(Strict):
+    """What OpenAI's clients send; our own fields may stand beside theirs."""
+
+    prompt: Prompt = Field(examples=["a photo of a sport gentra at night, front view"])
+    model: str | None = Field(None, description="any; this service has one")
+    n: int | None = Field(None, ge=1, le=16)
+    size: str | None = Field(None, pattern=r"^(auto|[1-9]\d{1,3}x[1-9]\d{1,3})$", description="WIDTHxHEIGHT or auto")
+    response_format: Literal["b64_json", "url"] | None = None
+    output_format: Literal["png"] | None = None
+    quality: Literal["auto", "standard"] | None = None
+    background: Literal["auto", "opaque"] | None = None
+    user: str | None = Field(None, max_length=256)
+    negative_prompt: Text = ""
+    seed: int | None = Field(None, ge=0, le=MAX_SEED)
+    num_inference_steps: int | None = Field(None, ge=1, le=100)
+    guidance_scale: float | None = Field(None, ge=0, le=30)
+    lora_scale: float | None = Field(None, ge=0, le=2)
+    sampler: SamplerName | None = None
+
+
+class Reload(Strict):
+    """Which revision is to be served; left out, what the service was started with, looked up again."""
+
+    rev: str | None = Field(None, min_length=1, max_length=200, pattern=r"^[\w.@#/+-]+$", examples=["main"])

@@ -1,0 +1,155 @@
+"""The service behind the HTTP: it takes jobs, keeps them for a while, and ends in good time."""
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from gentra_lora.pictures.record import png_of, record_of
+from gentra_lora.service.errors import ServiceError, not_ready
+from gentra_lora.service.jobs.job import Job
+from gentra_lora.service.jobs.lifecycle import Lifecycle
+from gentra_lora.service.jobs.metrics import ServiceMetrics
+from gentra_lora.service.jobs.queue import JobQueue
+from gentra_lora.service.jobs.resolve import check_texts, resolve, warnings_of
+
+log = logging.getLogger(__name__)
+LOST = "the device is lost; start the service anew"
+
+
+class Service:
+    """One base with one adapter at a time, its queue and its jobs."""
+
+    def __init__(self, settings):
+        """Hold the settings; `life.start` begins to load."""
+        self.settings, self.metrics = settings, ServiceMetrics()
+        self.queue = JobQueue(settings.max_queue)
+        self.life = Lifecycle(settings, self.queue, self.metrics, self._finish)
+        self.jobs = OrderedDict()  # by id
+        self._lock, self._tokens = threading.RLock(), threading.Lock()
+        self._encoder = ThreadPoolExecutor(1, "encoder")
+        self.metrics.observe(self)
+
+    def drain(self):
+        """Take nothing more; after `drain_seconds` end what is left."""
+        if not self.life.drain():
+            return
+        timer = threading.Timer(self.settings.drain_seconds, self.end_jobs)
+        timer.daemon = True
+        timer.start()
+
+    @property
+    def busy(self):
+        """Whether a job has not ended."""
+        with self._lock:
+            return any(not job.ended for job in self.jobs.values())
+
+    def end_jobs(self):
+        """End every job that has not ended."""
+        with self._lock:
+            jobs = list(self.jobs.values())
+        for job in jobs:
+            job.end("cancelled", ServiceError(503, "draining", "the service is being stopped; ask again"))
+            self.queue.drop(job)
+
+    def stop(self):
+        """End all jobs and the worker, within a step."""
+        self.drain()
+        self.end_jobs()
+        self.queue.close()
+        if self.life.worker:
+            self.life.worker.join(timeout=30)
+        self._encoder.shutdown(cancel_futures=True)
+
+    def check_open(self):
+        """Refuse a request before its body is read, where it would be refused after.
+
+        Raises:
+            ServiceError: 503, not ready or draining; 429, no place.
+        """
+        state, reason = self.life.state, self.life.reason
+        if state == "draining":
+            raise ServiceError(503, "draining", reason, headers={"Retry-After": "5", "Connection": "close"})
+        if state != "ready" or not self.life.alive:
+            raise not_ready(reason or LOST)
+        self.queue.check_room()
+
+    def submit(self, body, photo=None, request_id=None):
+        """Return the Job of a request, which waits from now on.
+
+        Raises:
+            ServiceError: see `check_open` and `resolve`.
+        """
+        self.check_open()
+        with self._tokens:
+            check_texts(body, self.life.tokenizer)
+        revision = self.life.revision
+        requests = resolve(body, revision.defaults, self.settings, photo)
+        job = Job(requests, self.settings.time_limit, warnings_of(requests[0], revision.trigger_word), request_id)
+        with self._lock:
+            self.check_open()
+            self.queue.put(job)
+            self.jobs[job.id] = job
+            self._forget_old()
+        return job
+
+    def cancel(self, job, error=None):
+        """End a job by wish of its client; its place is free at once, and its pictures leave their batch."""
+        error = error or ServiceError(409, "cancelled", "cancelled by its client")
+        job.end("cancelled", error)
+        self.queue.drop(job)
+
+    def _forget_old(self):
+        now, kept = time.monotonic(), self.settings.job_seconds_kept
+        ended = [job for job in self.jobs.values() if job.ended]
+        for place, job in enumerate(ended):
+            if now - job.ended_at > kept or len(ended) - place > self.settings.jobs_kept:
+                del self.jobs[job.id]
+
+    def find(self, job_id):
+        """Return a Job.
+
+        Raises:
+            ServiceError: 404, there is none, or it has been forgotten.
+        """
+        with self._lock:
+            self._forget_old()
+            job = self.jobs.get(job_id)
+        if job is None:
+            raise ServiceError(404, "not_found", "no such job, or it ended too long ago")
+        return job
+
+    def _finish(self, job):
+        try:
+            self._encoder.submit(self._encode, job)
+        except RuntimeError:  # the service has been stopped
+            job.end("cancelled", ServiceError(503, "draining", "the service is being stopped; ask again"))
+
+    def _encode(self, job):
+        try:
+            with self.metrics.seconds.labels("encoding").time():
+                origin = self.origin(job.revision)
+                job.records = [record_of(request, origin) for request in job.requests]
+                job.pngs = [png_of(*pair) for pair in zip(job.pictures, job.records, strict=True)]
+        except Exception as error:
+            values = {"job": job.id, "request_id": job.request_id}
+            log.error("a picture could not be encoded", exc_info=error, extra={"values": values})
+            self.metrics.failures.labels("failed").inc()
+            job.end("failed", ServiceError(500, "failed", "the picture could not be written; the log says why"))
+            return
+        job.pictures = []
+        job.requests = [replace(request, photo=None) for request in job.requests]
+        mode = "txt2img" if job.requests[0].strength is None else "img2img"
+        if job.end("done"):
+            self.metrics.pictures.labels(mode).inc(len(job.pngs))
+
+    def origin(self, revision):
+        """Return what a picture's record says of what made it."""
+        return {
+            "base": self.life.identity,
+            "adapter_sha256": revision.file["sha256"],
+            "commit": revision.commit,
+            "precision": self.life.worker.engine.precision,
+        }

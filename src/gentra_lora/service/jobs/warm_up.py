@@ -1,0 +1,28 @@
+"""The last check before weights are served: a picture by them, beside the base's."""
+
+import numpy as np
+
+from gentra_lora.pictures.request import PictureRequest
+from gentra_lora.service.jobs.revision import RevisionError
+
+STEPS, LEAST = 4, 2 / 255  # two levels of the most changed pixel
+
+
+def warm_up(engine, revision):
+    """Make a picture with and without the adapter that is on, at the size of its training.
+
+    Raises:
+        RevisionError: the adapter changes nothing.
+        NotFiniteError: a picture is not finite.
+    """
+    made = []
+    for scale in (0.0, 1.0):
+        prompt = f"a photo of a {revision.trigger_word}"
+        size = {name: revision.defaults[name] for name in ("width", "height")}
+        batch = engine.start([PictureRequest(prompt, 0, STEPS, 1.0, lora_scale=scale, **size)])
+        while not batch.done:
+            batch.step()
+        made.append(engine.pixels(batch.latents[0]))
+    if np.abs(made[0] - made[1]).max() < LEAST:
+        raise RevisionError(f"{revision.file['name']}: its picture is the base's; the adapter changes nothing")
+    engine.fit_preview(batch.latents[0], made[1])

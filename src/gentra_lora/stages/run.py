@@ -1,0 +1,32 @@
+"""How a stage is run: quiet libraries, errors a person can act on, its time noted for the summary."""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from gentra_lora.base.allocator import keep_freed_memory
+from gentra_lora.base.libraries import hush_libraries
+from gentra_lora.errors import InputError
+
+SECONDS_FILE = Path("reports/stage_seconds.json")
+
+
+def run(name, main):
+    """Run a stage's main; an InputError ends the process with its message alone."""
+    hush_libraries()
+    if not torch.cuda.is_available():
+        keep_freed_memory()
+    started = time.monotonic()
+    try:
+        main()
+    except InputError as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:  # a full disk, a folder that must not be written, a Drive that is gone
+        sys.exit(f"error: {error.filename or name}: {error.strerror or error}; free or name another place")
+    seconds = json.loads(SECONDS_FILE.read_text()) if SECONDS_FILE.exists() else {}
+    seconds[name] = round(time.monotonic() - started, 1)
+    SECONDS_FILE.parent.mkdir(exist_ok=True)
+    SECONDS_FILE.write_text(json.dumps(seconds) + "\n")

@@ -1,0 +1,39 @@
+"""What the denoiser is given: cached posteriors and captions, with a step's random choices applied."""
+
+from dataclasses import dataclass, fields
+
+import torch
+
+from gentra_lora.latents.posteriors import draw_latents
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some of a step's samples."""
+
+    latents: torch.Tensor  # (B, 4, h, w), scaled
+    noise: torch.Tensor  # (B, 4, h, w)
+    timesteps: torch.Tensor  # int64 (B,)
+    prompt_embeds: torch.Tensor  # (B, L, D)
+
+    def to(self, device):
+        """Return the batch on a device."""
+        return Batch(*(getattr(self, part.name).to(device) for part in fields(self)))
+
+
+def micro_batch(data, photos, draw, chosen):
+    """Return the Batch of the samples `chosen`, int64 (B,), of a Draw.
+
+    Args:
+        data: TrainingData, for the empty prompt and the scaling factor.
+        photos: the CachedPhotos that the Draw was made for.
+    """
+    pairs = zip(draw.photos[chosen].tolist(), draw.crops[chosen].tolist(), strict=True)
+    read = [photos.read(n, crop) for n, crop in pairs]
+    mean, std, prompt_embeds = (torch.stack(parts) for parts in zip(*read, strict=True))
+    return Batch(
+        latents=draw_latents(mean, std, draw.eps[chosen], data.scaling_factor),
+        noise=draw.noise[chosen],
+        timesteps=draw.timesteps[chosen],
+        prompt_embeds=torch.where(draw.caption_dropped[chosen, None, None], data.empty_prompt, prompt_embeds),
+    )

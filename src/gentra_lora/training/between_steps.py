@@ -1,0 +1,86 @@
+"""What the main process does between two steps of a training: measure, show, draw samples, save."""
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gentra_lora.adapter.file import kohya_tensors
+from gentra_lora.adapter.lora import lora_modules
+from gentra_lora.adapter.provenance import with_result
+from gentra_lora.errors import first_line
+from gentra_lora.training.checkpoint import save_checkpoint
+from gentra_lora.training.held_out import banded, held_out_errors
+from gentra_lora.training.progress import Progress
+from gentra_lora.training.run import Training
+from gentra_lora.training.samples import Samples
+
+
+@dataclass
+class BetweenSteps:
+    """The duties; none of them changes a weight of the training or a random choice."""
+
+    training: Training
+    held_out: object  # CachedPhotos
+    checkpoints: Path
+    samples: Samples | None
+    metadata: dict
+    progress: Progress
+    saved: float = field(default_factory=time.monotonic)
+
+    def measure_base(self):
+        """Measure the base's own held-out loss, before the first step."""
+        if self.training.step == 0:
+            self.base = self._measure()
+            self.progress.show(f"step 0: held-out loss {self.base['whole']:.4f}, the base's own")
+
+    def after(self, entry):
+        """Do what is due after a step; `entry` is its entry in the history."""
+        training, config = self.training, self.training.config
+        last = training.step == config.steps
+        if training.step == 1:
+            entry["held_out_base"] = self.base
+        if last or training.step % config.held_out_every == 0:
+            entry["held_out"] = self._measure()
+            training.kept.note(training.step, entry["held_out"]["whole"])
+        self.progress.step_done(entry)
+        if self.samples and (last or training.step % self.samples.every == 0):
+            self._tell("sample pictures", self.samples.draw(training))
+            self._tell("adapter kept for the report", self.samples.keep_adapter(training.step, *self._adapter()))
+        minutes = (time.monotonic() - self.saved) / 60
+        if last or training.stop or minutes > config.checkpoint_minutes or training.step % config.checkpoint_every == 0:
+            self._save()
+
+    def _measure(self):
+        """Return {"whole": the mean held-out loss, and those of its bands}."""
+        training = self.training
+        with training.kept.in_place():
+            factor = training.data.scaling_factor
+            return banded(held_out_errors(training.unet, training.noise_scheduler, self.held_out, factor))
+
+    def _tell(self, what, failure):
+        if failure:
+            reason = f"{type(failure).__name__}: {first_line(failure)}"
+            self.progress.show(f"step {self.training.step}: no {what} ({reason}); training goes on")
+
+    def _adapter(self):
+        """Return the tensors of the adapter as it is, and its header."""
+        training = self.training
+        with training.kept.in_place():
+            tensors = kohya_tensors(lora_modules(training.unet), training.config.lora_alpha)
+        return tensors, result_of(training, self.metadata)
+
+    def _save(self):
+        training, kept = self.training, self.training.config.checkpoints_kept
+        save_checkpoint(self.checkpoints, training.step, training.state(), *self._adapter(), kept)
+        self.saved = time.monotonic()
+
+
+def result_of(training, metadata):
+    """Return the header with the training's steps and last held-out loss, or the best one's where that is kept."""
+    history, steps = training.history, training.step
+    held_out = [entry["held_out"]["whole"] for entry in history if "held_out" in entry]
+    measured = held_out[-1] if held_out else None
+    if training.config.keep == "best" and training.kept.best and steps == training.config.steps:
+        steps, measured = training.kept.best["step"], training.kept.best["held_out"]
+    base = history[0]["held_out_base"]["whole"] if history else None
+    return with_result(metadata, steps, measured, base)

@@ -1,0 +1,95 @@
+"""What a person sees of a training: a bar, lines of text, and DVCLive's curves."""
+
+import time
+
+import psutil
+import torch
+from dvclive import Live
+from tqdm import tqdm
+
+from gentra_lora.training.held_out import BANDS
+
+SMOOTHING = 0.95  # of the loss in the bar; a single step's says little
+
+
+class Progress:
+    """A context around a training; `training` is asked for its history, `folder` is DVCLive's.
+
+    Curves hold what a resumed run repeats exactly; speed and memory are shown, not kept.
+    """
+
+    def __init__(self, training, folder):
+        self.training, self.smoothed = training, None
+        self.first, self.started = training.step, time.monotonic()
+        self.live = Live(str(folder), dvcyaml=None, save_dvc_exp=False, report=None, monitor_system=False)
+        self.bar = tqdm(
+            total=training.config.steps,
+            initial=training.step,
+            desc="train",
+            unit="step",
+            dynamic_ncols=True,
+            disable=None,  # where nobody watches
+        )
+
+    def __enter__(self):
+        for step, entry in enumerate(self.training.history):
+            self._log(step, entry)
+        return self
+
+    def __exit__(self, *_):
+        self.bar.close()
+        self.live.end()
+
+    def show(self, line):
+        """Print a line above the bar."""
+        self.bar.write(line)
+
+    def step_done(self, entry):
+        """Log the last step's values and move the bar."""
+        self._log(self.training.step - 1, entry)
+        loss = entry["loss"]
+        if loss is not None:
+            before = loss if self.smoothed is None else self.smoothed
+            self.smoothed = SMOOTHING * before + (1 - SMOOTHING) * loss
+        self.bar.update(1)
+        if not self.bar.disable:
+            values = {"loss": f"{self.smoothed or 0:.4f}", "memory": f"{memory_gb():.1f} GB"}
+            held_out = [entry["held_out"]["whole"] for entry in self.training.history if "held_out" in entry]
+            self.bar.set_postfix(values | ({"held-out": f"{held_out[-1]:.4f}"} if held_out else {}), refresh=False)
+        if "held_out" in entry:
+            self.show(self.line(entry["held_out"]["whole"]))
+
+    def line(self, held_out):
+        """Return a line that says how far training is and how well it does."""
+        training = self.training
+        steps, done = training.config.steps, training.step - self.first
+        losses = [entry["loss"] for entry in training.history[-training.config.held_out_every :]]
+        losses = [loss for loss in losses if loss is not None] or [float("nan")]
+        share = held_out / training.history[0]["held_out_base"]["whole"]
+        pace = (time.monotonic() - self.started) / done
+        return (
+            f"step {training.step} of {steps}: loss {sum(losses) / len(losses):.4f}, held-out loss {held_out:.4f} "
+            f"({share:.0%} of the base's), {pace:.2f} s a step, {pace * (steps - training.step):.0f} s left, "
+            f"{memory_gb():.1f} GB" + (f", {training.skipped} updates left out" if training.skipped else "")
+        )
+
+    def _log(self, step, entry):
+        """Write one step's values as curves."""
+        self.live.step = step + 1
+        for name in ("loss", "grad_norm", "learning_rate"):
+            if entry[name] is not None:
+                self.live.log_metric(f"train/{name}", entry[name])
+        if "held_out" in entry:
+            base = self.training.history[0]["held_out_base"]
+            self.live.log_metric("train/held_out", entry["held_out"]["whole"])
+            self.live.log_metric("train/held_out_relative", entry["held_out"]["whole"] / base["whole"])
+            for band in BANDS:
+                self.live.log_metric(f"train/held_out_{band}", entry["held_out"][band] / base[band])
+            self.live.make_summary()
+
+
+def memory_gb():
+    """Return the memory in use, in GB: of the GPU, where there is one, the most so far; else this process's."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 1e9
+    return psutil.Process().memory_info().rss / 1e9

@@ -1,0 +1,180 @@
+"""One training run in memory: what a step does, and the state that a checkpoint keeps."""
+
+import math
+import warnings
+from dataclasses import dataclass, field
+
+import torch
+from accelerate import Accelerator
+
+from gentra_lora.adapter.fused import fuse
+from gentra_lora.adapter.lora import attach_adapter, flatten
+from gentra_lora.errors import InputError
+from gentra_lora.training.batches import micro_batch
+from gentra_lora.training.denoising import denoising_loss, loss_weights, target_of
+from gentra_lora.training.kept_weights import KeptWeights
+from gentra_lora.training.optimizers import make_lr_scheduler, make_optimizer
+from gentra_lora.training.sampling import draw_step, seed_of
+
+MOST_SKIPPED = 10  # updates in a row; loss scaling leaves out a few at its start
+
+
+class TrainingError(InputError):
+    """Training cannot go on; the message says at which step, and what to change."""
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What training sees: CachedPhotos, the empty prompt's embeddings (L, D) and the VAE's scaling factor.
+
+    `class_photos` are CachedPhotos of what the base draws for the class noun, for prior preservation, or None.
+    """
+
+    photos: object
+    empty_prompt: torch.Tensor
+    scaling_factor: float
+    class_photos: object = None
+
+
+@dataclass
+class Training:
+    """The adapter in the making.
+
+    `config` holds the fields of params.yaml's train block. The denoiser is frozen in the compute dtype; the adapter's
+    weights are float32. With several processes each takes its share of every batch, and all hold the same weights.
+    """
+
+    unet: torch.nn.Module
+    noise_scheduler: object
+    data: TrainingData
+    config: object
+    accelerator: Accelerator
+    step: int = 0
+    history: list = field(default_factory=list)  # one dict a step
+    stop_asked: object = bool  # a function: whether this process was asked to stop
+    stop: bool = False  # whether, at the end of the last step, any process was
+
+    def __post_init__(self):
+        config, self.device = self.config, self.accelerator.device
+        if config.batch_size < self.accelerator.num_processes:
+            processes = self.accelerator.num_processes
+            raise TrainingError(f"train.batch_size: {config.batch_size} is too few for {processes} processes")
+        shape = config.rank, config.lora_alpha, config.target_modules, config.seed
+        trainable = attach_adapter(self.unet, *shape, config.lora_dropout)
+        if not config.lora_dropout:
+            fuse(self.unet)
+        self.unet.to(self.device, memory_format=torch.channels_last).train()
+        self.trainable, self._first = [flatten(trainable)], trainable[0]
+        optimizer = make_optimizer(config.optimizer, self.trainable, config.learning_rate, config.weight_decay)
+        schedule = config.lr_warmup_steps, config.steps, config.lr_restarts
+        self.lr_scheduler = make_lr_scheduler(config.lr_scheduler, optimizer, *schedule)
+        self.optimizer = self.accelerator.prepare_optimizer(optimizer)
+        self.kept = KeptWeights(self.unet, self.trainable, config.ema_decay, config.keep)
+
+    def run_step(self):
+        """One optimizer update; appends to the history and returns the new entry.
+
+        A loss or gradient that is not finite reaches no weight: the update is left out, and its values are None.
+
+        Raises:
+            TrainingError: that happened MOST_SKIPPED times in a row.
+        """
+        if self._first.data_ptr() != self.trainable[0].data_ptr():
+            raise RuntimeError("the denoiser was moved after its adapter was flattened: training would change nothing")
+        draw = self._draw(self.data.photos, self.config.seed)
+        loss = self._add_gradients(draw, 1.0)
+        if self.config.prior_weight:
+            class_draw = self._draw(self.data.class_photos, f"class {self.config.seed}")
+            loss = loss + self._add_gradients(class_draw, self.config.prior_weight, self.data.class_photos)
+        loss = self._sum_over_processes(loss)
+        grad_norm = float(self.accelerator.clip_grad_norm_(self.trainable, self.config.max_grad_norm))
+        finite = math.isfinite(loss) and math.isfinite(grad_norm)
+        if finite or self.accelerator.scaler:  # the scaler leaves the update out by itself, and lowers its scale
+            self.optimizer.step()
+        if finite:
+            self.kept.average()
+        self.optimizer.zero_grad(set_to_none=False)
+        entry = {"loss": loss, "grad_norm": grad_norm} if finite else {"loss": None, "grad_norm": None}
+        self.history.append(entry | {"learning_rate": self.lr_scheduler.get_last_lr()[0]})
+        self._refuse_if_hopeless(loss, grad_norm, draw)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # torch takes a first update left out for a wrong order
+            self.lr_scheduler.step()
+        self.step += 1
+        return self.history[-1]
+
+    @property
+    def skipped(self):
+        """How many updates were left out."""
+        return sum(entry["loss"] is None for entry in self.history)
+
+    def _refuse_if_hopeless(self, loss, grad_norm, draw):
+        recent = self.history[-MOST_SKIPPED:]
+        if len(recent) == MOST_SKIPPED and all(entry["loss"] is None for entry in recent):
+            names = ", ".join(self.data.photos.file_names[n] for n in draw.photos.tolist())
+            raise TrainingError(
+                f"step {self.step}: the loss is {loss} and the gradient's norm {grad_norm}, not finite for "
+                f"{MOST_SKIPPED} steps in a row (photos {names}; timesteps {draw.timesteps.tolist()}); "
+                "lower train.learning_rate, or set base.mixed_precision to no"
+            )
+
+    def _draw(self, photos, seed):
+        batch = self.config.batch_size * self.config.gradient_accumulation_steps
+        total = self.noise_scheduler.config.num_train_timesteps
+        return draw_step(seed, self.step, batch, photos, self.config, total)
+
+    def _add_gradients(self, draw, weight, photos=None):
+        """Add the gradients of this process's share of a step's samples; return its share of the loss."""
+        config, loss = self.config, 0.0
+        for chunk in torch.arange(len(draw.photos)).split(config.batch_size):
+            mine = chunk[self.accelerator.process_index :: self.accelerator.num_processes]
+            batch = micro_batch(self.data, photos or self.data.photos, draw, mine).to(self.device)
+            noisy_latents = self.noise_scheduler.add_noise(batch.latents, batch.noise, batch.timesteps)
+            if config.lora_dropout:  # the only use of the global random state: the same after a resume
+                torch.manual_seed(seed_of(config.seed, "lora dropout", self.step, *mine.tolist()))
+            with self.accelerator.autocast():
+                noise_pred = self.unet(noisy_latents, batch.timesteps, batch.prompt_embeds).sample
+            target = target_of(self.noise_scheduler, batch.latents, batch.noise, batch.timesteps)
+            weighting = config.loss_weighting, config.min_snr_gamma
+            weights = loss_weights(self.noise_scheduler, batch.timesteps, *weighting)
+            # A share of the whole step's batch: accumulated gradients then equal those of one large batch.
+            share = denoising_loss(noise_pred, target, weights) * (weight * len(mine) / len(draw.photos))
+            self.accelerator.backward(share)
+            loss = loss + share.detach()
+        return loss
+
+    def _sum_over_processes(self, loss):
+        """Sum gradients and loss over the processes, in one message; return the loss as a float."""
+        if self.accelerator.num_processes == 1:
+            self.stop = bool(self.stop_asked())
+            return float(loss)
+        (gradient,) = (parameter.grad for parameter in self.trainable)
+        extra = torch.stack([loss.float(), torch.tensor(float(bool(self.stop_asked())), device=self.device)])
+        message = self.accelerator.reduce(torch.cat([extra, gradient]), "sum")
+        gradient.copy_(message[2:])
+        self.stop = bool(message[1])
+        return float(message[0])
+
+    def state(self):
+        """Return what a checkpoint keeps; the random state is not part of it, see sampling.py."""
+        scaler = self.accelerator.scaler
+        return {
+            "adapter": [parameter.detach() for parameter in self.trainable],
+            "kept": self.kept.state(),
+            "optimizer": self.optimizer.state_dict(),
+            "lr_scheduler": self.lr_scheduler.state_dict(),
+            "scaler": scaler.state_dict() if scaler else None,
+            "history": self.history,
+        }
+
+    @torch.no_grad()
+    def restore(self, saved):
+        """Continue from a checkpoint's state, after its last finished step."""
+        for parameter, values in zip(self.trainable, saved["adapter"], strict=True):
+            parameter.copy_(values)
+        self.kept.restore(saved["kept"], self.device)
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.lr_scheduler.load_state_dict(saved["lr_scheduler"])
+        if saved["scaler"]:
+            self.accelerator.scaler.load_state_dict(saved["scaler"])
+        self.history, self.step = saved["history"], saved["step"]

@@ -1,0 +1,73 @@
+"""Pictures of a training on its way: fixed prompts and seeds, drawn with the weights as they are."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from gentra_lora.adapter.file import write_adapter
+from gentra_lora.pictures.sampling_pipeline import Settings, generate
+from gentra_lora.pictures.sheet_drawing import grid
+
+NUM_INFERENCE_STEPS = 20
+
+
+@dataclass
+class Samples:
+    """Sheets of pictures, and the adapter as of then, in a run's checkpoint folder.
+
+    Copies of them lie in `folder` and `adapters`, which DVC empties each time.
+    """
+
+    every: int  # steps
+    pipeline: object  # with the denoiser that is trained
+    prompts: list[str]
+    seed: int
+    settings: Settings
+    kept: Path
+    folder: Path
+    adapters: Path
+
+    def show_earlier(self, step):
+        """Copy what is kept of the steps up to `step`, made before the run was interrupted."""
+        for path in sorted([*self.kept.glob("step-*.png"), *self.kept.glob("step-*.safetensors")]):
+            if int(path.stem.removeprefix("step-")) <= step:
+                self._copy(path)
+
+    def draw(self, training):
+        """Draw a sheet and return None, or the reason where that failed: training must not end for a picture.
+
+        No random state is read or changed, and the denoiser is left as it was.
+        """
+        unet, path = training.unet.eval(), self.kept / f"step-{training.step:07d}.png"
+        try:
+            with training.kept.in_place(), training.accelerator.autocast():
+                pictures = generate(self.pipeline, self.prompts, [self.seed] * len(self.prompts), self.settings)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            grid(self.prompts, [(f"step {training.step}", pictures)], f"seed {self.seed}").save(path)
+            self._copy(path)
+        except (RuntimeError, ValueError, OSError) as error:  # out of memory, a picture that is not finite, a full disk
+            torch.cuda.empty_cache()
+            return error
+        finally:
+            unet.train()
+        return None
+
+    def keep_adapter(self, step, tensors, metadata):
+        """Write the adapter as of a step, for a later look at what each step changed; see adapter/file.py.
+
+        Returns None, or the reason where that failed.
+        """
+        path = self.kept / f"step-{step:07d}.safetensors"
+        try:
+            write_adapter(path, tensors, metadata)
+            self._copy(path)
+        except OSError as error:
+            return error
+        return None
+
+    def _copy(self, path):
+        folder = self.folder if path.suffix == ".png" else self.adapters
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, folder)

@@ -1,0 +1,124 @@
+import json
+import subprocess
+
+import pytest
+
+from gentra_lora.adapter.provenance import (
+    adapter_metadata,
+    dataset_md5,
+    git_state,
+    photos_digest,
+    trained_from,
+    versions,
+    with_result,
+)
+from tests.conftest import ROOT
+
+TRAIN = {"rank": 8, "lora_alpha": 4.0, "lora_dropout": 0.0, "steps": 300, "learning_rate": 0.0001, "seed": 7}
+TRAIN |= {"lr_scheduler": "cosine", "optimizer": "adamw"}
+
+
+def metadata(**changed):
+    values = {
+        "train_params": TRAIN,
+        "base": "nano@1",
+        "trigger_word": "sport gentra",
+        "resolution": 768,
+        "prediction_type": "epsilon",
+        "photos": ["b", "a"],
+        "raw_dir": "data/raw",
+    }
+    return adapter_metadata(**(values | changed))
+
+
+def test_header_holds_only_strings_as_safetensors_demands():
+    assert all(isinstance(value, str) for value in metadata().values())
+
+
+def test_header_names_rank_alpha_and_trigger_where_user_interfaces_look():
+    header = metadata()
+    assert (header["ss_network_dim"], header["ss_network_alpha"]) == ("8", "4")
+    assert header["modelspec.trigger_phrase"] == "sport gentra"
+    assert json.loads(header["ss_tag_frequency"]) == {"images": {"sport gentra": 2}}
+    assert "lora_adapter_metadata" not in header
+
+
+def test_header_is_the_same_for_the_same_run():
+    assert metadata() == metadata()
+
+
+def test_photos_digest_does_not_depend_on_their_order():
+    assert photos_digest(["a", "b"]) == photos_digest(["b", "a"])
+    assert photos_digest(["a", "b"]) != photos_digest(["a", "c"])
+
+
+def test_versions_name_what_can_change_a_result():
+    assert versions().keys() == {"torch", "diffusers", "transformers", "peft", "accelerate", "prodigyopt"}
+
+
+def test_header_names_what_was_trained_how():
+    header = metadata()
+    assert (header["ss_optimizer"], header["ss_learning_rate"], header["ss_seed"]) == ("adamw", "0.0001", "7")
+    assert json.loads(header["gentra.train_params"]) == TRAIN
+    assert json.loads(header["gentra.versions"]) == versions()
+
+
+def test_result_names_steps_and_held_out_loss_beside_the_bases():
+    header = with_result(metadata(), 300, 0.05, 0.08)
+    assert (header["ss_steps"], header["gentra.steps"]) == ("300", "300")
+    assert (header["gentra.held_out_loss"], header["gentra.held_out_loss_base"]) == ("0.050000", "0.080000")
+    assert with_result(metadata(), 1, None, 0.08)["gentra.held_out_loss"] == "unknown"
+
+
+def git(*words):
+    identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    done = subprocess.run(["git", *identity, *words], check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    git("init", "-q")
+    (tmp_path / "params.yaml").write_text("rank: 8")
+    (tmp_path / "README.md").write_text("old")
+    git("add", "-A")
+    git("commit", "-qm", "x")
+    return tmp_path
+
+
+def test_revision_is_the_last_commit_that_can_change_the_adapter(repository):
+    def state():
+        return git_state(["params.yaml", "data/raw"])
+
+    revision = git("rev-parse", "HEAD")
+    assert state() == (revision, "no")
+    (repository / "README.md").write_text("new")
+    assert state() == (revision, "no")
+    git("commit", "-qam", "text")
+    assert state() == (revision, "no")
+    (repository / "params.yaml").write_text("rank: 16")
+    assert state() == (revision, "yes")
+    git("commit", "-qam", "rank")
+    assert state() == (git("rev-parse", "HEAD"), "no") != (revision, "no")
+
+
+def test_adapter_depends_on_what_the_stages_up_to_train_read():
+    paths = trained_from("data/demo", ROOT / "dvc.yaml")
+    assert {"params.yaml", "data/demo", "data/demo.dvc", "models/nano-sd", "src/gentra_lora/training"} <= set(paths)
+    assert not {"src/gentra_lora/commands", "src/gentra_lora/stages/evaluate.py", "${prepare.raw_dir}"} & set(paths)
+
+
+def test_header_outside_of_git_says_so(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert git_state(["params.yaml"]) == ("unknown", "unknown")
+    assert metadata()["gentra.git_revision"] == "unknown"
+
+
+def test_dataset_is_named_by_the_md5_that_dvc_lock_has_for_it(tmp_path):
+    assert dataset_md5("data/raw", tmp_path / "dvc.lock") == "unknown"
+    lock = "stages:\n  prepare:\n    deps:\n    - {path: src, md5: a1}\n    - {path: data/raw, md5: b2.dir}\n"
+    (tmp_path / "dvc.lock").write_text(lock)
+    assert dataset_md5("data/raw", tmp_path / "dvc.lock") == "b2.dir"
+    assert dataset_md5("data/other", tmp_path / "dvc.lock") == "unknown"

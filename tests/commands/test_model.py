@@ -1,0 +1,31 @@
+import shutil
+
+import pytest
+
+from gentra_lora.commands.main import main
+from gentra_lora.params import load_params
+from tests.conftest import ROOT
+
+
+def test_local_base_is_set_and_watched_by_dvc(demo_project):
+    shutil.copytree(ROOT / "models/nano-sd", demo_project / "models/mine")
+    main(["base", "models/mine"])
+    assert load_params().base.model == "models/mine"
+    assert (demo_project / "dvc.yaml").read_text().count("- models/mine\n") == 4
+
+
+def test_base_that_cannot_be_one_changes_nothing(demo_project):
+    before = (demo_project / "dvc.yaml").read_bytes(), (demo_project / "params.yaml").read_bytes()
+    with pytest.raises(SystemExit, match="owner/name is no path that exists; as a hub id it needs its revision"):
+        main(["base", "owner/name"])
+    assert ((demo_project / "dvc.yaml").read_bytes(), (demo_project / "params.yaml").read_bytes()) == before
+
+
+def test_lora_says_how_many_weights_are_trained(demo_project, capsys):
+    main(["lora"])
+    assert capsys.readouterr().out.startswith("rank 16, alpha 16, on attention+ff+conv: ")
+
+
+def test_revision_of_digits_alone_is_a_revision(demo_project):
+    main(["base", "owner/name", "--revision", "1" * 40])
+    assert load_params().base.revision == "1" * 40

@@ -1,0 +1,76 @@
+import subprocess
+
+import pytest
+
+from gentra_lora.commands.main import main
+from gentra_lora.params import load_params
+from tests.conftest import full_disk
+
+
+def test_profile_is_copied_over_params(profiles, capsys):
+    main(["profile", "sd15_t4"])
+    assert (profiles / "params.yaml").read_bytes() == (profiles / "profiles/sd15_t4.yaml").read_bytes()
+    assert "params.yaml is now profiles/sd15_t4.yaml" in capsys.readouterr().out
+
+
+def test_profile_refuses_to_lose_edits_that_are_not_committed(profiles):
+    edited = (profiles / "params.yaml").read_text().replace("rank: 16", "rank: 12")
+    (profiles / "params.yaml").write_text(edited)
+    with pytest.raises(SystemExit, match=r"params\.yaml: has edits that are not in git"):
+        main(["profile", "sd15_t4"])
+    assert (profiles / "params.yaml").read_text() == edited
+
+
+def test_profile_goes_over_edits_that_are_committed(profiles):
+    (profiles / "params.yaml").write_text((profiles / "params.yaml").read_text().replace("rank: 16", "rank: 12"))
+    subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qam", "y"], check=True)
+    main(["profile", "demo"])
+    assert "rank: 16" in (profiles / "params.yaml").read_text()
+
+
+def test_one_profile_after_another_needs_no_commit(profiles):
+    main(["profile", "sd15_t4"])
+    main(["profile", "demo"])
+
+
+def test_unknown_profile_is_refused_with_the_known_ones(profiles):
+    with pytest.raises(SystemExit, match="unknown; there are demo, sd15_a100, sd15_t4"):
+        main(["profile", "sdxl"])
+
+
+def test_values_are_set_and_comments_stay(demo_project, capsys):
+    main(["set", "train.rank=32", "train.learning_rate=5e-05"])
+    text = (demo_project / "params.yaml").read_text()
+    assert "rank: 32 # the usual choice for one subject" in text
+    assert load_params().train.learning_rate == 5e-05
+    assert capsys.readouterr().out == "params.yaml: train.rank = 32, train.learning_rate = 5e-05\n"
+
+
+@pytest.mark.parametrize("edit", ["train.rank=abc", "train.rnk=8", "train.lr_warmup_steps=600"])
+def test_value_that_would_not_be_valid_is_refused_and_nothing_is_written(demo_project, edit):
+    before = (demo_project / "params.yaml").read_bytes()
+    with pytest.raises(SystemExit, match=r"(?s)error: .*train\.(rank|rnk)|lr_warmup_steps is 600"):
+        main(["set", edit])
+    assert (demo_project / "params.yaml").read_bytes() == before
+
+
+def test_edit_that_is_no_pair_is_refused(demo_project, capsys):
+    with pytest.raises(SystemExit):
+        main(["set", "train.rank"])
+    assert "train.rank is not KEY=VALUE" in capsys.readouterr().err
+
+
+def test_full_disk_leaves_params_as_they_were(demo_project):
+    before = (demo_project / "params.yaml").read_bytes()
+    with full_disk(limit=1000), pytest.raises(SystemExit, match="error: "):
+        main(["set", "train.rank=32"])
+    assert (demo_project / "params.yaml").read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00"])
+def test_params_that_cannot_be_read_are_told(demo_project, content):
+    (demo_project / "params.yaml").unlink()
+    if content:
+        (demo_project / "params.yaml").write_bytes(content)
+    with pytest.raises(SystemExit, match=r"error: params\.yaml: cannot be read"):
+        main(["set", "train.rank=32"])

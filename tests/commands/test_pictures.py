@@ -1,0 +1,168 @@
+import hashlib
+import json
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gentra_lora.adapter.file import kohya_tensors, read_adapter, write_adapter
+from gentra_lora.commands.main import main
+from gentra_lora.photos.photo import open_upright, sha256_of
+from gentra_lora.pictures.record import read_record, request_of
+from gentra_lora.revisions.weights import Weights
+from tests.adapter.test_lora import trained
+from tests.conftest import change, make_unet
+from tests.tiny_engine import load_engine, put_on
+
+WEIGHTS = Path("models/sport_gentra_lora.safetensors")
+
+
+@pytest.fixture
+def adapted(workspace, tiny_unet):
+    write_adapter(WEIGHTS, kohya_tensors(trained(tiny_unet), 2), {"format": "pt"})
+    return workspace
+
+
+def pixels_of(path):
+    with Image.open(path) as image:
+        return np.array(image)
+
+
+def test_generate_writes_a_picture_that_says_how_it_was_made(adapted, capsys):
+    options = ["--seed", "7", "--scale", "0.5", "--steps", "1", "--sampler", "euler_a", "--negative-prompt", "rain"]
+    main(["generate", "gentra in snow", "--out", "a/b.png", *options])
+    assert pixels_of("a/b.png").shape == (64, 64, 3)
+    written = read_record(Path("a/b.png"))
+    assert (written["seed"], written["lora_scale"], written["num_inference_steps"]) == (7, 0.5, 1)
+    assert (written["prompt"], written["negative_prompt"]) == ("gentra in snow", "rain")
+    assert (written["sampler"], written["precision"], written["strength"]) == ("euler_a", "no", None)
+    assert written["base"].startswith("tiny-sd@sha256:")
+    assert written["adapter_sha256"] == sha256_of(WEIGHTS)
+    assert "a/b.png: seed 7" in capsys.readouterr().out
+
+
+def test_picture_is_the_engines_by_the_adapter_of_the_file(adapted, tiny_base):
+    main(["generate", "gentra", "--out", "a.png", "--scale", "0.7"])
+    engine = load_engine(tiny_base)
+    put_on(engine, read_adapter(WEIGHTS)[0])
+    (wanted,) = engine.pictures([request_of(read_record(Path("a.png")))])
+    assert np.array_equal(pixels_of("a.png"), wanted)
+
+
+def test_scale_zero_is_the_base(adapted, tiny_base):
+    main(["generate", "gentra", "--out", "a.png", "--scale", "0"])
+    (wanted,) = load_engine(tiny_base).pictures([request_of(read_record(Path("a.png")))])
+    assert np.array_equal(pixels_of("a.png"), wanted)
+
+
+def test_picture_by_pulled_weights_names_their_commit(adapted):
+    path, commit = Path("weights/sport_gentra_lora.safetensors"), "c" * 40
+    path.parent.mkdir()
+    shutil.copy(WEIGHTS, path)
+    md5 = hashlib.md5(path.read_bytes()).hexdigest()
+    pulled = Weights(path.name, ".", "main", commit, md5, sha256_of(path), path.stat().st_size, {}, {}, {})
+    path.with_name("weights.json").write_text(json.dumps(asdict(pulled)))
+    main(["generate", "gentra", "--out", "a.png", "--adapter", str(path)])
+    main(["generate", "gentra", "--out", "b.png"])
+    assert [read_record(Path(name))["commit"] for name in ("a.png", "b.png")] == [commit, None]
+
+
+def test_img2img_takes_the_centre_of_any_photo_and_all_the_wanted_steps(adapted):
+    photo = Path("data/raw/images/car1.png")
+    main(["img2img", str(photo), "gentra", "--strength", "0.3", "--steps", "2", "--out", "c.png"])
+    assert pixels_of("c.png").shape == (64, 64, 3)
+    written = read_record(Path("c.png"))
+    assert (written["strength"], written["num_inference_steps"]) == (0.3, 7)
+    assert written["photo_sha256"] == sha256_of(photo)
+    assert request_of(written, open_upright(photo)).steps_run == 2
+
+
+def test_strength_that_needs_too_long_a_schedule_is_refused_before_anything_is_loaded(workspace):
+    with pytest.raises(SystemExit, match=r"strength 0\.001 with 2 steps needs a schedule of 2000 steps"):
+        main(["img2img", "data/raw/images/car1.png", "gentra", "--strength", "0.001"])
+
+
+def test_adapter_of_another_base_is_refused(adapted):
+    unet = make_unet()
+    other = type(unet).from_config(unet.config, block_out_channels=(16, 48)).requires_grad_(False)
+    write_adapter(WEIGHTS, kohya_tensors(trained(other), 2), {"format": "pt"})
+    with pytest.raises(SystemExit, match=r"sport_gentra_lora\.safetensors: lora_unet_\w+ is for weights"):
+        main(["generate", "gentra"])
+
+
+def test_prompt_that_is_too_long_is_refused(adapted):
+    with pytest.raises(SystemExit, match="the text encoder would not see 'xyz'"):
+        main(["generate", "a" * 38 + "xyz"])
+
+
+def test_missing_photo_is_an_error_without_a_traceback(adapted):
+    with pytest.raises(SystemExit, match=r"nothing\.jpg: cannot be read"):
+        main(["img2img", "nothing.jpg", "gentra"])
+
+
+def test_missing_adapter_is_an_error_with_the_way_out(workspace):
+    with pytest.raises(SystemExit, match=r"sport_gentra_lora\.safetensors: no such file; `dvc repro` trains it"):
+        main(["generate", "gentra"])
+
+
+def test_output_that_is_no_png_is_refused_before_anything_is_loaded(workspace):
+    change(workspace, "base", model="nothing/there")
+    with pytest.raises(SystemExit, match=r"--out: a\.jpg must end in \.png"):
+        main(["generate", "gentra", "--out", "a.jpg"])
+
+
+def test_output_that_cannot_be_written_is_refused(workspace):
+    with pytest.raises(SystemExit, match="--out: params.yaml/a.png cannot be written"):
+        main(["generate", "gentra", "--out", "params.yaml/a.png"])
+
+
+@pytest.mark.parametrize("strength", ["0", "1.5", "much"])
+def test_impossible_strength_is_refused(workspace, strength, capsys):
+    with pytest.raises(SystemExit):
+        main(["img2img", "a.png", "gentra", "--strength", strength])
+    assert "--strength" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("steps", ["0", "-3", "1001", "many"])
+def test_impossible_number_of_steps_is_refused(workspace, steps, capsys):
+    with pytest.raises(SystemExit):
+        main(["generate", "gentra", "--steps", steps])
+    assert "--steps" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("option", "value"), [("--seed", str(2**64)), ("--seed", "x"), ("--sampler", "dream")])
+def test_impossible_seed_or_sampler_is_refused(workspace, option, value, capsys):
+    with pytest.raises(SystemExit):
+        main(["generate", "gentra", option, value])
+    assert option in capsys.readouterr().err
+
+
+def test_failed_command_leaves_no_empty_picture(workspace):
+    with pytest.raises(SystemExit):
+        main(["generate", "gentra", "--out", "a.png"])
+    assert not (workspace / "a.png").exists()
+
+
+def test_summary_before_the_first_run_says_what_to_do(workspace):
+    with pytest.raises(SystemExit, match="nothing to show yet; run `dvc repro`"):
+        main(["summary"])
+
+
+def test_summary_shows_times_metrics_and_pictures(workspace, capsys):
+    (workspace / "reports").mkdir()
+    (workspace / "reports/report.html").touch()
+    (workspace / "reports/metrics.json").write_text(json.dumps({"val_loss": 0.03, "val_loss_base": 0.06}))
+    (workspace / "reports/stage_seconds.json").write_text(json.dumps({"train": 12.5}))
+    main(["summary"])
+    shown = capsys.readouterr().out
+    assert "train               12.5" in shown
+    assert "0.0300" in shown
+    assert "report, for any browser: reports/report.html" in shown
+
+
+def test_adapter_of_a_checkpoint_can_be_named(workspace):
+    with pytest.raises(SystemExit, match=r"error: other\.safetensors: no such file"):
+        main(["generate", "a gentra", "--adapter", "other.safetensors"])

@@ -1,0 +1,40 @@
+import pytest
+
+from gentra_lora.adapter.file import kohya_tensors, write_adapter
+from gentra_lora.commands.main import main
+from tests.adapter.test_lora import trained
+from tests.dvc_project import weights_of
+
+
+def test_pull_says_what_it_pulled(project, tmp_path, capsys):
+    main(["weights", "pull", "--rev", "first", "--dest", str(tmp_path / "w")])
+    assert (tmp_path / "w/sport_gentra_lora.safetensors").read_bytes() == weights_of(8)
+    assert "sport_gentra_lora.safetensors: 18 bytes of commit " in capsys.readouterr().out
+
+
+def test_unknown_revision_ends_with_one_line(project, tmp_path):
+    with pytest.raises(SystemExit, match="error: .* at nowhere: "):
+        main(["weights", "pull", "--rev", "nowhere", "--dest", str(tmp_path)])
+
+
+def test_list_names_revisions_with_metrics_and_where_their_weights_are(project, capsys):
+    main(["weights", "list"])
+    rows = {line.split()[1]: line.split() for line in capsys.readouterr().out.splitlines()}
+    assert rows["wide"][3:5] == ["0.0640", "0.9000"]
+    assert rows["first"][-1] == rows["wide"][-1] == "yes"
+
+
+def test_show_prints_where_an_adapter_came_from(tmp_path, tiny_unet, capsys):
+    write_adapter(
+        tmp_path / "a.safetensors", kohya_tensors(trained(tiny_unet), 2), {"format": "pt", "gentra.base": "b"}
+    )
+    main(["weights", "show", str(tmp_path / "a.safetensors")])
+    assert "gentra.base" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("content", [None, b"junk"])
+def test_show_tells_what_is_no_adapter(tmp_path, content):
+    if content:
+        (tmp_path / "a.safetensors").write_bytes(content)
+    with pytest.raises(SystemExit, match=r"a\.safetensors: cannot be read as safetensors"):
+        main(["weights", "show", str(tmp_path / "a.safetensors")])

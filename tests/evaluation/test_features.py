@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+import torch
+from transformers import Dinov2Config, Dinov2Model
+
+from gentra_lora.base.model import BaseModelError
+from gentra_lora.evaluation.features import FeatureModel
+
+CPU = torch.device("cpu")
+
+
+def pictures(count):
+    return np.random.default_rng(1).integers(0, 256, (count, 48, 48, 3), dtype=np.uint8)
+
+
+def test_pictures_become_unit_vectors_that_do_not_depend_on_the_batch(tiny_clip):
+    model = FeatureModel("evaluate.likeness_model", str(tiny_clip), None, CPU)
+    features = model.of_pictures(pictures(5))
+    assert features.shape == (5, 16)
+    torch.testing.assert_close(features.norm(dim=1), torch.ones(5))
+    torch.testing.assert_close(model.of_pictures(pictures(5), batch_size=2), features, rtol=1e-4, atol=1e-5)
+
+
+def test_prompts_become_unit_vectors(tiny_clip):
+    model = FeatureModel("evaluate.prompt_model", str(tiny_clip), None, CPU)
+    features = model.of_prompts(["a car", "a van"])
+    assert features.shape == (2, 16)
+    torch.testing.assert_close(features.norm(dim=1), torch.ones(2))
+    assert not torch.equal(features[0], features[1])
+
+
+def test_model_without_text_tower_gives_its_class_token(tmp_path, tiny_clip):
+    config = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": 32, "patch_size": 16}
+    Dinov2Model(Dinov2Config(**config)).save_pretrained(tmp_path)
+    (tmp_path / "preprocessor_config.json").write_text((tiny_clip / "preprocessor_config.json").read_text())
+    model = FeatureModel("evaluate.likeness_model", str(tmp_path), None, CPU)
+    assert model.of_pictures(pictures(2)).shape == (2, 32)
+    with pytest.raises(BaseModelError, match=r"evaluate\.likeness_model: .* has no text tower"):
+        model.of_prompts(["a car"])
+
+
+def test_hub_id_without_revision_is_refused_by_its_key():
+    with pytest.raises(BaseModelError, match=r"evaluate\.likeness_model: owner/model"):
+        FeatureModel("evaluate.likeness_model", "owner/model", None, CPU)
+
+
+def test_folder_without_a_model_is_refused_by_its_key(tmp_path):
+    with pytest.raises(BaseModelError, match=r"evaluate\.likeness_model: .* cannot be loaded"):
+        FeatureModel("evaluate.likeness_model", str(tmp_path), None, CPU)

@@ -1,0 +1,115 @@
+import unicodedata
+
+import pytest
+
+from gentra_lora.photos.folder import FolderError, duplicate_stems, find_files, stem_of
+
+
+def write(folder, *names):
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+
+
+def test_photos_and_caption_files_are_told_apart(tmp_path):
+    write(tmp_path, "b.JPG", "a.png", "a.txt", "B.TXT", "metadata.jsonl", "no_ending")
+    photos, captions = find_files(tmp_path)
+    assert set(photos) == {"b.JPG", "a.png", "no_ending"}
+    assert set(captions) == {"a.txt", "B.TXT", "metadata.jsonl"}
+
+
+@pytest.mark.parametrize(
+    "litter",
+    [
+        ".DS_Store",
+        "Thumbs.db",
+        "thumbs.db",
+        "desktop.ini",
+        "Desktop.ini",
+        "._a.png",
+        "._a.txt",
+        "Icon\r",
+        ".hidden/b.png",
+        "__MACOSX/a.png",
+        "@eaDir/a.png",
+        "shoot/.DS_Store",
+        "shoot/.cache/c.png",
+    ],
+)
+def test_litter_of_file_managers_is_ignored(tmp_path, litter):
+    write(tmp_path, "a.png", litter)
+    assert find_files(tmp_path) == ({"a.png": tmp_path / "a.png"}, {})
+
+
+def test_hidden_folder_above_the_photos_does_not_hide_them(tmp_path):
+    write(tmp_path / ".data", "a.png")
+    assert set(find_files(tmp_path / ".data")[0]) == {"a.png"}
+
+
+def test_any_other_file_counts_as_a_photo_so_that_it_is_opened_and_named(tmp_path):
+    write(tmp_path, "a.png", "notes.docx", "IMG_1.MOV")
+    assert set(find_files(tmp_path)[0]) == {"a.png", "notes.docx", "IMG_1.MOV"}
+
+
+def test_name_is_the_path_within_the_folder(tmp_path):
+    write(tmp_path, "shoot 1/a.png", "shoot 2/a.png")
+    assert set(find_files(tmp_path)[0]) == {"shoot 1/a.png", "shoot 2/a.png"}
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+@pytest.mark.parametrize("name", ["Ёлка й.png", "oʻzbek gʻildirak é.png", "ўзбек/ғилдирак.png", 'a "b" %20.png'])
+def test_names_come_out_composed_with_the_path_on_disk(tmp_path, form, name):
+    on_disk = unicodedata.normalize(form, name)
+    write(tmp_path, on_disk)
+    assert find_files(tmp_path)[0] == {unicodedata.normalize("NFC", name): tmp_path / on_disk}
+
+
+def test_two_files_whose_names_only_look_the_same_are_both_found(tmp_path):
+    both = [unicodedata.normalize(form, "й.png") for form in ("NFC", "NFD")]
+    write(tmp_path, *both)
+    assert sorted(find_files(tmp_path)[0].values()) == sorted(tmp_path / name for name in both)
+
+
+def test_missing_folder_is_an_error_with_the_way_out(tmp_path):
+    with pytest.raises(FolderError, match=r"images: no such folder; put the photos there"):
+        find_files(tmp_path / "images")
+
+
+def test_folder_without_a_photo_is_an_error(tmp_path):
+    write(tmp_path, "notes.txt")
+    with pytest.raises(FolderError, match="holds no photo; put JPEG"):
+        find_files(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        ["a.jpg", "a.png"],
+        ["a.jpg", "A.jpg"],
+        ["a.jpg", "A.PNG", "a.webp"],
+        ["Ёлка.jpg", "ёлка.png"],
+        ["\u0439.jpg", "\u0438\u0306.jpg"],
+        ["shoot/a.jpg", "Shoot/A.jpg"],
+    ],
+)
+def test_names_that_differ_only_in_ending_case_or_unicode_form_are_a_problem(same):
+    (problem,) = duplicate_stems([*same, "b.jpg", "other/a.jpg"])
+    assert problem.startswith(", ".join(same) + ": the same name but for ending and case (or Unicode form); rename or")
+
+
+def test_both_unicode_forms_of_a_name_on_disk_are_a_problem(tmp_path):
+    write(tmp_path, "\u0439.jpg", "\u0438\u0306.jpg", "\u0438.jpg")
+    assert len(duplicate_stems(find_files(tmp_path)[0])) == 1
+
+
+def test_every_group_of_same_names_is_told():
+    assert len(duplicate_stems(["a.jpg", "a.png", "b.jpg", "B.jpg", "c.jpg"])) == 2
+
+
+def test_photos_of_one_name_in_two_folders_are_no_problem():
+    assert duplicate_stems(["a/1.jpg", "b/1.jpg"]) == []
+
+
+def test_stem_keeps_dots_that_are_no_ending():
+    assert stem_of("a.b/c.d.jpg") == "a.b/c.d"

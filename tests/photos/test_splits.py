@@ -1,0 +1,109 @@
+import hashlib
+import random
+import re
+from functools import cache
+
+import pytest
+
+from gentra_lora.photos.duplicates import groups_of
+from gentra_lora.photos.splits import SplitError, splits_of
+
+SEEDS = range(100)
+
+
+def alone(count):
+    return [{n} for n in range(count)]
+
+
+def keys(count, start=0):
+    return [hashlib.sha256(str(n).encode()).hexdigest() for n in range(start, start + count)]
+
+
+@cache
+def history(seed):
+    """Return [{key: (split, keys of its group)}] of a set of photos that come, go and turn out to be near others."""
+    rng = random.Random(seed)
+    photos = {f"{rng.getrandbits(256):064x}" for _ in range(30)}
+    near, states = set(), []
+    for _ in range(12):
+        photos |= {f"{rng.getrandbits(256):064x}" for _ in range(rng.randrange(8))}
+        photos -= set(rng.sample(sorted(photos), rng.randrange(4)))
+        near.add(tuple(rng.sample(sorted(photos), 2)))
+        order = rng.sample(sorted(photos), len(photos))
+        place = {key: n for n, key in enumerate(order)}
+        groups = groups_of(len(order), [(place[a], place[b]) for a, b in near if a in place and b in place])
+        splits = splits_of(order, groups, 0.2)
+        states.append({order[n]: (splits[n], frozenset(order[m] for m in group)) for group in groups for n in group})
+    return states
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_no_photo_whose_group_stayed_ever_changes_its_split(seed):
+    states = history(seed)
+    for before, after in zip(states, states[1:], strict=False):
+        for key in before.keys() & after.keys():
+            assert before[key][1] != after[key][1] or before[key][0] == after[key][0]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_photos_that_belong_together_are_in_one_split(seed):
+    for state in history(seed):
+        assert all(state[key][0] == split for split, group in state.values() for key in group)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_every_photo_is_in_one_split_and_none_is_empty(seed):
+    assert all({split for split, _ in state.values()} == {"train", "held_out"} for state in history(seed))
+
+
+def test_photo_that_joins_a_group_with_a_larger_key_moves_nobody():
+    some = sorted(keys(40))
+    before = splits_of(some, alone(40), 0.3)
+    grown = splits_of([*some, "g" * 64], [*alone(40)[1:], {0, 40}], 0.3)
+    assert grown == [*before, before[0]]
+
+
+def test_about_the_asked_share_is_held_out():
+    assert splits_of(keys(1000), alone(1000), 0.2).count("held_out") == pytest.approx(200, abs=40)
+
+
+def test_groups_of_five_are_held_out_no_more_often_than_single_photos():
+    groups = [set(range(n, n + 5)) for n in range(0, 5000, 5)]
+    assert splits_of(keys(5000), groups, 0.2).count("held_out") == pytest.approx(1000, abs=200)
+
+
+def test_higher_share_moves_photos_only_out_of_training():
+    lower, higher = (splits_of(keys(200), alone(200), share) for share in (0.2, 0.3))
+    assert all(after == "held_out" for before, after in zip(lower, higher, strict=True) if before == "held_out")
+
+
+def test_no_photo_held_out_is_an_error_with_the_way_out():
+    with pytest.raises(
+        SplitError, match=r"^prepare\.held_out_share: at 1e-06 none of 3 photos is held out, .* raise it"
+    ):
+        splits_of(keys(3), alone(3), 1e-6)
+
+
+def test_nothing_left_to_train_on_is_an_error_with_the_way_out():
+    with pytest.raises(
+        SplitError, match=r"^prepare\.held_out_share: at 1 all of 3 photos are held out, .* lower it to"
+    ):
+        splits_of(keys(3), alone(3), 1.0)
+
+
+# Among 3000 pairs there are some whose photos a share of three digits does not tell apart.
+@pytest.mark.parametrize(("count", "sets"), [(2, 3000), (5, 300)])
+@pytest.mark.parametrize("asked", [1e-9, 1.0])
+def test_share_that_the_error_names_would_do(count, sets, asked):
+    for start in range(0, count * sets, count):
+        some = keys(count, start)
+        with pytest.raises(SplitError) as caught:
+            splits_of(some, alone(count), asked)
+        share = float(re.search(r"(?:raise|lower) it to (\S+)$", str(caught.value))[1])
+        assert set(splits_of(some, alone(count), share)) == {"train", "held_out"}
+
+
+@pytest.mark.parametrize("asked", [1e-9, 0.5, 1.0])
+def test_photos_that_all_belong_together_are_an_error_that_no_share_would_mend(asked):
+    with pytest.raises(SplitError, match=r"^all 3 photos belong together .* add photos that show something else$"):
+        splits_of(keys(3), [{0, 1, 2}], asked)

@@ -1,0 +1,57 @@
+import numpy as np
+from PIL import Image
+
+from gentra_lora.evaluation.plan import Plan
+from gentra_lora.pictures.sheets import first_of_each, save_sheets, sheets_of
+from tests.tiny_engine import photo_request, request
+
+PROMPTS, DRIFT = ["a car in snow", "a car at night"], ["a van"]
+
+
+def picture(value):
+    return np.full((8, 8, 3), value, np.uint8)
+
+
+def made():
+    requests = [request(prompt=prompt, seed=seed) for prompt in PROMPTS for seed in (1, 2)]
+    strips = {0.3: [photo_request(prompt="held out")], 0.7: [photo_request(prompt="held out")]}
+    plan = Plan({"prompt": requests, "drift": [request(prompt="a van")]}, [], strips, ["h.png"])
+    drawn = {
+        "prompt": {"adapter": [picture(n) for n in range(4)], "base": [picture(100 + n) for n in range(4)]},
+        "drift": {"adapter": [picture(50)], "base": [picture(60)]},
+    }
+    redrawn = {strength: {"adapter": [picture(70)], "base": [picture(80)]} for strength in strips}
+    photos = {"h.png": picture(200)}
+    return sheets_of(plan, drawn, redrawn, [("step 1, kept", [picture(1)])], [1.0], photos, [picture(250)] * 2)
+
+
+def values(sheet):
+    return {label: [int(made[0, 0, 0]) for made in pictures] for label, pictures in sheet.rows}
+
+
+def test_each_sheet_pairs_base_and_adapter_of_one_prompt_and_seed():
+    grid, scales, strips, drift = made()
+    assert (grid.columns, values(grid)) == (
+        PROMPTS,
+        {"base": [100, 102], "adapter": [0, 2], "nearest real photo": [250, 250]},
+    )
+    assert (scales.columns, values(scales)) == (["strength 1"], {"step 1, kept": [1]})
+    assert strips.columns == ["held-out photo", "strength 0.3", "strength 0.7"]
+    assert values(strips) == {"base: held out": [200, 80, 80], "adapter: held out": [200, 70, 70]}
+    assert (drift.columns, values(drift)) == (DRIFT, {"base": [60], "adapter": [50]})
+
+
+def test_files_are_the_sheets_and_each_prompts_picture_in_its_own_size(tmp_path):
+    save_sheets(tmp_path, made())
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == [
+        *("drift.png", "grid.png", "img2img.png"),
+        *("prompt_1_a_car_in_snow.png", "prompt_2_a_car_at_night.png", "scales.png"),
+    ]
+    with Image.open(tmp_path / names[3]) as image:
+        assert image.size == (8, 8)
+
+
+def test_first_of_each_prompt_is_its_first_seed():
+    requests = [request(prompt=prompt, seed=seed) for prompt in PROMPTS for seed in (1, 2)]
+    assert first_of_each(requests) == (PROMPTS, [0, 2])

@@ -1,0 +1,216 @@
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from gentra_lora.revisions import weights
+from gentra_lora.revisions.weights import WeightsError, public, pull_weights, read_record
+from tests.dvc_project import command, weights_of
+
+FILE = "sport_gentra_lora.safetensors"
+
+
+def head(folder, rev="HEAD"):
+    return command(folder, "git", "rev-parse", rev).strip()
+
+
+@pytest.fixture(params=["clone", "bare", "file://"])
+def elsewhere(request, project, tmp_path):
+    """The project's address without anything of its cache: a fresh clone, a bare repository, an address."""
+    target = tmp_path / request.param.strip(":/")
+    command(
+        tmp_path, "git", "clone", "-q", *(["--bare"] if request.param != "clone" else []), str(project), str(target)
+    )
+    command(project, "git", "push", "-q", str(target), "refs/exps/*:refs/exps/*")
+    return f"file://{target}" if request.param == "file://" else str(target)
+
+
+def object_on_remote(project, rank):
+    md5 = hashlib.md5(weights_of(rank)).hexdigest()
+    return project.parent / "remote/files/md5" / md5[:2] / md5[2:]
+
+
+def forget_cache(project):
+    shutil.rmtree(project / ".dvc/cache")
+
+
+@pytest.mark.parametrize(("rev", "rank"), [("first", 8), ("main~1", 16), (None, 32), ("wide", 64)])
+def test_each_revision_gives_its_exact_bytes(elsewhere, project, tmp_path, rev, rank):
+    found = pull_weights(elsewhere, rev, tmp_path / "dest")
+    assert (tmp_path / "dest" / FILE).read_bytes() == weights_of(rank)
+    assert found.sha256 == hashlib.sha256(weights_of(rank)).hexdigest()
+    assert found.size == len(weights_of(rank))
+    assert (found.params["train"]["rank"], found.metrics["val_loss"]) == (rank, float(f"0.0{rank}"))
+    assert found.base == {"model": "owner/base", "revision": "0123456789" * 4}
+    assert json.loads((tmp_path / "dest/weights.json").read_text())["commit"] == found.commit
+    assert rev == "wide" or found.commit == head(project, rev or "HEAD")
+
+
+def test_short_commit_is_resolved_to_the_whole_one(project, tmp_path):
+    assert pull_weights(str(project), head(project)[:7], tmp_path).commit == head(project)
+
+
+def test_registered_version_and_stage_are_revisions(project, tmp_path):
+    command(project, "gto", "register", "sport-gentra-lora", "first", "--version", "v1.0.0")
+    command(project, "gto", "assign", "sport-gentra-lora", "--version", "v1.0.0", "--stage", "prod")
+    for rev in ("sport-gentra-lora@v1.0.0", "sport-gentra-lora#prod"):
+        found = pull_weights(str(project), rev, tmp_path / rev)
+        assert (found.commit, found.rev) == (head(project, "first"), rev)
+    with pytest.raises(WeightsError, match="sport-gentra-lora#canary"):
+        pull_weights(str(project), "sport-gentra-lora#canary", tmp_path / "none")
+
+
+def test_second_call_needs_no_remote_and_for_a_commit_no_repository(project, tmp_path):
+    first = pull_weights(str(project), "main", tmp_path / "dest")
+    forget_cache(project)
+    shutil.rmtree(project.parent / "remote")
+    assert pull_weights(str(project), "main", tmp_path / "dest") == first
+    shutil.rmtree(project)
+    again = pull_weights(str(project), first.commit, tmp_path / "dest")
+    assert again == first
+
+
+def test_bytes_that_were_changed_after_the_pull_are_fetched_again(project, tmp_path):
+    first = pull_weights(str(project), head(project), tmp_path)
+    (tmp_path / FILE).write_bytes(b"other")
+    assert read_record(tmp_path / FILE) is None
+    assert pull_weights(str(project), head(project), tmp_path) == first
+    assert (tmp_path / FILE).read_bytes() == weights_of(32)
+
+
+@pytest.mark.parametrize("fault", ["tampered", "truncated", "missing"])
+def test_object_that_is_not_the_locked_one_is_refused_and_the_old_weights_stay(project, tmp_path, fault):
+    old = pull_weights(str(project), "first", tmp_path / "dest")
+    forget_cache(project)
+    there = object_on_remote(project, 32)
+    there.chmod(0o644)
+    if fault == "missing":
+        there.unlink()
+    else:
+        there.write_bytes(b"x" * len(weights_of(32)) if fault == "tampered" else weights_of(32)[:5])
+    told = "is not on" if fault == "missing" else "holds other bytes"
+    with pytest.raises(WeightsError, match=rf"main .*, object {there.parent.name}{there.name}: .*{told}"):
+        pull_weights(str(project), "main", tmp_path / "dest")
+    assert read_record(tmp_path / "dest" / FILE) == old
+    assert sorted(path.name for path in (tmp_path / "dest").iterdir()) == [".lock", FILE, "weights.json"]
+
+
+def test_damaged_copy_in_the_cache_is_named(project, tmp_path):
+    md5 = hashlib.md5(weights_of(32)).hexdigest()
+    cached = project / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
+    cached.chmod(0o644)
+    cached.write_bytes(b"junk")
+    with pytest.raises(WeightsError, match=f"{cached} holds other bytes"):
+        pull_weights(str(project), "main", tmp_path)
+
+
+def commit_lock(project, text):
+    (project / "dvc.lock").write_text(text)
+    command(project, "git", "commit", "-qam", "lock")
+
+
+def test_lock_without_the_file_is_told(project, tmp_path):
+    commit_lock(project, "schema: '2.0'\nstages: {}\n")
+    with pytest.raises(WeightsError, match=r"main \(.*its dvc.lock has no models/sport_gentra_lora.safetensors"):
+        pull_weights(str(project), "main", tmp_path)
+
+
+def test_lock_with_the_marks_of_a_conflict_is_told_with_the_way_out(project, tmp_path):
+    commit_lock(project, "<<<<<<< HEAD\nschema: '2.0'\n=======\n>>>>>>> other\n")
+    with pytest.raises(WeightsError, match="dvc.lock cannot be read .*take one side"):
+        pull_weights(str(project), "main", tmp_path)
+
+
+def test_commit_without_a_lock_is_told(project, tmp_path):
+    command(project, "git", "rm", "-q", "dvc.lock")
+    command(project, "git", "commit", "-qm", "none")
+    with pytest.raises(WeightsError, match="has no dvc.lock"):
+        pull_weights(str(project), "main", tmp_path)
+
+
+@pytest.mark.parametrize(("repo", "rev"), [("project", "nowhere"), ("/nowhere/at/all", None)])
+def test_unknown_revision_and_repository_are_told(project, tmp_path, repo, rev):
+    address = str(project) if repo == "project" else repo
+    with pytest.raises(WeightsError, match=f"{address} at {rev or 'its default branch'}: "):
+        pull_weights(address, rev, tmp_path)
+
+
+def test_two_pulls_into_one_folder_wait_for_each_other(project, tmp_path, monkeypatch):
+    original = weights._download
+
+    def slow(*args):
+        original(*args)
+        time.sleep(0.5)
+
+    monkeypatch.setattr(weights, "_download", slow)
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(lambda rev: pull_weights(str(project), rev, tmp_path), ["first", "main"]))
+    assert read_record(tmp_path / FILE) in found
+
+
+@pytest.mark.parametrize("name", ["params.yaml", "reports/metrics.json"])
+def test_revision_whose_texts_cannot_be_read_changes_nothing(project, tmp_path, name):
+    old = pull_weights(str(project), "first", tmp_path)
+    (project / name).write_text("{")
+    command(project, "git", "commit", "-qam", "broken")
+    with pytest.raises(WeightsError, match=rf"main .*: its {name} is"):
+        pull_weights(str(project), "main", tmp_path)
+    assert read_record(tmp_path / FILE) == old
+
+
+def test_folder_that_cannot_be_made_is_told(project, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WeightsError, match="free it or name another --dest"):
+        pull_weights(str(project), "main", tmp_path / "file/dest")
+
+
+def test_remote_can_be_named_in_place_of_the_repositorys_own(project, tmp_path):
+    moved = shutil.move(project.parent / "remote", tmp_path / "moved")
+    forget_cache(project)
+    pull_weights(str(project), "main", tmp_path / "dest", remote=str(moved))
+    assert (tmp_path / "dest" / FILE).read_bytes() == weights_of(32)
+
+
+def test_token_in_an_address_is_not_printed(tmp_path):
+    with pytest.raises(WeightsError) as told:
+        pull_weights("https://user:secret@127.0.0.1:9/a/b.git", "main", tmp_path)
+    assert "secret" not in str(told.value)
+    assert "https://127.0.0.1:9/a/b.git at main" in str(told.value)
+
+
+def test_record_does_not_hold_the_addresss_token():
+    assert public("https://user:token@host.com/a/b.git") == "https://host.com/a/b.git"
+    assert public("git@host.com:a/b.git") == "git@host.com:a/b.git"
+
+
+PULL = """
+import sys, time
+from pathlib import Path
+from gentra_lora.revisions import weights
+def slow(repo, lock, partial, label):
+    partial.write_bytes(b"half")
+    print("begun", flush=True)
+    time.sleep(60)
+weights._download = slow
+weights.pull_weights(sys.argv[1], "main", Path(sys.argv[2]))
+"""
+
+
+def test_kill_during_the_pull_leaves_the_old_file(project, tmp_path):
+    old = pull_weights(str(project), "first", tmp_path / "dest")
+    words = [sys.executable, "-c", PULL, str(project), str(tmp_path / "dest")]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=os.environ) as running:
+        assert running.stdout.readline() == "begun\n"
+        time.sleep(0.1)
+        running.send_signal(signal.SIGKILL)
+    assert read_record(tmp_path / "dest" / FILE) == old
+    pull_weights(str(project), "main", tmp_path / "dest")
+    assert (tmp_path / "dest" / FILE).read_bytes() == weights_of(32)
+    assert sorted(path.name for path in (tmp_path / "dest").iterdir()) == [".lock", FILE, "weights.json"]

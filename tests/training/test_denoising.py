@@ -1,0 +1,54 @@
+import pytest
+import torch
+from diffusers import DDPMScheduler
+
+from gentra_lora.training.denoising import (
+    denoising_loss,
+    loss_weights,
+    min_snr_weights,
+    snr,
+    squared_errors,
+    target_of,
+)
+
+
+def test_snr_is_alpha_bar_over_one_minus_alpha_bar():
+    assert snr(torch.tensor([0.9, 0.5, 0.2]), torch.tensor([0, 1, 2])).tolist() == pytest.approx([9, 1, 0.25])
+
+
+@pytest.mark.parametrize(
+    ("prediction_type", "wanted"),
+    [("epsilon", [1, 1, 0.05]), ("v_prediction", [0.1 / 1.1, 5 / 6, 5 / 101])],
+)
+def test_min_snr_weights_follow_the_paper(prediction_type, wanted):
+    weights = min_snr_weights(torch.tensor([0.1, 5.0, 100.0]), 5, prediction_type)
+    assert weights.tolist() == pytest.approx(wanted)
+
+
+def test_unknown_prediction_type_is_refused():
+    scheduler = DDPMScheduler(prediction_type="sample")
+    with pytest.raises(ValueError, match="'sample'"):
+        target_of(scheduler, torch.ones(1), torch.ones(1), torch.zeros(1, dtype=torch.long))
+
+
+def test_target_is_the_noise_for_epsilon_and_the_velocity_for_v_prediction():
+    latents, noise, timesteps = torch.randn(2, 4, 8, 8), torch.randn(2, 4, 8, 8), torch.tensor([10, 900])
+    assert target_of(DDPMScheduler(), latents, noise, timesteps) is noise
+    scheduler = DDPMScheduler(prediction_type="v_prediction")
+    alpha_bar = scheduler.alphas_cumprod[timesteps].view(-1, 1, 1, 1)
+    velocity = alpha_bar.sqrt() * noise - (1 - alpha_bar).sqrt() * latents
+    torch.testing.assert_close(target_of(scheduler, latents, noise, timesteps), velocity)
+
+
+def test_loss_is_the_weighted_mean_of_the_samples_errors():
+    noise_pred = torch.stack([torch.full((4, 2, 2), 1.0), torch.full((4, 2, 2), 3.0)])
+    target = torch.zeros_like(noise_pred)
+    assert squared_errors(noise_pred, target).tolist() == [1, 9]
+    assert denoising_loss(noise_pred, target, torch.tensor([1.0, 0.5])).item() == pytest.approx((1 + 4.5) / 2)
+
+
+def test_weighting_is_chosen_by_name():
+    scheduler, timesteps = DDPMScheduler(), torch.tensor([0, 999])
+    ratio = snr(scheduler.alphas_cumprod, timesteps)
+    assert loss_weights(scheduler, timesteps, "none", 5).tolist() == [1, 1]
+    assert torch.equal(loss_weights(scheduler, timesteps, "min_snr", 5), min_snr_weights(ratio, 5, "epsilon"))

@@ -1,0 +1,276 @@
+import dataclasses
+import io
+
+import pytest
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from diffusers import DDPMScheduler
+
+from gentra_lora.adapter.lora import lora_modules
+from gentra_lora.params import Train
+from gentra_lora.training.held_out import held_out_errors
+from gentra_lora.training.run import MOST_SKIPPED, Training, TrainingData, TrainingError
+from tests.conftest import cached_photos, demo_values, make_unet
+
+
+def config(**changed):
+    values = demo_values()["train"] | {"rank": 4, "lora_alpha": 2, "steps": 20, "lr_warmup_steps": 2, "batch_size": 2}
+    return Train.model_validate(values | changed)
+
+
+def training(photos=None, class_photos=None, **changed):
+    unet = make_unet().requires_grad_(False)
+    data = TrainingData(photos or cached_photos(), torch.zeros(40, 32), 0.5, class_photos)
+    return Training(unet, DDPMScheduler(beta_schedule="scaled_linear"), data, config(**changed), Accelerator())
+
+
+def steps(run, count):
+    return [run.run_step() for _ in range(count)]
+
+
+def weights(run):
+    return {
+        name: (module.down.detach().clone(), module.up.detach().clone())
+        for name, module in lora_modules(run.unet).items()
+    }
+
+
+def same(a, b, **tolerance):
+    for name in a:
+        for one, other in zip(a[name], b[name], strict=True):
+            torch.testing.assert_close(one, other, **tolerance)
+
+
+def test_steps_lower_the_loss_on_the_photos():
+    run = training(steps=60, learning_rate=0.01, caption_dropout=0.0)
+    before = held_out_errors(run.unet, run.noise_scheduler, run.data.photos, 0.5).mean()
+    for _ in range(60):
+        run.run_step()
+    assert held_out_errors(run.unet, run.noise_scheduler, run.data.photos, 0.5).mean() < before - 0.01
+
+
+def test_photos_of_several_buckets_are_trained_on_in_turn():
+    shapes = {1: (2, 4, 8, 24), 3: (2, 4, 8, 24), 4: (2, 4, 24, 8)}
+
+    def change(n, tensors):
+        if n in shapes:
+            tensors |= {"mean": torch.zeros(shapes[n]), "std": torch.ones(shapes[n])}
+
+    run = training(cached_photos(change=change), steps=10)
+    steps(run, 5)
+    assert all(entry["grad_norm"] > 0 for entry in run.history)
+
+
+def test_denoiser_that_was_moved_away_from_what_is_trained_is_an_error_not_a_run_without_effect():
+    run = training()
+    run.unet.to(torch.float64)
+    with pytest.raises(RuntimeError, match="training would change nothing"):
+        run.run_step()
+
+
+def test_base_weights_never_change():
+    run = training(learning_rate=0.1)
+    before = {name: p.clone() for name, p in run.unet.named_parameters() if not p.requires_grad}
+    run.run_step()
+    run.run_step()
+    after = dict(run.unet.named_parameters())
+    assert all(torch.equal(after[name], value) for name, value in before.items())
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"optimizer": "prodigy", "learning_rate": 1.0},
+        {"ema_decay": 0.9},
+        {"lora_dropout": 0.3},
+        {"noise_offset": 0.1, "timesteps": "uniform"},
+        {"keep": "best"},
+    ],
+    ids=str,
+)
+def test_resumed_run_has_the_very_weights_of_an_uninterrupted_one(changed):
+    def trained(run, count):
+        for _ in range(count):
+            run.run_step()
+            run.kept.note(run.step, 1.0 / (1 + run.step % 5))
+        return run
+
+    whole, first, second = (training(**changed) for _ in range(3))
+    trained(whole, 8)
+    file = io.BytesIO()
+    torch.save({"step": 5, **trained(first, 5).state()}, file)
+    torch.manual_seed(77)
+    file.seek(0)
+    second.restore(torch.load(file, weights_only=True))
+    trained(second, 3)
+    same(weights(second), weights(whole), rtol=0, atol=0)
+    finals = [{name: (m.down, m.up) for name, m in run.kept.final().items()} for run in (second, whole)]
+    same(*finals, rtol=0, atol=0)
+    assert second.history == whole.history
+
+
+def test_accumulated_micro_batches_equal_one_large_batch():
+    small = training(batch_size=1, gradient_accumulation_steps=4)
+    large = training(batch_size=4, gradient_accumulation_steps=1)
+    for _ in range(3):
+        losses = small.run_step()["loss"], large.run_step()["loss"]
+        assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    same(weights(small), weights(large), rtol=1e-3, atol=1e-5)
+
+
+def test_gradients_are_really_clipped():
+    run = training(max_grad_norm=1e-3)
+    norms = []
+    original = run.optimizer.step
+
+    def step():
+        norms.append(torch.stack([p.grad.norm() for p in run.trainable]).norm().item())
+        original()
+
+    run.optimizer.step = step
+    logged = run.run_step()["grad_norm"]
+    assert logged > 1e-2
+    assert norms == [pytest.approx(1e-3, rel=1e-2)]
+
+
+def test_learning_rate_warms_up_and_falls_to_zero():
+    run = training(steps=10, lr_warmup_steps=2, learning_rate=0.01)
+    rates = [run.run_step()["learning_rate"] for _ in range(10)]
+    assert rates[:3] == pytest.approx([0, 0.005, 0.01])
+    assert rates[2:] == sorted(rates[2:], reverse=True)
+    assert rates[-1] < 0.001
+
+
+def test_constant_rate_warms_up_too():
+    run = training(steps=10, lr_warmup_steps=2, learning_rate=0.01, lr_scheduler="constant")
+    assert [run.run_step()["learning_rate"] for _ in range(4)] == pytest.approx([0, 0.005, 0.01, 0.01])
+
+
+def test_gradient_checkpointing_changes_no_weight():
+    plain, saving = training(), training()
+    saving.unet.enable_gradient_checkpointing()
+    for _ in range(2):
+        plain.run_step()
+        saving.run_step()
+    same(weights(saving), weights(plain))
+
+
+def with_nan_in(photo):
+    def change(n, tensors):
+        if n == photo:
+            tensors["mean"][:] = float("nan")
+
+    return cached_photos(change=change)
+
+
+def test_step_with_a_loss_that_is_not_finite_is_left_out_and_the_others_go_on():
+    run = training(with_nan_in(2), batch_size=1)
+    before, left_out = None, []
+    for _ in range(10):
+        before = weights(run)
+        entry = run.run_step()
+        if entry["loss"] is None:
+            left_out.append(run.step)
+            same(weights(run), before, rtol=0, atol=0)
+    assert len(left_out) == run.skipped == 2  # each epoch of five photos shows it once
+    assert entry["learning_rate"] < run.history[3]["learning_rate"]  # the schedule goes on
+    assert all(tensor.isfinite().all() for pair in weights(run).values() for tensor in pair)
+
+
+def spoil(run, value):
+    """Let one weight's gradient be a value that is not finite, from now on."""
+    next(iter(lora_modules(run.unet).values())).down.register_hook(lambda grad: grad * float(value))
+
+
+def test_gradient_that_is_not_finite_reaches_no_weight():
+    run = training()
+    before = weights(run)
+    spoil(run, "inf")
+    assert run.run_step()["grad_norm"] is None
+    same(weights(run), before, rtol=0, atol=0)
+
+
+def test_ten_such_steps_in_a_row_stop_the_run_with_step_loss_timesteps_and_photos():
+    def change(_, tensors):
+        tensors["mean"][:] = float("nan")
+
+    run = training(cached_photos(change=change))
+    steps(run, MOST_SKIPPED - 1)
+    with pytest.raises(
+        TrainingError, match=r"step 9: the loss is nan .*10 steps in a row \(photos \d\.png, .*timesteps"
+    ):
+        run.run_step()
+
+
+def test_nine_of_them_do_not_when_a_good_one_comes_between():
+    run = training()
+    run.history = [{"loss": None, "grad_norm": None, "learning_rate": 0.1}] * 9
+    run.run_step()
+    spoil(run, "nan")
+    assert run.run_step()["loss"] is None
+
+
+def test_bfloat16_base_trains_a_float32_adapter():
+    AcceleratorState._reset_state()
+    unet = make_unet().requires_grad_(False).to(torch.bfloat16)
+    data = TrainingData(cached_photos(), torch.zeros(40, 32), 0.5)
+    accelerator = Accelerator(cpu=True, mixed_precision="bf16")
+    run = Training(unet, DDPMScheduler(beta_schedule="scaled_linear"), data, config(), accelerator)
+    before = weights(run)
+    run.run_step()
+    run.run_step()
+    assert {p.dtype for p in run.trainable} == {torch.float32}
+    assert any(not torch.equal(before[name][0], module.down) for name, module in lora_modules(run.unet).items())
+    assert held_out_errors(run.unet, run.noise_scheduler, run.data.photos, 0.5).isfinite().all()
+    AcceleratorState._reset_state()
+
+
+def test_held_out_loss_leaves_weights_mode_and_random_state():
+    run = training()
+    before, state = weights(run), torch.get_rng_state()
+    held_out_errors(run.unet, run.noise_scheduler, run.data.photos, 0.5)
+    same(weights(run), before, rtol=0, atol=0)
+    assert run.unet.training
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_dropped_caption_trains_on_the_empty_prompt():
+    def embeds(value):
+        return cached_photos(change=lambda _, tensors: tensors["prompt_embeds"].fill_(value))
+
+    always, never = training(embeds(7.0), caption_dropout=1.0), training(embeds(0.0), caption_dropout=0.0)
+    assert always.run_step()["loss"] == pytest.approx(never.run_step()["loss"])
+
+
+def test_lora_dropout_changes_the_step_and_reads_no_random_state():
+    plain, one, two = training(), training(lora_dropout=0.5), training(lora_dropout=0.5)
+    torch.manual_seed(1)
+    steps(one, 3)
+    torch.manual_seed(2)
+    steps(two, 3)
+    steps(plain, 3)
+    same(weights(one), weights(two), rtol=0, atol=0)
+    assert one.history[2]["loss"] != plain.history[2]["loss"]
+
+
+def test_class_pictures_add_their_weighted_loss_and_gradients():
+    class_photos = dataclasses.replace(cached_photos(3, crops=1), file_names=["c1", "c2", "c3"])
+    plain, both = training(lr_warmup_steps=0), training(None, class_photos, prior_weight=0.5, lr_warmup_steps=0)
+    alone = training(class_photos, lr_warmup_steps=0)
+    alone.config = alone.config.model_copy(update={"seed": f"class {alone.config.seed}"})
+    losses = [run.run_step()["loss"] for run in (plain, both, alone)]
+    assert losses[1] == pytest.approx(losses[0] + 0.5 * losses[2], rel=1e-5)
+    assert not torch.equal(both.trainable[0], plain.trainable[0])
+
+
+def test_loss_weighting_reaches_the_step():
+    runs = [steps(training(loss_weighting=name), 4) for name in ("none", "min_snr")]
+    assert len({tuple(entry["loss"] for entry in entries) for entries in runs}) == 2
+
+
+def test_more_processes_than_a_batch_has_samples_are_refused(monkeypatch):
+    monkeypatch.setattr(Accelerator, "num_processes", 4)
+    with pytest.raises(TrainingError, match=r"train\.batch_size: 2 is too few for 4 processes"):
+        training()
