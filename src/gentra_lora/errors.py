@@ -1,12 +1,12 @@
 """What every module raises when something that a person gave cannot be used."""
 
 
-def first_line(error):
+def first_line(error: BaseException) -> str:
     """Return the first line of an error's message, or its kind where it has none."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-def listed(count, noun):
+def listed(count: int, noun: str) -> str:
     """Return a count with its noun: "1 photo", "2 photos"."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 

@@ -1,9 +1,11 @@
 """Files that are whole or not there, whatever kills the process that writes them."""
 
 import os
+from collections.abc import Callable
+from pathlib import Path
 
 
-def write_whole(path, write):
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Call write(path of a new file beside `path`), see that file on the disk, then move it to `path`.
 
     Where that fails, on a full disk for instance, `path` stays as it was and nothing is left beside it.

@@ -8,7 +8,7 @@ MOST_MMAP = 32 * 2**20  # what glibc accepts; larger blocks are always returned
 MOST, TOP_PAD = 2**31 - 1, 64 * 2**20
 
 
-def keep_freed_memory():
+def keep_freed_memory() -> None:
     """Let glibc reuse the memory of freed tensors instead of returning it to the system; nothing elsewhere.
 
     By default it returns and asks again some 10,000 pages in each training step of the nano base, which take 8 % of it.

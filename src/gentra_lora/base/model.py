@@ -3,17 +3,23 @@
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
-from diffusers import AutoencoderKL, DDPMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from diffusers.loaders.single_file_utils import SingleFileComponentError
+from diffusers.models import AutoencoderKL, UNet2DConditionModel  # at its top, diffusers shows placeholders to mypy
+from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
+from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from gentra_lora.errors import InputError, first_line
 
 DTYPES = {"no": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+Part = TypeVar("Part", bound=UNet2DConditionModel | AutoencoderKL | CLIPTokenizer | CLIPTextModel | DDPMScheduler)
+Loaded = TypeVar("Loaded")
 
 
 class BaseModelError(InputError):
@@ -31,7 +37,7 @@ class BaseSource:
     mixed_precision: str = "auto"
 
 
-def check_pinned(key, name, revision):
+def check_pinned(key: str, name: str, revision: str | None) -> None:
     """Accept a local path without a revision, or a hub id with a full commit hash.
 
     Raises:
@@ -50,7 +56,7 @@ def check_pinned(key, name, revision):
         )
 
 
-def check_base(source):
+def check_base(source: BaseSource) -> None:
     """Refuse a base that cannot be one, before anything is loaded.
 
     Raises:
@@ -73,7 +79,7 @@ def check_base(source):
             )
 
 
-def base_identity(source):
+def base_identity(source: BaseSource) -> str:
     """Return a name for the exact weights: id@revision, or for local files a sha256 over their names and bytes."""
     parts = [_identity(source.model, source.revision)]
     if source.vae is not None:
@@ -81,7 +87,7 @@ def base_identity(source):
     return " + ".join(parts)
 
 
-def _identity(name, revision):
+def _identity(name: str, revision: str | None) -> str:
     path = Path(name)
     if not path.exists():
         return f"{name}@{revision}"
@@ -94,12 +100,12 @@ def _identity(name, revision):
     return f"{path.name}@sha256:{digest.hexdigest()}"
 
 
-def choose_device():
+def choose_device() -> torch.device:
     """Return the GPU where there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def choose_precision(requested, device):
+def choose_precision(requested: str, device: torch.device) -> tuple[str, str]:
     """Return ("no" | "fp16" | "bf16", the reason) for `auto` or an explicit request.
 
     Raises:
@@ -120,29 +126,29 @@ def choose_precision(requested, device):
     return "bf16", f"{name}: bf16, which needs no loss scaling"
 
 
-def load_unet(source, dtype):
+def load_unet(source: BaseSource, dtype: torch.dtype) -> UNet2DConditionModel:
     """Return the frozen denoiser.
 
     Raises:
         BaseModelError: it cannot be loaded, or is not one of Stable Diffusion 1.x (4 latent channels in and out).
     """
     unet = _load(UNet2DConditionModel, "unet", source)
-    if unet.config.in_channels != 4 or unet.config.addition_embed_type is not None:
+    if unet.config["in_channels"] != 4 or unet.config["addition_embed_type"] is not None:
         raise BaseModelError(f"base.model: {source.model} is an inpainting or SDXL model; take one of SD 1.x")
     return unet.to(dtype).requires_grad_(False).eval()
 
 
-def load_unet_shapes(source):
+def load_unet_shapes(source: BaseSource) -> UNet2DConditionModel:
     """Return the denoiser without its weights, on torch's meta device: of a hub id only its configuration is loaded."""
     if Path(source.model).is_file():
-        return load_unet(source, torch.float32).to("meta")
+        return load_unet(source, torch.float32).to("meta")  # type: ignore[arg-type]  # its type lacks self
     load, options = UNet2DConditionModel.load_config, {"subfolder": "unet", "revision": source.revision}
     config = guarded("base.model", source.model, load, source.model, **options)
     with torch.device("meta"):
         return UNet2DConditionModel.from_config(config).requires_grad_(False)
 
 
-def load_vae(source):
+def load_vae(source: BaseSource) -> AutoencoderKL:
     """Return the frozen autoencoder, always in float32: in half precision it overflows on some pictures."""
     if source.vae is not None:
         load = AutoencoderKL.from_pretrained
@@ -152,50 +158,53 @@ def load_vae(source):
     return vae.float().requires_grad_(False).eval()
 
 
-def load_tokenizer(source):
+def load_tokenizer(source: BaseSource) -> CLIPTokenizer:
     """Return the tokenizer."""
     return _load(CLIPTokenizer, "tokenizer", source)
 
 
-def load_text_encoder(source):
+def load_text_encoder(source: BaseSource) -> CLIPTextModel:
     """Return the frozen text encoder in float32."""
     return _load(CLIPTextModel, "text_encoder", source).float().requires_grad_(False).eval()
 
 
-def load_noise_scheduler(source):
+def load_noise_scheduler(source: BaseSource) -> DDPMScheduler:
     """Return the training noise schedule, with the base's betas and prediction type."""
+    if Path(source.model).is_file():
+        return DDPMScheduler.from_config(_load_from_file("scheduler", source.model).config)
     return _load(DDPMScheduler, "scheduler", source)
 
 
-def load_pipeline(source, dtype, device, unet=None):
+def load_pipeline(
+    source: BaseSource, dtype: torch.dtype, device: torch.device, unet: UNet2DConditionModel | None = None
+) -> StableDiffusionPipeline:
     """Return the whole pipeline for generation: denoiser and text encoder in `dtype`, the VAE in float32.
 
     `unet` takes the place of the base's own, and stays on the device where it is.
     """
     pipeline = StableDiffusionPipeline(
-        vae=load_vae(source).to(device),
-        text_encoder=load_text_encoder(source).to(device, dtype),
+        vae=load_vae(source).to(device),  # type: ignore[arg-type]  # its type lacks self
+        text_encoder=load_text_encoder(source).to(device, dtype),  # type: ignore[arg-type]  # likewise
         tokenizer=load_tokenizer(source),
-        unet=load_unet(source, dtype).to(device) if unet is None else unet,
-        scheduler=load_noise_scheduler(source),
-        safety_checker=None,
-        feature_extractor=None,
+        unet=load_unet(source, dtype).to(device) if unet is None else unet,  # type: ignore[arg-type]  # likewise
+        scheduler=load_noise_scheduler(source),  # type: ignore[arg-type]  # any scheduler is taken
+        safety_checker=None,  # type: ignore[arg-type]  # None is taken
+        feature_extractor=None,  # type: ignore[arg-type]  # likewise
         requires_safety_checker=False,
     )
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 
 
-def _load(kind, subfolder, source):
+def _load(kind: type[Part], subfolder: str, source: BaseSource) -> Part:
     """Load one part, anew each time, since parts are changed by whoever asked for them."""
     if Path(source.model).is_file():
-        part = _load_from_file(subfolder, source.model)
-        return kind.from_config(part.config) if subfolder == "scheduler" else part
+        return _load_from_file(subfolder, source.model)
     load, options = kind.from_pretrained, {"subfolder": subfolder, "revision": source.revision}
     return guarded("base.model", source.model, load, source.model, **options)
 
 
-def _load_from_file(subfolder, file):
+def _load_from_file(subfolder: str, file: str) -> Any:
     """Load one part of a single file and leave out the others, which the file may lack ("noVAE")."""
     left_out = {"vae", "text_encoder", "tokenizer", "unet", "scheduler", "safety_checker", "feature_extractor"}
     options = dict.fromkeys(left_out - {subfolder}) | {"requires_safety_checker": False}
@@ -210,7 +219,7 @@ def _load_from_file(subfolder, file):
     return part
 
 
-def guarded(key, name, load, *args, **kwargs):
+def guarded(key: str, name: str, load: Callable[..., Loaded], *args: object, **kwargs: object) -> Loaded:
     """Return load(...); what goes wrong becomes a BaseModelError that names the key of params.yaml and its value."""
     try:
         return load(*args, **kwargs)
