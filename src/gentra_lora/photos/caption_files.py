@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 
 from gentra_lora.errors import first_line
 from gentra_lora.photos.caption_lines import WRITE_ONE, nearest, read_lines, split_lines
@@ -9,13 +11,13 @@ from gentra_lora.photos.captions import Captions
 from gentra_lora.photos.folder import normal, stem_of
 
 
-def natural_key(name):
+def natural_key(name: str) -> tuple[list[list[int | str]], str]:
     """Sort key that puts img before img2 before img10, as file managers do: folder by folder, the ending last."""
     parts = [re.split(r"(\d+)", part) for part in stem_of(name).split("/")]
     return [[int(run) if run.isdecimal() else run.casefold() for run in part] for part in parts], name
 
 
-def read_captions(raw_dir, photo_names, files):
+def read_captions(raw_dir: Path, photo_names: Collection[str], files: Mapping[str, Path]) -> Captions:
     """Return the Captions of all photos, with all that is wrong with them.
 
     Exactly one source is read: `captions.txt` or `metadata.jsonl` (Hugging Face's imagefolder) in raw_dir or among the
@@ -51,7 +53,7 @@ def read_captions(raw_dir, photo_names, files):
     return captions
 
 
-def read_metadata(data, source, names):
+def read_metadata(data: bytes, source: str, names: Sequence[str]) -> Captions:
     """Return the Captions of a metadata.jsonl: on each line an object with `file_name` and `text` (or `caption`)."""
     captions = Captions("metadata.jsonl")
     lines, problem = split_lines(data, source)
@@ -80,7 +82,7 @@ def read_metadata(data, source, names):
     return captions
 
 
-def read_sidecars(names, sidecars):
+def read_sidecars(names: Sequence[str], sidecars: Mapping[str, Path]) -> Captions:
     """Return the Captions of {name: path}: .txt files that are called as photos are."""
     captions, by_stem = Captions("a .txt file beside each photo"), {stem_of(name): name for name in names}
     for sidecar, path in sidecars.items():

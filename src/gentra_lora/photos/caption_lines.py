@@ -3,6 +3,7 @@
 import codecs
 import difflib
 import re
+from collections.abc import Iterable, Mapping, Sequence
 
 from gentra_lora.errors import listed
 from gentra_lora.photos.captions import Captions
@@ -19,9 +20,11 @@ ENCODINGS = {  # by byte order mark; UTF-32's begins with UTF-16's
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+Lines = list[tuple[int, str]]  # with their numbers, from 1
+Named = tuple[str, str, str]  # name, separator, caption
 
 
-def read_lines(data, source, names):
+def read_lines(data: bytes, source: str, names: Sequence[str]) -> Captions:
     """Return the Captions of the bytes of a captions.txt, in the form that its lines give evidence of.
 
     Args:
@@ -48,18 +51,18 @@ def read_lines(data, source, names):
     return _by_order(source, lines, names)
 
 
-def _forms(names):
+def _forms(names: Sequence[str]) -> dict[str, str]:
     """Return {form: name} of how names may begin a line: plain or as spreadsheets quote them, the longest first."""
     forms = {form: name for name in names for form in (name, '"' + name.replace('"', '""') + '"')}
     return dict(sorted(forms.items(), key=lambda item: len(item[0]), reverse=True))
 
 
-def _begins(line, forms):
+def _begins(line: str, forms: Mapping[str, str]) -> bool:
     return normal(line).lstrip().startswith(tuple(forms))
 
 
-def _named(line, forms):
-    """Return (name, separator, caption) where a line begins with a photo's name and a separator, else None."""
+def _named(line: str, forms: Mapping[str, str]) -> Named | None:
+    """Return what a line holds that begins with a photo's name and a separator, else None."""
     line = normal(line).lstrip()
     for form, name in forms.items():
         if line.startswith(form):
@@ -69,7 +72,7 @@ def _named(line, forms):
     return None
 
 
-def _by_name(source, lines, named, forms):
+def _by_name(source: str, lines: Lines, named: Mapping[int, Named], forms: Mapping[str, str]) -> Captions:
     separators = sorted({SEPARATORS[separator] for _, separator, _ in named.values()})
     captions = Captions(f"file name, {' or '.join(separators)}, caption")
     for number, line in lines:
@@ -82,7 +85,7 @@ def _by_name(source, lines, named, forms):
     return captions
 
 
-def _unnamed(place, line, forms):
+def _unnamed(place: str, line: str, forms: Mapping[str, str]) -> str:
     """Return what is wrong with a line that should begin with a photo's name and a separator."""
     if _begins(line, forms):
         return f"{place} begins with a photo's name, but no tab, comma or bar follows it: {line!r}; put a tab there"
@@ -90,24 +93,24 @@ def _unnamed(place, line, forms):
     return f"{place} begins with no photo's name: {line!r}{hint}; begin it with a file name and a tab, or remove it"
 
 
-def _unquoted(caption):
+def _unquoted(caption: str) -> str:
     """Return the text of a field as spreadsheets quote it: quotes inside are doubled."""
     quoted = re.fullmatch(r'"((?:[^"]|"")*)"', caption)
     return quoted[1].replace('""', '"') if quoted else caption
 
 
-def _first_field(line):
+def _first_field(line: str) -> str:
     return re.split(r"[\t,;|]", normal(line))[0].strip(' "')
 
 
-def nearest(line, names):
+def nearest(line: str, names: Iterable[str]) -> str:
     """Return a hint at the photo whose name is nearest to a line's first field, or nothing."""
-    names = {name.casefold(): name for name in names}
-    found = difflib.get_close_matches(_first_field(line).casefold(), names, n=1)
-    return f" (did you mean {names[found[0]]!r}?)" if found else ""
+    known = {name.casefold(): name for name in names}
+    found = difflib.get_close_matches(_first_field(line).casefold(), known, n=1)
+    return f" (did you mean {known[found[0]]!r}?)" if found else ""
 
 
-def _by_order(source, lines, names):
+def _by_order(source: str, lines: Lines, names: Sequence[str]) -> Captions:
     captions = Captions("one caption a line, in the natural order of the file names")
     if len(lines) != len(names):
         counts = f"{listed(len(lines), 'line')} for {listed(len(names), 'photo')}"
@@ -119,7 +122,7 @@ def _by_order(source, lines, names):
     return captions
 
 
-def decode(data, source):
+def decode(data: bytes, source: str) -> tuple[str | None, str | None]:
     """Return (text, None), or (None, problem) where bytes are neither UTF-8 nor UTF-16 with a byte order mark."""
     mark = next((mark for mark in ENCODINGS if data.startswith(mark)), None)
     encoding = ENCODINGS[mark] if mark else "utf-8"
@@ -135,10 +138,10 @@ def decode(data, source):
     return text, None
 
 
-def split_lines(data, source):
-    """Return ([(line number, line)], None) or ([], problem); only real line ends split, not U+2028 and the like."""
+def split_lines(data: bytes, source: str) -> tuple[Lines, str | None]:
+    """Return (lines, None) or ([], problem); only real line ends split, not U+2028 and the like."""
     text, problem = decode(data, source)
-    if problem:
+    if text is None:
         return [], problem
     lines = END_OF_LINE.split(text)
     while lines and not lines[-1].strip():

@@ -1,8 +1,14 @@
 """A caption as text: what it may hold, its trigger word, how much of it the text encoder sees."""
 
+from __future__ import annotations
+
 import re
 import unicodedata
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # seconds to import, and the caller has done it
+    from transformers import CLIPTokenizer
 
 # Replacement characters are what a wrong decoding leaves; a byte order mark inside a text comes of glued files.
 UNWANTED = {"�": "a replacement character", "﻿": "a byte order mark"}
@@ -16,7 +22,7 @@ class Captions:
     of: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
-    def add(self, name, caption, place):
+    def add(self, name: str, caption: str, place: str) -> None:
         """Take a caption for a photo, or note what is wrong with it."""
         caption = unicodedata.normalize("NFC", caption)  # as trigger words are typed; both forms look the same
         problem = problem_of(caption)
@@ -27,7 +33,7 @@ class Captions:
         self.of.setdefault(name, caption)
 
 
-def problem_of(caption):
+def problem_of(caption: str) -> str | None:
     """Return what is wrong with a caption, with the way out, or None."""
     if not caption.strip():
         return "the caption is empty; describe the photo"
@@ -40,29 +46,29 @@ def problem_of(caption):
     return None
 
 
-def _pattern(trigger_word):
+def _pattern(trigger_word: str) -> re.Pattern[str]:
     """Match the trigger word as whole words, in any case, with any white space between them."""
     words = r"\s+".join(re.escape(word) for word in trigger_word.split())
     return re.compile(rf"(?<!\w){words}(?!\w)", re.IGNORECASE)
 
 
-def has_trigger(caption, trigger_word):
+def has_trigger(caption: str, trigger_word: str) -> bool:
     """Return whether a caption holds the trigger word, in any case, not as a part of other words."""
     return _pattern(trigger_word).search(caption) is not None
 
 
-def with_trigger(caption, trigger_word):
+def with_trigger(caption: str, trigger_word: str) -> str:
     """Return the caption, the trigger word put in front where it is missing."""
     return caption if has_trigger(caption, trigger_word) else f"{trigger_word}, {caption}"
 
 
-def without_trigger(caption, trigger_word, class_noun):
+def without_trigger(caption: str, trigger_word: str, class_noun: str) -> str:
     """Return the caption with the trigger word replaced by the class noun, for models that never saw the word."""
     return _pattern(trigger_word).sub(lambda _: class_noun, caption)
 
 
-def lost_words(caption, tokenizer):
+def lost_words(caption: str, tokenizer: CLIPTokenizer) -> str:
     """Return the end of a caption that the tokenizer's limit cuts off; empty where it fits."""
     limit = tokenizer.model_max_length - 2  # begin and end tokens
     ids = tokenizer(caption, add_special_tokens=False).input_ids
-    return tokenizer.decode(ids[limit:]).strip()
+    return tokenizer.decode(ids[limit:]).strip()  # type: ignore[union-attr]  # of one list of ids, one text

@@ -14,7 +14,7 @@ class ColourError(InputError):
     """Colours that cannot be converted; the message goes on after the picture's name."""
 
 
-def eight_bits(image):
+def eight_bits(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     """Return the image with at most 8 bits a channel and, of a 16-bit one with a transparent level, its alpha.
 
     Raises:
@@ -32,7 +32,7 @@ def eight_bits(image):
     return scaled, alpha
 
 
-def to_srgb(image):
+def to_srgb(image: Image.Image) -> Image.Image:
     """Return the image as RGB, its colours converted by the embedded profile; without one they are sRGB already.
 
     Raises:
@@ -47,7 +47,7 @@ def to_srgb(image):
         profile = ImageCms.ImageCmsProfile(io.BytesIO(embedded))
         if image.mode == "L" and profile.profile.xcolor_space == "RGB ":
             image = image.convert("RGB")
-        return ImageCms.profileToProfile(
+        return ImageCms.profileToProfile(  # type: ignore[return-value]  # None with inPlace alone
             image,
             profile,
             SRGB,

@@ -6,10 +6,12 @@ import random
 from PIL import Image
 
 BUCKET_STEP = 64  # px, what a UNet with three halvings of 8 x smaller latents needs
+Size = tuple[int, int]  # (width, height) in px
+Box = tuple[float, float, float, float]  # (left, top, width, height) in px
 
 
-def size_of(photo_size, resolution, aspect):
-    """Return the (width, height) in px at which a photo of (width, height) is trained.
+def size_of(photo_size: Size, resolution: int, aspect: str) -> Size:
+    """Return the size at which a photo is trained.
 
     Args:
         aspect: "square" for resolution x resolution, "buckets" for the bucket whose shape is nearest.
@@ -20,8 +22,8 @@ def size_of(photo_size, resolution, aspect):
     return min(buckets(resolution), key=lambda size: abs(math.log(size[0] / size[1]) - shape))
 
 
-def buckets(resolution):
-    """Return all (width, height): multiples of BUCKET_STEP, at most resolution^2 in area, sides half to double.
+def buckets(resolution: int) -> list[Size]:
+    """Return all sizes: multiples of BUCKET_STEP, at most resolution^2 in area, sides half to double.
 
     Neither side could be longer: a smaller picture of much the same shape would be a waste.
     """
@@ -30,21 +32,21 @@ def buckets(resolution):
     return [(w, h) for w, h in longest.items() if min(w, h) >= resolution / 2 and longest[h] == w]
 
 
-def enlargement(photo_size, size):
+def enlargement(photo_size: Size, size: Size) -> float:
     """Return by how much a photo must be enlarged to fill `size`; under 1 where it is larger."""
     return max(size[0] / photo_size[0], size[1] / photo_size[1])
 
 
-def shrink(image, size, headroom):
-    """Return the image scaled down to fill `headroom` times `size` (width, height); never enlarged."""
+def shrink(image: Image.Image, size: Size, headroom: float) -> Image.Image:
+    """Return the image scaled down to fill `headroom` times `size`; never enlarged."""
     scale = enlargement(image.size, size) * headroom
     if scale >= 1:
         return image
-    return image.resize([round(side * scale) for side in image.size], Image.Resampling.LANCZOS)
+    return image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.LANCZOS)
 
 
-def crop_boxes(sha256, photo_size, size, variants, min_scale):
-    """Return `variants` boxes (left, top, width, height) in px of the shape of `size`, within a photo.
+def crop_boxes(sha256: str, photo_size: Size, size: Size, variants: int, min_scale: float) -> list[Box]:
+    """Return `variants` boxes of the shape of `size`, within a photo.
 
     The first is the largest centred one; the others have min_scale to 1 of its sides, but never less than `size`,
     below which they would be enlarged; they lie anywhere.
@@ -62,19 +64,19 @@ def crop_boxes(sha256, photo_size, size, variants, min_scale):
     return boxes
 
 
-def _centred(photo_size, size, scale):
+def _centred(photo_size: Size, size: Size, scale: float) -> Box:
     width, height = size[0] * scale, size[1] * scale
     return (photo_size[0] - width) / 2, (photo_size[1] - height) / 2, width, height
 
 
-def crop(image, box, size):
-    """Return the box (left, top, width, height) of an image, resampled to `size` (width, height)."""
+def crop(image: Image.Image, box: Box, size: Size) -> Image.Image:
+    """Return the box of an image, resampled to `size`."""
     left, top, width, height = box
     right, bottom = min(left + width, image.width), min(top + height, image.height)
     return image.resize(size, Image.Resampling.LANCZOS, box=(max(left, 0), max(top, 0), right, bottom))
 
 
-def centre_crop(image, resolution):
+def centre_crop(image: Image.Image, resolution: int) -> Image.Image:
     """Return the largest centred square, resampled to (resolution, resolution)."""
     size = (resolution, resolution)
     return crop(image, _centred(image.size, size, 1 / enlargement(image.size, size)), size)

@@ -1,7 +1,12 @@
 """Photos into the set one by one, with all that is wrong with any of them; what the whole set amounts to."""
 
+from __future__ import annotations
+
 from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gentra_lora.errors import InputError, listed
 from gentra_lora.photos.captions import has_trigger, lost_words, with_trigger
@@ -10,13 +15,16 @@ from gentra_lora.photos.duplicates import Looks, groups_of, looks_of
 from gentra_lora.photos.folder import stem_of
 from gentra_lora.photos.photo import SUFFIXES, PhotoError, open_photo, sha256_of
 
+if TYPE_CHECKING:  # seconds to import, and the caller has done it
+    from transformers import CLIPTokenizer
+
 HEADROOM = 1.5  # of the size that is trained at: what the crop variants may cut from without being enlarged
 
 
 class DatasetError(InputError):
     """Photos or captions cannot be used; the message lists every problem with its way out."""
 
-    def __init__(self, raw_dir, problems):
+    def __init__(self, raw_dir: Path, problems: Sequence[str]) -> None:
         lines = [f"{raw_dir}: {listed(len(problems), 'problem')}; nothing was changed", *problems]
         super().__init__("\n  ".join(lines))
 
@@ -33,7 +41,7 @@ class Prepared:
     notes: tuple[str, ...]
 
 
-def prepare_photo(path, name, folder, resolution, aspect):
+def prepare_photo(path: Path, name: str, folder: Path, resolution: int, aspect: str) -> Prepared:
     """Write a photo as a PNG into `folder`, upright, in sRGB, scaled to what crops are cut from; return the Prepared.
 
     Raises:
@@ -57,9 +65,13 @@ def prepare_photo(path, name, folder, resolution, aspect):
     return Prepared(name, file_name, sha256_of(path), size, looks_of(image), tuple(notes))
 
 
-def prepare_photos(photos, folder, resolution, aspect):
-    """Return ([Prepared], problems) of (name, path) pairs, the same photo under two names included."""
-    prepared, problems, names = [], [], defaultdict(list)
+def prepare_photos(
+    photos: Iterable[tuple[str, Path]], folder: Path, resolution: int, aspect: str
+) -> tuple[list[Prepared], list[str]]:
+    """Return (those that are in, problems) of (name, path) pairs, the same photo under two names included."""
+    prepared: list[Prepared] = []
+    problems: list[str] = []
+    names: dict[str, list[str]] = defaultdict(list)
     for name, path in photos:
         try:
             prepared.append(prepare_photo(path, name, folder, resolution, aspect))
@@ -82,7 +94,9 @@ class FinalCaptions:
     counts: dict[str, int]
 
 
-def final_captions(captions, trigger_word, add_trigger, tokenizer, allow_long):
+def final_captions(
+    captions: Mapping[str, str], trigger_word: str, add_trigger: bool, tokenizer: CLIPTokenizer, allow_long: bool
+) -> FinalCaptions:
     """Return the FinalCaptions of {photo name: caption}.
 
     Args:
@@ -108,14 +122,17 @@ def final_captions(captions, trigger_word, add_trigger, tokenizer, allow_long):
     return final
 
 
-def keys_and_groups(prepared, pairs, split_by):
+def keys_and_groups(
+    prepared: Sequence[Prepared], pairs: Sequence[tuple[int, int]], split_by: str
+) -> tuple[list[str], list[set[int]]]:
     """Return what splits are decided by: a key for each photo, and the sets of photos that stay together.
 
     Args:
         pairs: near-duplicates, as photo numbers.
         split_by: "photo", or "shoot" for the subfolders of images/; a photo in none of them is a shoot of its own.
     """
-    keys, first = [photo.sha256 for photo in prepared], {}
+    keys = [photo.sha256 for photo in prepared]
+    first: dict[str, int] = {}  # photo of each shoot
     if split_by == "shoot":
         for number, photo in enumerate(prepared):
             shoot = photo.name.rpartition("/")[0]

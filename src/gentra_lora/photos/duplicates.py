@@ -1,5 +1,6 @@
 """Photos that show nearly the same: saved again, scaled, cut a little, or shot in one burst."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import imagehash
@@ -23,13 +24,13 @@ class Looks:
     thumbnail: np.ndarray
 
 
-def looks_of(image):
+def looks_of(image: Image.Image) -> Looks:
     """Return the Looks of an RGB image."""
     small = image.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
     return Looks(imagehash.phash(image, HASH_SIZE).hash.ravel(), np.asarray(small, dtype=np.float32))
 
 
-def near_pairs(looks):
+def near_pairs(looks: Sequence[Looks]) -> list[tuple[int, int]]:
     """Return the pairs (a, b), a < b, of photo numbers that show nearly the same."""
     if len(looks) < 2:
         return []
@@ -38,14 +39,14 @@ def near_pairs(looks):
     distance = bits.shape[1] - agree  # (N, N)
     candidates = np.argwhere(np.triu(distance <= LIKE_SHAPE, 1)).tolist()
 
-    def alike(a, b):
+    def alike(a: int, b: int) -> bool:
         difference = np.abs(looks[a].thumbnail - looks[b].thumbnail).mean()
         return distance[a, b] <= SAME_SHAPE or difference <= LIKE_COLOURS
 
     return [(a, b) for a, b in candidates if alike(a, b)]
 
 
-def groups_of(count, pairs):
+def groups_of(count: int, pairs: Iterable[tuple[int, int]]) -> list[set[int]]:
     """Return the sets of photo numbers that pairs tie together, directly or not; every photo is in one."""
     group = {number: {number} for number in range(count)}
     for a, b in pairs:

@@ -3,6 +3,8 @@
 import os
 import unicodedata
 from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
 
 from gentra_lora.errors import InputError
 
@@ -15,12 +17,12 @@ class FolderError(InputError):
     """There is nothing to prepare in a folder; the message names it and the way out."""
 
 
-def normal(name):
+def normal(name: str) -> str:
     """Return a name in Unicode's composed form: macOS hands out decomposed ones, and both look the same."""
     return unicodedata.normalize("NFC", name)
 
 
-def find_files(folder):
+def find_files(folder: Path) -> tuple[dict[str, Path], dict[str, Path]]:
     """Return {name: path} of the photo files of a folder and its subfolders, and the same of its caption files.
 
     A name is the path within the folder, with forward slashes, in Unicode's composed form. Every file that is neither
@@ -31,7 +33,8 @@ def find_files(folder):
     """
     if not folder.is_dir():
         raise FolderError(f"{folder}: no such folder; put the photos there, or set prepare.raw_dir")
-    photos, captions = {}, {}
+    photos: dict[str, Path] = {}
+    captions: dict[str, Path] = {}
     for path in sorted(folder.rglob("*")):
         parts = path.relative_to(folder).parts
         ignored = any(part.startswith(".") or part.casefold() in LITTER for part in parts)
@@ -46,12 +49,12 @@ def find_files(folder):
     return photos, captions
 
 
-def stem_of(name):
+def stem_of(name: str) -> str:
     """Return a name without its last ending."""
     return os.path.splitext(name)[0]
 
 
-def duplicate_stems(names):
+def duplicate_stems(names: Iterable[str]) -> list[str]:
     """Return a problem for each group of names that differ only in their endings, in case or in Unicode form.
 
     Their pictures would be written to one file, on some systems.

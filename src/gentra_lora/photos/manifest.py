@@ -1,7 +1,9 @@
 """The manifest: one row a photo, from prepare to evaluate."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 
 from gentra_lora.errors import InputError
 
@@ -27,13 +29,13 @@ class Row:
     height: int
 
 
-def write_manifest(path, rows):
+def write_manifest(path: Path, rows: Iterable[Row]) -> None:
     """Write rows as JSON lines, in the order given."""
     lines = [json.dumps(asdict(row), ensure_ascii=False) for row in rows]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def read_manifest(path):
+def read_manifest(path: Path) -> list[Row]:
     """Return the rows of a manifest.
 
     Raises:

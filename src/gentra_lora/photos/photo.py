@@ -3,11 +3,12 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pillow_heif
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from gentra_lora.errors import InputError, first_line
 from gentra_lora.photos.colour import ColourError, eight_bits, to_srgb
@@ -28,6 +29,7 @@ SUFFIXES = {
 }
 FORMATS = [kind for kind in SUFFIXES if kind != "MPO"]  # which the JPEG reader finds by itself
 MAX_PIXELS = 80_000_000  # 240 MB in memory; phones take 12 to 50 million
+Source = Path | str | IO[bytes]
 
 
 class PhotoError(InputError):
@@ -43,22 +45,21 @@ class Photo:
     notes: tuple[str, ...] = ()
 
 
-def sha256_of(path):
+def sha256_of(path: Path | str) -> str:
     """Return the sha256 of a file's bytes, 64 hexadecimal digits."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def open_upright(source, name=None):
+def open_upright(source: Source, name: str | None = None) -> Image.Image:
     """Return the image of `open_photo`."""
     return open_photo(source, name).image
 
 
-def open_photo(source, name=None):
+def open_photo(source: Source, name: str | None = None) -> Photo:
     """Return a Photo: turned by its EXIF tag, colours converted to sRGB, transparency laid on white, 8 bits a channel.
 
     Args:
-        source: a path or a binary file.
         name: what messages call it; the path where there is one.
 
     Raises:
@@ -88,7 +89,7 @@ def open_photo(source, name=None):
         raise PhotoError(f"{name}: is damaged ({first_line(error)}); replace or remove it") from error
 
 
-def _refuse_by_header(opened, name):
+def _refuse_by_header(opened: ImageFile.ImageFile, name: str) -> None:
     pixels = opened.width * opened.height
     if pixels > MAX_PIXELS:
         raise PhotoError(_too_many(name, f"{opened.width} x {opened.height} = {pixels / 1e6:.0f} million"))
@@ -98,11 +99,11 @@ def _refuse_by_header(opened, name):
         raise PhotoError(f"{name}: holds {frames} pictures (an animation or pages); save the one that you want alone")
 
 
-def _too_many(name, value):
+def _too_many(name: str, value: str) -> str:
     return f"{name}: has {value} pixels, at most {MAX_PIXELS / 1e6:.0f} million are opened; scale it down"
 
 
-def _shorten_key(opened):
+def _shorten_key(opened: ImageFile.ImageFile) -> None:
     """Reduce the transparent colour of a 16-bit RGB PNG to the upper 8 bits, which is what PIL keeps of the pixels.
 
     PIL itself would compare them with the lower 8 bits of the colour, and make others transparent.
@@ -111,7 +112,7 @@ def _shorten_key(opened):
         opened.info["transparency"] = tuple(level >> 8 for level in opened.info["transparency"])
 
 
-def _upright(opened):
+def _upright(opened: ImageFile.ImageFile) -> Photo:
     notes = [] if opened.mode != "CMYK" or "icc_profile" in opened.info else ["CMYK without a colour profile"]
     image = ImageOps.exif_transpose(opened)
     image, alpha = eight_bits(image)
@@ -124,10 +125,10 @@ def _upright(opened):
     if alpha is not None:
         image = Image.composite(image, Image.new("RGB", image.size, "white"), alpha)
     image.info.clear()  # PNG files written from it would carry the old profile
-    return Photo(image, opened.format, tuple(notes))
+    return Photo(image, opened.format, tuple(notes))  # type: ignore[arg-type]  # what is opened has a format
 
 
-def to_pixel_values(image):
+def to_pixel_values(image: Image.Image) -> torch.Tensor:
     """Return an RGB image as float32 (1, 3, H, W) in [-1, 1]."""
     array = torch.from_numpy(np.array(image, dtype=np.float32))  # (H, W, 3)
     return (array / 127.5 - 1).permute(2, 0, 1)[None]

@@ -1,6 +1,7 @@
 """Which photos are held out: decided by content alone, so that no photo ever crosses because others come or go."""
 
 import hashlib
+from collections.abc import Collection, Sequence
 
 from gentra_lora.errors import InputError
 
@@ -9,7 +10,7 @@ class SplitError(InputError):
     """All photos would land in one split; the message says which share would change that."""
 
 
-def splits_of(keys, groups, held_out_share):
+def splits_of(keys: Sequence[str], groups: Collection[Collection[int]], held_out_share: float) -> list[str]:
     """Return "held_out" or "train" for each photo.
 
     A group of photos that belong together is held out when the hash of its smallest key, as a share of the largest
@@ -23,7 +24,7 @@ def splits_of(keys, groups, held_out_share):
     Raises:
         SplitError: no photo would be held out, or none be left to train on.
     """
-    drawn = {}  # photo number -> in [0, 1)
+    drawn: dict[int, float] = {}  # photo number -> in [0, 1)
     for members in groups:
         # Hashed anew: the smallest of many keys is a small one, and large groups would be held out more often.
         digest = hashlib.sha256(f"split/{min(keys[n] for n in members)}".encode()).digest()
@@ -48,7 +49,7 @@ def splits_of(keys, groups, held_out_share):
     return ["held_out" if share < held_out_share else "train" for share in shares]
 
 
-def _share_near(asked, shares):
+def _share_near(asked: float, shares: Sequence[float]) -> float:
     """Return the share near the asked one that leaves photos on both sides, in as few digits as tell them apart."""
     low, high = min(shares), max(shares)
     for digits in range(3, 17):
