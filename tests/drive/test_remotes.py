@@ -76,6 +76,14 @@ def test_folder_in_the_repository_is_refused(repo, tmp_path):
         set_mounted(repo, tmp_path / "content/project/store")
 
 
+def test_mounted_folder_of_a_project_without_git_is_taken(tmp_path):
+    for folder in ("project", "drive"):
+        (tmp_path / folder).mkdir()
+    with Repo.init(str(tmp_path / "project"), no_scm=True) as repo:
+        set_mounted(repo, tmp_path / "drive")
+        assert remote_url(repo) == str(tmp_path / "drive")
+
+
 def test_drive_that_is_kept_as_plain_folders_takes_no_more_than_itself(repo, tmp_path):
     (tmp_path / "My Drive/store").mkdir(parents=True)
     set_mounted(repo, tmp_path / "My Drive/store")

@@ -4,8 +4,10 @@ import json
 import os
 import time
 import webbrowser
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httplib2
@@ -34,21 +36,21 @@ class Credentials:
     """A key: its kind, the fields of its JSON, and the file that holds it, None where VARIABLE does."""
 
     kind: str
-    fields: dict
+    fields: dict[str, Any]
     path: Path | None
 
     @property
-    def email(self):
+    def email(self) -> str | None:
         """The address that a folder is shared with; None for a log-in."""
         return self.fields.get("client_email")
 
     @property
-    def place(self):
+    def place(self) -> str:
         """Where the key is, for messages."""
         return str(self.path or VARIABLE)
 
 
-def read_credentials(path, *wanted):
+def read_credentials(path: Path | str | None, *wanted: str) -> Credentials:
     """Return the key in a file, or in VARIABLE where `path` is None; it is of one of the kinds `wanted`.
 
     Raises:
@@ -69,17 +71,17 @@ def read_credentials(path, *wanted):
     kind, fields = _kind_of(fields, place)
     if kind not in wanted:
         raise CredentialsError(f"{place}: is the key of a {kind}, not of a {wanted[0]}; {WAYS_OUT[wanted[0]]}")
-    return Credentials(kind, fields, path and Path(path).resolve())
+    return Credentials(kind, fields, Path(path).resolve() if path else None)
 
 
-def _text_of(path):
+def _text_of(path: Path | str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise CredentialsError(f"{path}: cannot be read: {first_line(error)}") from error
 
 
-def _kind_of(fields, place):
+def _kind_of(fields: Any, place: Path | str) -> tuple[str, dict[str, Any]]:
     """Return (kind, fields) of a key's JSON."""
     if isinstance(fields, dict):
         if fields.get("type") == "service_account":
@@ -94,7 +96,7 @@ def _kind_of(fields, place):
     raise CredentialsError(f"{place}: is no key that Drive takes; {LOG_IN}")
 
 
-def _complete(fields, place, *keys):
+def _complete(fields: Any, place: Path | str, *keys: str) -> dict[str, Any]:
     """Return a key's fields.
 
     Raises:
@@ -110,13 +112,13 @@ class _Redirect(ClientRedirectHandler):
     timeout = 5  # a browser may open a connection and send nothing
 
 
-def log_in(client, ask=None, seconds=300):
+def log_in(client: Credentials, ask: Callable[[str], str] | None = None, seconds: float = 300) -> str:
     """Return the JSON text of a log-in with one's own OAuth client, made in a browser.
 
     Args:
-        client: Credentials of the kind CLIENT.
-        ask: function that shows an address and returns the one that the browser was sent to, for machines whose
-            browser is elsewhere; None waits for the browser on this machine.
+        client: of the kind CLIENT.
+        ask: shows an address and returns the one that the browser was sent to, for machines whose browser is
+            elsewhere; None waits for the browser on this machine.
         seconds: how long it is waited for.
 
     Raises:
@@ -141,7 +143,7 @@ def log_in(client, ask=None, seconds=300):
         raise CredentialsError(f"{client.place}: Google refuses the log-in: {first_line(error)}; try again") from error
 
 
-def _pasted(flow, ask):
+def _pasted(flow: OAuth2WebServerFlow, ask: Callable[[str], str]) -> dict[str, str]:
     flow.redirect_uri = "http://localhost:8080/"
     try:
         found = parse_qs(urlsplit(ask(flow.step1_get_authorize_url()).strip()).query)
@@ -150,13 +152,14 @@ def _pasted(flow, ask):
     return {key: values[0] for key, values in found.items()}
 
 
-def _redirected(flow, seconds):
+def _redirected(flow: OAuth2WebServerFlow, seconds: float) -> dict[str, str]:
     with ClientRedirectServer(("localhost", 0), _Redirect) as server:
         flow.redirect_uri = f"http://localhost:{server.server_address[1]}/"
         address = flow.step1_get_authorize_url()
         print(f"In the browser, allow the access; if none opened, go to\n\n    {address}\n")
         webbrowser.open(address)
-        server.timeout, end, answer = 0.2, time.monotonic() + seconds, {}
+        answer: dict[str, str] = {}
+        server.timeout, end = 0.2, time.monotonic() + seconds
         while not {"code", "error"} & answer.keys() and time.monotonic() < end:
             server.handle_request()
             answer = server.query_params

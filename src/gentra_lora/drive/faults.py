@@ -3,6 +3,7 @@
 import json
 import socket
 import ssl
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
 
@@ -37,11 +38,18 @@ REASONS = {
 }
 
 
-UNREACHED = (httplib2.HttpLib2Error, HTTPException, ConnectionError, TimeoutError, ssl.SSLError, socket.gaierror)
-UNREACHED += (json.JSONDecodeError,)  # a page of some proxy in place of Drive's answer
+UNREACHED = (
+    httplib2.HttpLib2Error,
+    HTTPException,
+    ConnectionError,
+    TimeoutError,
+    ssl.SSLError,
+    socket.gaierror,
+    json.JSONDecodeError,  # a page of some proxy in place of Drive's answer
+)
 
 
-def chain(error):
+def chain(error: BaseException | None) -> list[BaseException]:
     """Return an error with its causes, the outermost first."""
     found = []
     while error is not None and error not in found:
@@ -50,7 +58,7 @@ def chain(error):
     return found
 
 
-def reason_of(error):
+def reason_of(error: BaseException) -> str | None:
     """Return the reason that Drive gives in an error, or its HTTP status as a string, or None."""
     if isinstance(error, ApiRequestError):
         fields = error.error
@@ -65,7 +73,7 @@ def reason_of(error):
     return details[0].get("reason") or str(fields.get("code"))
 
 
-def sentence(error, url, email):
+def sentence(error: BaseException, url: str, email: str | None) -> str | None:
     """Return what to do about an error of Drive's client, or None where it is none of the known ones.
 
     Args:
@@ -75,14 +83,14 @@ def sentence(error, url, email):
     for cause in chain(error):
         if email and reason_of(cause) == "storageQuotaExceeded":
             return f"{url}: a service account has no storage of its own; push by log-in (`gentra-lora drive oauth`)"
-        if text := REASONS.get(reason_of(cause)):
+        if text := REASONS.get(reason_of(cause) or ""):
             return f"{url}: {text}"
         if text := _sentence_of_kind(cause, url, email):
             return text
     return None
 
 
-def _sentence_of_kind(cause, url, email):
+def _sentence_of_kind(cause: BaseException, url: str, email: str | None) -> str | None:
     if isinstance(cause, PermissionError) or reason_of(cause) in ("notFound", "404"):
         shared = f"share it with {email} (Viewer)" if email else "share it with the account of the log-in"
         return f"{url}: there is no such folder for this key; {shared}, or correct the address"
@@ -103,7 +111,7 @@ def _sentence_of_kind(cause, url, email):
 
 
 @contextmanager
-def told(url, email):
+def told(url: str, email: str | None) -> Iterator[None]:
     """Turn an error of Drive's client inside into a DriveError with what to do; others go on as they are."""
     try:
         yield

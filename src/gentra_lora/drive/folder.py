@@ -4,9 +4,13 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Callable
 from operator import itemgetter
 from pathlib import Path
+from typing import TypeVar
 
+from dvc.data_cloud import Remote
+from dvc.repo import Repo
 from pydrive2.files import ApiRequestError
 
 from gentra_lora.drive.credentials import SERVICE, USER, VARIABLE, read_credentials
@@ -17,21 +21,22 @@ TOP = ("files", "md5")  # DVC makes these two at its first push, and two first p
 BUSY = {"userRateLimitExceeded", "rateLimitExceeded", "backendError", "internalError"}
 SECONDS = 120  # without an answer; the client's own is none, and an upload that lost its connection would hang
 FOLDER_TYPE = "application/vnd.google-apps.folder"
+Answer = TypeVar("Answer")
 
 
 class MountedFolder:
     """The remote as a folder of this machine."""
 
-    def __init__(self, path):
+    def __init__(self, path: str) -> None:
         self.path = Path(path)
         if not self.path.is_dir():
             raise DriveError(f"{self.path}: is not there; mount Drive again, or set the remote up anew")
 
-    def make_top(self):
+    def make_top(self) -> None:
         """Make files/md5 where it is not there."""
         self.path.joinpath(*TOP).mkdir(parents=True, exist_ok=True)
 
-    def present(self):
+    def present(self) -> dict[str, tuple[int, str]]:
         """Return {md5 by its name: (size, md5 of what is really there)}."""
         top = self.path.joinpath(*TOP)
         found = {}
@@ -39,28 +44,28 @@ class MountedFolder:
             found[f"{path.parent.name}{path.name}"] = (path.stat().st_size, _md5(path))
         return found
 
-    def names(self):
+    def names(self) -> set[str]:
         """Return the md5s by which objects are there, their bytes unread."""
         return {f"{path.parent.name}{path.name}" for path in self.path.joinpath(*TOP).glob("??/*")}
 
-    def holds(self, md5):
+    def holds(self, md5: str) -> bool:
         """Return whether an object is there, with the bytes that its name says."""
         path = self._path(md5)
         return path.is_file() and _md5(path) == md5.removesuffix(".dir")
 
-    def listed(self, md5):
+    def listed(self, md5: str) -> list[dict[str, str]]:
         """Return the entries of a folder's list."""
         return json.loads(self.read(md5))
 
-    def read(self, md5):
+    def read(self, md5: str) -> bytes:
         """Return an object's bytes."""
         return self._path(md5).read_bytes()
 
-    def _path(self, md5):
+    def _path(self, md5: str) -> Path:
         return self.path.joinpath(*TOP, md5[:2], md5[2:])
 
 
-def _md5(path):
+def _md5(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "md5").hexdigest()
 
@@ -68,11 +73,11 @@ def _md5(path):
 class DriveFolder:
     """The remote through Drive's API, as DVC's own client reaches it."""
 
-    def __init__(self, remote, url, email):
+    def __init__(self, remote: Remote, url: str, email: str | None) -> None:
         """Log in and look whether the folder can be seen.
 
         Args:
-            remote: dvc.data_cloud.Remote of a gdrive:// address.
+            remote: of a gdrive:// address.
             url: that address, and `email` the service account's, for messages.
 
         Raises:
@@ -87,7 +92,7 @@ class DriveFolder:
             self.path = remote.path
             self.filesystem.ls(self.path)
 
-    def _patiently(self, call, *args):
+    def _patiently(self, call: Callable[..., Answer], *args: object) -> Answer:
         for wait in (1, 3):
             try:
                 return call(*args)
@@ -97,7 +102,7 @@ class DriveFolder:
                 time.sleep(wait)
         return call(*args)
 
-    def make_top(self):
+    def make_top(self) -> None:
         """Make files/md5 where it is not there, once though several may try at the same time.
 
         Raises:
@@ -108,7 +113,7 @@ class DriveFolder:
             for name in TOP:
                 parent = self._only(name, parent)
 
-    def _named(self, name, parent):
+    def _named(self, name: str, parent: str) -> list[str]:
         query = f"'{parent}' in parents and title='{name}' and trashed=false and mimeType='{FOLDER_TYPE}'"
         found = self.filesystem.client.ListFile(
             {"q": query, "maxResults": 10, **self.filesystem._list_params}
@@ -116,7 +121,7 @@ class DriveFolder:
         # By age: whoever made the oldest may have seen it alone and gone on into it.
         return [item["id"] for item in sorted(found, key=itemgetter("createdDate", "id")) if item["title"] == name]
 
-    def _only(self, name, parent):
+    def _only(self, name: str, parent: str) -> str:
         """Return the id of the one folder of a name, made where there is none."""
         made = None if self._named(name, parent) else self.filesystem._gdrive_create_dir(parent, name)
         for _ in range(20 if made else 5):
@@ -132,7 +137,7 @@ class DriveFolder:
             f"contents of one into the other and delete it, or a mounted Drive will miss what is in it"
         )
 
-    def present(self):
+    def present(self) -> dict[str, tuple[int, str]]:
         """Return {md5 by its name: (size, md5 of what is there, as Drive has computed it)}."""
         top = "/".join((self.path, *TOP))
         with told(self.url, self.email):
@@ -141,26 +146,29 @@ class DriveFolder:
             found = self.filesystem.find(top, detail=True)
         return {"".join(name.split("/")[-2:]): (item["size"], item["checksum"]) for name, item in found.items()}
 
-    def names(self):
+    def names(self) -> set[str]:
         """Return the md5s by which objects are there."""
         return set(self.present())
 
-    def holds(self, md5):
+    def holds(self, md5: str) -> bool:
         """Leave it to DVC, which hashes what it has loaded and deletes nothing here."""
         return True
 
-    def listed(self, md5):
+    def listed(self, md5: str) -> list[dict[str, str]]:
         """Leave a folder's files to DVC, too."""
         return []
 
-    def read(self, md5):
+    def read(self, md5: str) -> bytes:
         """Return an object's bytes."""
         with told(self.url, self.email):
             return self.filesystem.open("/".join((self.path, *TOP, md5[:2], md5[2:])), "rb").read()
 
 
-def open_folder(repo):
-    """Return the MountedFolder or DriveFolder of a project's remote.
+Folder = MountedFolder | DriveFolder
+
+
+def open_folder(repo: Repo) -> Folder:
+    """Return the folder of a project's remote.
 
     Raises:
         DriveError: none is set up, or it cannot be reached.

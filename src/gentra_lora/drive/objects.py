@@ -2,15 +2,18 @@
 
 import json
 import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from dvc.exceptions import DvcException
+from dvc.repo import Repo
 from dvc.repo.experiments.utils import exp_refs
 from dvc_data.hashfile.db import get_index
 
 from gentra_lora.drive.faults import sentence, told
+from gentra_lora.drive.folder import Folder
 from gentra_lora.drive.outputs import check_out
 from gentra_lora.drive.remotes import DriveError, is_read_only, remote_url
 from gentra_lora.errors import first_line, listed
@@ -25,20 +28,20 @@ class Lack:
     reason: str
 
 
-def revisions(repo):
+def revisions(repo: Repo) -> dict[str, str]:
     """Return the commits whose data counts: HEAD's and those of all experiments, by sha."""
     found = {repo.scm.get_ref(str(ref)): ref.name for ref in exp_refs(repo.scm)}
     return found | {repo.scm.get_rev(): "HEAD"}
 
 
-def outputs(repo):
+def outputs(repo: Repo) -> Iterator[tuple[str, str]]:
     """Yield (path, md5) of each file and folder that the checked-out revision keeps in DVC's cache."""
     for out in repo.index.outs:
         if out.use_cache and out.can_push and out.hash_info:
             yield repo.fs.relpath(out.fs_path, repo.root_dir), out.hash_info.value
 
 
-def outputs_of_revisions(repo):
+def outputs_of_revisions(repo: Repo) -> Iterator[tuple[str, str]]:
     """Yield (path with the revision's label, md5) of what HEAD and all experiments keep."""
     names = revisions(repo)
     for sha in repo.brancher(revs=list(names), workspace=False, sha_only=True):
@@ -46,13 +49,13 @@ def outputs_of_revisions(repo):
             yield f"{path} of {names.get(sha, sha)}", md5
 
 
-def needed(named, read):
+def needed(named: Iterable[tuple[str, str]], read: Callable[[str], bytes | None]) -> dict[str, str]:
     """Return {md5: name} of all objects: of (name, md5) pairs and, of folders, their files.
 
     Args:
-        read: function from the md5 of a folder to its list, JSON as bytes, or None where there is none.
+        read: gives the list of a folder's md5, JSON, or None where there is none.
     """
-    found = {}
+    found: dict[str, str] = {}
     for name, md5 in named:
         found.setdefault(md5, name)
     for md5, name in list(found.items()):
@@ -61,14 +64,11 @@ def needed(named, read):
     return found
 
 
-def check(repo, folder):
+def check(repo: Repo, folder: Folder) -> tuple[int, list[Lack]]:
     """Return (number of objects looked at, the Lacks) of what HEAD and all experiments need of the remote.
 
     Each object's bytes are hashed: on a mounted folder here, by Drive itself through its API. Nothing is taken from
     DVC's cache or from what DVC remembers of the remote.
-
-    Args:
-        folder: MountedFolder or DriveFolder.
     """
     present = folder.present()
     wanted = needed(outputs_of_revisions(repo), lambda md5: None if _lack(md5, "", present) else folder.read(md5))
@@ -76,7 +76,7 @@ def check(repo, folder):
     return len(wanted), [lack for lack in lacks if lack]
 
 
-def _lack(md5, name, present):
+def _lack(md5: str, name: str, present: Mapping[str, tuple[int, str]]) -> Lack | None:
     """Return the Lack of an object, or None where its bytes are there."""
     if md5 not in present:
         return Lack(md5, name, "is not there")
@@ -86,7 +86,7 @@ def _lack(md5, name, present):
     return None
 
 
-def push(repo, folder):
+def push(repo: Repo, folder: Folder) -> int:
     """Push what all branches, tags and experiments and the workspace need, as far as it is in DVC's cache, with the run
     cache; return how many objects went.
 
@@ -115,16 +115,16 @@ def push(repo, folder):
     return count + len(lost)
 
 
-def cached_list(repo):
-    """Return a function that gives a folder's list from DVC's cache, or None where it is not there."""
+def cached_list(repo: Repo) -> Callable[[str], bytes | None]:
+    """Return what gives a folder's list from DVC's cache, or None where it is not there."""
 
-    def read(md5):
+    def read(md5: str) -> bytes | None:
         return Path(repo.cache.local.oid_to_path(md5)).read_bytes() if repo.cache.local.exists(md5) else None
 
     return read
 
 
-def pull(repo, folder):
+def pull(repo: Repo, folder: Folder) -> int:
     """Pull what the checked-out revision needs, and put it in place; return how many objects came.
 
     Raises:
@@ -145,7 +145,7 @@ def pull(repo, folder):
     return count
 
 
-def _check_before_fetch(repo, folder):
+def _check_before_fetch(repo: Repo, folder: Folder) -> None:
     """Refuse a mounted folder that does not show all of a wanted object yet: DVC would delete it there as corrupt."""
     wanted = needed(outputs(repo), cached_list(repo))
     while wanted := {md5: name for md5, name in wanted.items() if not repo.cache.local.exists(md5)}:
@@ -159,7 +159,7 @@ def _check_before_fetch(repo, folder):
         wanted = {e["md5"]: f"{name}: {e['relpath']}" for md5, name in folders.items() for e in folder.listed(md5)}
 
 
-def put_in_place(repo):
+def put_in_place(repo: Repo) -> None:
     """Put what is in DVC's cache into the working folder.
 
     Raises:
@@ -173,7 +173,7 @@ def put_in_place(repo):
 
 
 @contextmanager
-def faults_told(repo, folder):
+def faults_told(repo: Repo, folder: Folder) -> Iterator[None]:
     """End DVC's work at the first error of one file inside, as a DriveError that says what to do.
 
     DVC itself logs such an error, tries all other files, and then tells only how many failed.
@@ -196,18 +196,18 @@ def faults_told(repo, folder):
 class _FirstFault(logging.Handler):
     """Raises the error that a record of a failed transfer carries."""
 
-    def __init__(self, url, email):
+    def __init__(self, url: str, email: str | None) -> None:
         super().__init__(logging.ERROR)
         self.url, self.email = url, email
 
-    def emit(self, record):
+    def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
         if error is not None:
             text = sentence(error, self.url, self.email)
             raise DriveError(text or f"{self.url}: {first_line(error)}") from error
 
 
-def lacks_told(count, lacks):
+def lacks_told(count: int, lacks: Sequence[Lack]) -> list[str]:
     """Return what a person reads after a check: one line, or one a Lack."""
     if not lacks:
         return [f"{listed(count, 'object')} of HEAD and the experiments: all there, every byte as it was"]

@@ -5,12 +5,13 @@ import time
 from pathlib import Path
 
 from dvc.exceptions import DvcException
+from dvc.output import Output
 from dvc.repo import Repo
 
 from gentra_lora.errors import InputError, first_line
 
 
-def outputs_back(root):
+def outputs_back(root: Path) -> list[str]:
     """Bring back the outputs of the stages whose objects are all in DVC's cache; return what was done, a line each.
 
     What stands in their place and is in no cache is moved aside.
@@ -33,21 +34,21 @@ def outputs_back(root):
     return lines or ["outputs are back from DVC's cache"]
 
 
-def _is_cached(repo, out):
+def _is_cached(repo: Repo, out: Output) -> bool:
     if not out.hash_info or not repo.cache.local.exists(out.hash_info.value):
         return False
     tree = out.get_obj() if out.hash_info.isdir else ()
     return tree is not None and all(repo.cache.local.exists(oid.value) for _, _, oid in tree)
 
 
-def _checked_out(repo, stage):
+def _checked_out(repo: Repo, stage: str) -> list[Path]:
     try:
         return check_out(repo, [stage])
     except DvcException as error:
         raise InputError(f"outputs of {stage}: {first_line(error)}") from error
 
 
-def check_out(repo, targets=None):
+def check_out(repo: Repo, targets: list[str] | None = None) -> list[Path]:
     """Check outputs out of DVC's cache; return the paths that stand in the way because they are in no cache.
 
     Raises:

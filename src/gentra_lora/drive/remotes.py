@@ -2,12 +2,15 @@
 
 import re
 import subprocess
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
+from dvc.repo import Repo
 
-from gentra_lora.drive.credentials import SERVICE, USER
+from gentra_lora.drive.credentials import SERVICE, USER, Credentials
 from gentra_lora.errors import InputError
 
 REMOTE = "drive"
@@ -20,7 +23,7 @@ class DriveError(InputError):
     """A remote that cannot be set up or used as asked."""
 
 
-def folder_url(text):
+def folder_url(text: str) -> str:
     """Return the gdrive:// address of a Drive folder given by its address in a browser, its id or DVC's own form.
 
     Raises:
@@ -28,17 +31,15 @@ def folder_url(text):
     """
     in_browser = re.search(r"/folders/([\w-]+)", text)
     plain = re.fullmatch(r"(?:gdrive://)?(root|[\w-]{15,})((?:/[^/]+)*)/?", text)
-    if not in_browser and not plain:
+    if in_browser:
+        return f"gdrive://{in_browser[1]}"
+    if not plain:
         raise DriveError(f"--folder: {text} is no Drive folder; copy its address from the browser")
-    return f"gdrive://{in_browser[1]}" if in_browser else f"gdrive://{plain[1]}{plain[2]}"
+    return f"gdrive://{plain[1]}{plain[2]}"
 
 
-def set_mounted(repo, folder):
+def set_mounted(repo: Repo, folder: Path) -> None:
     """Make a folder of a mounted Drive the remote, in .dvc/config.local.
-
-    Args:
-        repo: dvc.repo.Repo of the project.
-        folder: Path of an existing folder.
 
     Raises:
         DriveError: no folder, or the repository or its cache lie on the mount, where git and DVC lose data.
@@ -49,7 +50,7 @@ def set_mounted(repo, folder):
     if not folder.is_dir():
         raise DriveError(f"{folder}: is no folder; mount Drive and make the folder there first")
     for name, path in (("repository", Path(repo.root_dir)), ("cache", Path(repo.cache.local_cache_dir))):
-        if name == "repository" and folder.is_relative_to(_git_root(path)):
+        if name == "repository" and (top := _git_root(path)) and folder.is_relative_to(top):
             raise DriveError(f"{folder}: lies in the repository, and its files would get into git; name another folder")
         for part in {folder, mount_of(folder)}:
             if path.resolve().is_relative_to(part):
@@ -61,7 +62,7 @@ def set_mounted(repo, folder):
     _write(repo, "local", {"url": str(folder), "verify": True, "jobs": JOBS})
 
 
-def mount_of(folder):
+def mount_of(folder: Path) -> Path:
     """Return the top of the mounted Drive that holds a folder, or the folder itself where there is none to be seen."""
     synced = next((part for part in (folder, *folder.parents) if part.name in SYNCED), None)
     if synced:
@@ -71,7 +72,7 @@ def mount_of(folder):
     return nearest if mounts.get(nearest, "").startswith("fuse") else folder
 
 
-def set_log_in(repo, url, credentials):
+def set_log_in(repo: Repo, url: str, credentials: Credentials) -> None:
     """Make a Drive folder the remote, reached by a log-in with one's own OAuth client.
 
     The folder's address goes into .dvc/config, to be committed; what is secret into .dvc/config.local.
@@ -80,12 +81,12 @@ def set_log_in(repo, url, credentials):
     _set_gdrive(repo, url, credentials, client)
 
 
-def set_service_account(repo, url, credentials):
+def set_service_account(repo: Repo, url: str, credentials: Credentials) -> None:
     """Make a Drive folder the remote, reached read-only by a service account that it is shared with."""
     _set_gdrive(repo, url, credentials, {"gdrive_use_service_account": True})
 
 
-def _set_gdrive(repo, url, credentials, local):
+def _set_gdrive(repo: Repo, url: str, credentials: Credentials, local: dict[str, Any]) -> None:
     if credentials.path:
         refuse_in_git(credentials.path)
         local[KEY_FILES[credentials.kind]] = str(credentials.path)
@@ -93,7 +94,7 @@ def _set_gdrive(repo, url, credentials, local):
     _write(repo, "local", {"url": url, **local})  # the address again: a commit from before has none in its .dvc/config
 
 
-def refuse_in_git(path):
+def refuse_in_git(path: Path) -> None:
     """Refuse a key in a place where the next `git add` would take it.
 
     Raises:
@@ -106,7 +107,7 @@ def refuse_in_git(path):
         raise DriveError(f"{path}: a key must not get into git; move it out of the repository")
 
 
-def _git_root(folder):
+def _git_root(folder: Path) -> Path | None:
     """Return the top of the git repository that a folder lies in, None where it lies in none."""
     words = ["git", "rev-parse", "--show-toplevel"]
     found = subprocess.run(words, cwd=folder, capture_output=True, text=True).stdout.strip()
@@ -114,7 +115,7 @@ def _git_root(folder):
 
 
 @contextmanager
-def kept_where_it_fails(repo):
+def kept_where_it_fails(repo: Repo) -> Iterator[None]:
     """Give .dvc/config and .dvc/config.local their old contents back where anything inside fails."""
     files = [Path(repo.dvc_dir) / name for name in ("config", "config.local")]
     before = {path: path.read_bytes() if path.exists() else None for path in files}
@@ -129,7 +130,7 @@ def kept_where_it_fails(repo):
         raise
 
 
-def _write(repo, level, section):
+def _write(repo: Repo, level: str, section: dict[str, Any]) -> None:
     ways = ("url", "verify", *(f"gdrive_{key}" for key in ("client_id", "client_secret", "use_service_account")))
     with repo.config.edit(level) as config:
         kept = config["remote"].get(REMOTE, {})  # what a person has set, gdrive_acknowledge_abuse for instance
@@ -139,11 +140,11 @@ def _write(repo, level, section):
         config["core"]["remote"] = REMOTE
 
 
-def _fits(key, url):
+def _fits(key: str, url: str) -> bool:
     return url.startswith("gdrive://") or not key.startswith("gdrive_")
 
 
-def remote_url(repo):
+def remote_url(repo: Repo) -> str:
     """Return the address of the project's remote.
 
     Raises:
@@ -160,6 +161,6 @@ def remote_url(repo):
     return str(repo.config["remote"][name]["url"])
 
 
-def is_read_only(repo):
+def is_read_only(repo: Repo) -> bool:
     """Return whether the project's remote is reached by a service account."""
     return bool(repo.config["remote"][repo.config["core"]["remote"]].get("gdrive_use_service_account"))
