@@ -3,25 +3,28 @@
 import json
 import re
 import struct
+from collections.abc import Mapping
+from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from gentra_lora.adapter.lora import AdapterError
+from gentra_lora.adapter.lora import AdapterError, LoraModule
 from gentra_lora.whole_file import write_whole
 
 KEY = re.compile(r"(lora_unet_\w+)\.(lora_down\.weight|lora_up\.weight|alpha)")
 PARTS = ("lora_down.weight", "lora_up.weight", "alpha")
+Tensors = dict[str, torch.Tensor]
 
 
-def kohya_tensors(modules, lora_alpha):
+def kohya_tensors(modules: Mapping[str, LoraModule], lora_alpha: float) -> Tensors:
     """Return the tensors of an adapter file: kohya's key names, one alpha a module, float16, contiguous.
 
     Raises:
         AdapterError: a weight is not finite.
     """
-    tensors = {}
+    tensors: Tensors = {}
     for name, module in modules.items():
         key = f"lora_unet_{name.replace('.', '_')}"
         down, up = (t.detach().half().cpu().contiguous() for t in (module.down, module.up))
@@ -32,7 +35,7 @@ def kohya_tensors(modules, lora_alpha):
     return tensors
 
 
-def check_effect(tensors):
+def check_effect(tensors: Tensors) -> None:
     """Refuse an adapter that would change nothing.
 
     Raises:
@@ -42,14 +45,14 @@ def check_effect(tensors):
         raise AdapterError("the adapter changes nothing: every lora_up is zero; train for more steps")
 
 
-def write_adapter(path, tensors, metadata):
+def write_adapter(path: Path, tensors: Tensors, metadata: dict[str, str]) -> None:
     """Write an adapter file atomically; equal tensors and metadata give equal bytes."""
     content = _sorted_header(save(tensors, metadata))
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, lambda partial: partial.write_bytes(content))
 
 
-def _sorted_header(content):
+def _sorted_header(content: bytes) -> bytes:
     # safetensors writes metadata in the random order of a hash map.
     (length,) = struct.unpack("<Q", content[:8])
     header = json.loads(content[8 : 8 + length])
@@ -59,7 +62,7 @@ def _sorted_header(content):
     return struct.pack("<Q", len(text)) + text + content[8 + length :]
 
 
-def read_adapter(path):
+def read_adapter(path: Path) -> tuple[Tensors, dict[str, str]]:
     """Return (tensors, metadata) of an adapter file.
 
     Raises:
@@ -78,7 +81,7 @@ def read_adapter(path):
     return tensors, metadata
 
 
-def check_tensors(path, tensors):
+def check_tensors(path: Path, tensors: Tensors) -> None:
     """Refuse tensors that are not exactly an adapter in this layout; see read_adapter."""
     stray = [key for key in tensors if not KEY.fullmatch(key)]
     if stray or not tensors:
@@ -93,12 +96,12 @@ def check_tensors(path, tensors):
         raise AdapterError(f"{path}: {broken[0]} holds values that are not finite; train or fetch it again")
 
 
-def module_names(tensors):
+def module_names(tensors: Tensors) -> list[str]:
     """Return the kohya module names of an adapter file's tensors."""
-    return list(dict.fromkeys(KEY.fullmatch(key)[1] for key in tensors))
+    return list(dict.fromkeys(key.split(".")[0] for key in tensors))
 
 
-def module_deltas(tensors):
+def module_deltas(tensors: Tensors) -> Tensors:
     """Return {kohya module name: weight delta in float32} of an adapter file's tensors."""
     deltas = {}
     for name in module_names(tensors):

@@ -4,7 +4,11 @@ Values are peft's but for the order of float additions. Of a training step of th
 there the many small operations around the frozen weights cost nearly as much as the frozen weights themselves.
 """
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import torch
+from peft.tuners.lora import LoraLayer
 from torch.nn import functional
 
 from gentra_lora.adapter.lora import NAME
@@ -13,25 +17,25 @@ _convolution_backward = torch.ops.aten.convolution_backward
 _PLAIN = {"dilation": (1, 1), "transposed": False, "output_padding": (0, 0), "groups": 1}
 
 
-def fuse(unet):
+def fuse(unet: torch.nn.Module) -> None:
     """Let every adapted module of `unet` compute y = W x + b + scale * B (A x) through the functions below.
 
     The adapter's weights stay where peft has put them. The modules' inputs come in the frozen weights' dtype, and all
     is computed in it; gradients arrive at the adapter in its own.
     """
     for module in unet.modules():
-        if hasattr(module, "lora_A") and NAME in module.lora_A:
+        if isinstance(module, LoraLayer) and NAME in module.lora_A:
             module.forward = _forward_of(module)
 
 
-def _forward_of(module):
-    base, scale = module.get_base_layer(), module.scaling[NAME]
-    down, up = module.lora_A[NAME], module.lora_B[NAME]
+def _forward_of(module: LoraLayer) -> Callable[[torch.Tensor], torch.Tensor]:
+    base: torch.nn.Linear | torch.nn.Conv2d = module.get_base_layer()  # type: ignore[assignment]  # as TARGET_MODULES are
+    scale, down, up = module.scaling[NAME], module.lora_A[NAME], module.lora_B[NAME]
     pointwise = isinstance(base, torch.nn.Linear) or base.kernel_size == (1, 1) and base.stride == (1, 1)
     function = _Linear if pointwise else _Convolution
     place = () if pointwise else (base.stride, base.padding)
 
-    def forward(x):
+    def forward(x: torch.Tensor) -> torch.Tensor:
         dtype = base.weight.dtype
         given = x.to(dtype), base.weight, base.bias, down.weight.to(dtype), up.weight.to(dtype), scale, *place
         if not torch.is_autocast_enabled(x.device.type):
@@ -46,7 +50,15 @@ class _Linear(torch.autograd.Function):
     """For x (..., in) with weights of two dimensions, and for x (B, in, H, W) with 1 x 1 convolutions."""
 
     @staticmethod
-    def forward(ctx, x, weight, bias, down, up, scale):
+    def forward(
+        ctx: Any,
+        x: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+        down: torch.Tensor,
+        up: torch.Tensor,
+        scale: float,
+    ) -> torch.Tensor:
         ctx.shape, ctx.scale, ctx.pictures = x.shape, scale, weight.ndim == 4
         rows = _rows(x) if ctx.pictures else x.reshape(-1, x.shape[-1])  # (N, in)
         if ctx.pictures:
@@ -57,7 +69,7 @@ class _Linear(torch.autograd.Function):
         return _pictures(y, x.shape) if ctx.pictures else y.view(*x.shape[:-1], -1)
 
     @staticmethod
-    def backward(ctx, dy):
+    def backward(ctx: Any, dy: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         rows, inner, weight, down, up = ctx.saved_tensors
         dy = _rows(dy) if ctx.pictures else dy.reshape(-1, dy.shape[-1])  # (N, out)
         dinner = (dy @ up).mul_(ctx.scale)  # (N, rank)
@@ -74,7 +86,17 @@ class _Convolution(torch.autograd.Function):
     """For x (B, in, H, W): `down` is as large as the frozen kernel, `up` is 1 x 1 and thus a product of matrices."""
 
     @staticmethod
-    def forward(ctx, x, weight, bias, down, up, scale, stride, padding):
+    def forward(
+        ctx: Any,
+        x: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+        down: torch.Tensor,
+        up: torch.Tensor,
+        scale: float,
+        stride: tuple[int, ...],
+        padding: tuple[int, ...] | str,
+    ) -> torch.Tensor:
         x = x.contiguous(memory_format=torch.channels_last)
         y = functional.conv2d(x, weight, bias, stride, padding).contiguous(memory_format=torch.channels_last)
         inner = _rows(functional.conv2d(x, down, None, stride, padding))  # (N, rank)
@@ -84,7 +106,7 @@ class _Convolution(torch.autograd.Function):
         return y
 
     @staticmethod
-    def backward(ctx, dy):
+    def backward(ctx: Any, dy: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         x, inner, weight, down, up = ctx.saved_tensors
         dy = dy.contiguous(memory_format=torch.channels_last)
         dup = (_rows(dy).T @ inner).mul_(ctx.scale).view_as(up)
@@ -98,11 +120,11 @@ class _Convolution(torch.autograd.Function):
         return dx, None, None, ddown, dup, None, None, None
 
 
-def _rows(x):
+def _rows(x: torch.Tensor) -> torch.Tensor:
     """Return (B, C, H, W) as (B * H * W, C); a view where x is channels_last."""
     return x.permute(0, 2, 3, 1).reshape(-1, x.shape[1])
 
 
-def _pictures(rows, shape):
+def _pictures(rows: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
     """Return (B * H * W, C) as (B, C, H, W) of `shape`'s B, H and W; channels_last."""
     return rows.view(shape[0], *shape[2:], -1).permute(0, 3, 1, 2)

@@ -5,6 +5,9 @@ the names into those of the original Stable Diffusion code by rules that hold fo
 """
 
 import re
+from collections.abc import Iterable
+
+from diffusers.models import UNet2DConditionModel
 
 from gentra_lora.adapter.lora import AdapterError
 
@@ -20,14 +23,14 @@ MID_BLOCK = re.compile(r"mid_block_(attentions|resnets)_(\d+)_(\w+)")
 SAMPLER = re.compile(r"(down|up)_blocks_(\d+)_(?:down|up)samplers_0_conv")
 
 
-def comfyui_names(unet):
+def comfyui_names(unet: UNet2DConditionModel) -> set[str]:
     """Return all names under which ComfyUI looks for a module of the denoiser."""
     weights = [name for name, _ in unet.named_parameters() if name.endswith(".weight") and ".lora_" not in name]
     names = {name.replace(".base_layer", "") for name in weights}
     return {PREFIX + name.removesuffix(".weight").replace(".", "_") for name in names}
 
 
-def a1111_name(name):
+def a1111_name(name: str) -> str | None:
     """Return the module of the original code, dots as underscores, that A1111 takes a name for; None for no rule."""
     name = name.removeprefix(PREFIX)
     if found := BLOCK.fullmatch(name):
@@ -46,18 +49,18 @@ def a1111_name(name):
     return None
 
 
-def _rest(kind, rest):
+def _rest(kind: str, rest: str) -> str:
     return RESNET.get(rest, rest) if kind == "resnets" else rest
 
 
-def check_keys(tensors, unet):
+def check_keys(tensors: Iterable[str], unet: UNet2DConditionModel) -> None:
     """Refuse an adapter with a key that ComfyUI or, for a base of SD 1.x's shape, A1111 would pass over.
 
     Raises:
         AdapterError: names the key.
     """
     known = comfyui_names(unet)
-    sd1 = unet.config.layers_per_block == 2 and len(unet.config.block_out_channels) == 4
+    sd1 = unet.config["layers_per_block"] == 2 and len(unet.config["block_out_channels"]) == 4
     for name in {key.split(".")[0] for key in tensors}:
         if name not in known:
             raise AdapterError(f"{name}: ComfyUI knows no such module; the adapter was not written")

@@ -3,9 +3,11 @@
 Hu et al. 2021, arXiv 2106.09685. A module's weight delta is lora_up @ lora_down * lora_alpha / rank.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from diffusers.models import UNet2DConditionModel
 from peft import LoraConfig
 
 from gentra_lora.errors import InputError
@@ -30,7 +32,9 @@ class LoraModule:
     up: torch.Tensor
 
 
-def attach_adapter(unet, rank, lora_alpha, target_modules, seed, dropout=0.0):
+def attach_adapter(
+    unet: UNet2DConditionModel, rank: int, lora_alpha: float, target_modules: str, seed: int, dropout: float = 0.0
+) -> list[torch.nn.Parameter]:
     """Add LoRA to the frozen denoiser and return the trainable parameters, float32 whatever the base's dtype.
 
     lora_up starts at zero, so that the adapter starts as the base. The global random state is left as it was.
@@ -41,7 +45,7 @@ def attach_adapter(unet, rank, lora_alpha, target_modules, seed, dropout=0.0):
     """
     config = LoraConfig(
         r=rank,
-        lora_alpha=lora_alpha,
+        lora_alpha=lora_alpha,  # type: ignore[arg-type]  # a fraction is taken, too
         lora_dropout=dropout,
         target_modules=TARGET_MODULES[target_modules],
         init_lora_weights="gaussian",
@@ -55,7 +59,7 @@ def attach_adapter(unet, rank, lora_alpha, target_modules, seed, dropout=0.0):
     return trainable
 
 
-def lora_modules(unet):
+def lora_modules(unet: UNet2DConditionModel) -> dict[str, LoraModule]:
     """Return {module path: LoraModule} of the attached adapter, the tensors themselves."""
     return {
         name: LoraModule(module.lora_A[NAME].weight, module.lora_B[NAME].weight)
@@ -64,7 +68,7 @@ def lora_modules(unet):
     }
 
 
-def count_weights(unet, rank, target_modules):
+def count_weights(unet: UNet2DConditionModel, rank: int, target_modules: str) -> tuple[int, int, int]:
     """Return (modules, trained weights, the base's own weights) of an adapter; `unet` is left with it attached.
 
     Args:
@@ -76,7 +80,7 @@ def count_weights(unet, rank, target_modules):
     return len(trainable) // 2, sum(parameter.numel() for parameter in trainable), frozen
 
 
-def flatten(parameters):
+def flatten(parameters: Sequence[torch.nn.Parameter]) -> torch.nn.Parameter:
     """Return one parameter, flat, of which the values and gradients of `parameters` become parts.
 
     Clipping, optimizer and sums over processes then take a few large operations instead of a few for each of hundreds.

@@ -3,8 +3,10 @@
 import hashlib
 import json
 import subprocess
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
 import yaml
@@ -13,24 +15,24 @@ PACKAGES = ("diffusers", "transformers", "peft", "accelerate", "prodigyopt")
 TRAINING_STAGES = ("prepare", "cache_latents", "train")
 
 
-def versions():
+def versions() -> dict[str, str]:
     """Return the versions that can change a result."""
     return {"torch": torch.__version__, **{name: version(name) for name in PACKAGES}}
 
 
-def photos_digest(digests):
+def photos_digest(digests: Iterable[str]) -> str:
     """Return one sha256 over the photos' own, whatever their order."""
     return hashlib.sha256("\n".join(sorted(digests)).encode()).hexdigest()
 
 
-def trained_from(raw_dir, pipeline=Path("dvc.yaml")):
+def trained_from(raw_dir: str, pipeline: Path = Path("dvc.yaml")) -> list[str]:
     """Return the paths that can change an adapter: photos, params.yaml and what dvc.yaml's stages up to train read."""
     stages = yaml.safe_load(pipeline.read_text(encoding="utf-8"))["stages"] if pipeline.exists() else {}
     deps = {dep for name in TRAINING_STAGES for dep in stages.get(name, {}).get("deps", []) if "${" not in dep}
     return ["params.yaml", raw_dir, f"{raw_dir}.dvc", *sorted(deps)]
 
 
-def git_state(paths):
+def git_state(paths: Sequence[str]) -> tuple[str, str]:
     """Return (revision, "yes" or "no" to uncommitted changes) of paths in the current folder's repository.
 
     The revision is the last commit that changed any of them: a commit of a text, of dvc.lock or of a module that
@@ -42,21 +44,30 @@ def git_state(paths):
     return revision, "yes" if _git("status", "--porcelain", "--", *paths) else "no"
 
 
-def _git(*words):
+def _git(*words: str) -> str:
     try:
         return subprocess.run(["git", *words], capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return ""
 
 
-def dataset_md5(raw_dir, lock=Path("dvc.lock")):
+def dataset_md5(raw_dir: str, lock: Path = Path("dvc.lock")) -> str:
     """Return DVC's md5 of the photos' folder, as the prepare stage in dvc.lock has it; "unknown" without one."""
     stages = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"] if lock.exists() else {}
     deps = stages.get("prepare", {}).get("deps", [])
     return next((dep["md5"] for dep in deps if dep["path"] == raw_dir), "unknown")
 
 
-def adapter_metadata(*, train_params, base, trigger_word, resolution, prediction_type, photos, raw_dir):
+def adapter_metadata(
+    *,
+    train_params: Mapping[str, Any],
+    base: str,
+    trigger_word: str,
+    resolution: int,
+    prediction_type: str,
+    photos: Sequence[str],
+    raw_dir: str,
+) -> dict[str, str]:
     """Return the header of an adapter file: the fields that user interfaces read, then our own under gentra.*.
 
     Holds no date, so that equal runs write equal bytes. What is known only at the end is added by `with_result`.
@@ -97,8 +108,10 @@ def adapter_metadata(*, train_params, base, trigger_word, resolution, prediction
     }
 
 
-def with_result(metadata, steps, held_out, held_out_base):
+def with_result(
+    metadata: dict[str, str], steps: int, held_out: float | None, held_out_base: float | None
+) -> dict[str, str]:
     """Return the header with how far training came, and its held-out loss beside the base's; None where unmeasured."""
     losses = {"gentra.held_out_loss": held_out, "gentra.held_out_loss_base": held_out_base}
-    losses = {key: "unknown" if value is None else f"{value:.6f}" for key, value in losses.items()}
-    return metadata | losses | {"ss_steps": str(steps), "gentra.steps": str(steps)}
+    texts = {key: "unknown" if value is None else f"{value:.6f}" for key, value in losses.items()}
+    return metadata | texts | {"ss_steps": str(steps), "gentra.steps": str(steps)}

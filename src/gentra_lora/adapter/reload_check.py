@@ -1,19 +1,27 @@
 """The written adapter file as diffusers reads it into a fresh denoiser, against what was trained."""
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 import torch
 from accelerate import init_empty_weights
-from diffusers import StableDiffusionPipeline, UNet2DConditionModel
+from diffusers.models import UNet2DConditionModel
+from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
+from peft.tuners.lora import Conv2d, Linear
 
-from gentra_lora.adapter.lora import NAME, AdapterError, lora_modules
+from gentra_lora.adapter.lora import NAME, AdapterError, LoraModule, lora_modules
 
 HALF_RELATIVE, HALF_ABSOLUTE = 2**-11, 2**-25  # the largest error of rounding to float16; the latter below its range
 
 
-def check_written(path, modules, lora_alpha, unet_config):
+def check_written(
+    path: Path, modules: Mapping[str, LoraModule], lora_alpha: float, unet_config: Mapping[str, Any]
+) -> None:
     """Compare every module's weight delta in the file, loaded by diffusers, with the trained one.
 
     Args:
-        modules: {module path: LoraModule} as trained.
+        modules: by their paths, as trained.
         unet_config: of the denoiser.
 
     Raises:
@@ -33,7 +41,7 @@ def check_written(path, modules, lora_alpha, unet_config):
             raise AdapterError(f"{path}: {name} does not read back as it was trained; train again")
 
 
-def reloaded_modules(path, unet_config):
+def reloaded_modules(path: Path, unet_config: Mapping[str, Any]) -> dict[str, Linear | Conv2d]:
     """Return {module path: peft's layer} of a file that diffusers has loaded into a denoiser without weights."""
     with init_empty_weights():
         unet = UNet2DConditionModel.from_config(unet_config)

@@ -4,13 +4,17 @@ peft keeps one strength in the modules themselves, so that pictures of different
 the frozen weights are never written to: an adapter is put on by one assignment, and taking it off leaves the very base.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch.nn import functional
 
-from gentra_lora.adapter.file import PARTS, module_names
+from gentra_lora.adapter.file import PARTS, Tensors, module_names
 from gentra_lora.adapter.lora import AdapterError
+
+Adapted = torch.nn.Linear | torch.nn.Conv2d
 
 
 @dataclass(frozen=True)
@@ -25,17 +29,18 @@ class Factors:
 class RowAdapter:
     """The adapted modules of one denoiser."""
 
-    def __init__(self, unet):
+    def __init__(self, unet: torch.nn.Module) -> None:
         self._modules = {
             f"lora_unet_{name.replace('.', '_')}": module
             for name, module in unet.named_modules()
-            if isinstance(module, torch.nn.Linear | torch.nn.Conv2d)
+            if isinstance(module, Adapted)
         }
-        self.factors = {}
-        self._scales = 0.0
-        self._merged, self._merged_scale = {}, None
+        self.factors: dict[str, Factors] = {}
+        self._scales: torch.Tensor | float = 0.0
+        self._merged: Tensors = {}
+        self._merged_scale: float | None = None
 
-    def fit(self, path, tensors):
+    def fit(self, path: Path, tensors: Tensors) -> dict[str, Factors]:
         """Return {kohya module name: Factors} of an adapter file's tensors, for `use`; nothing changes yet.
 
         Raises:
@@ -49,7 +54,7 @@ class RowAdapter:
             )
         return {name: self._fitted(path, name, tensors) for name in module_names(tensors)}
 
-    def _fitted(self, path, name, tensors):
+    def _fitted(self, path: Path, name: str, tensors: Tensors) -> Factors:
         weight = self._modules[name].weight
         down, up, alpha = (tensors[f"{name}.{part}"] for part in PARTS)
         shape = (up.shape[0], *down.shape[1:])
@@ -61,17 +66,17 @@ class RowAdapter:
         scale = float(alpha) / down.shape[0]
         return Factors(down.to(weight.device, weight.dtype), up.to(weight.device, weight.dtype), scale)
 
-    def use(self, factors):
+    def use(self, factors: dict[str, Factors]) -> None:
         """Put an adapter on in place of the one before; {} is the base itself."""
         for name in self.factors:
             self._modules[name].__dict__.pop("forward", None)
         self.factors = factors
         self._merged, self._merged_scale = {}, None
         for name in factors:
-            self._modules[name].forward = self._forward_of(name)
+            self._modules[name].forward = self._forward_of(name)  # type: ignore[method-assign, assignment]
 
     @torch.no_grad()
-    def set_scales(self, scales):
+    def set_scales(self, scales: Sequence[float]) -> None:
         """Set each row's strength, 0 being the base: a list as long as the batch that comes.
 
         Where all are one, it may be given once, and the adapted weights are computed once and kept beside the base's
@@ -87,16 +92,16 @@ class RowAdapter:
             self._merged = {name: self._merge(name, self._scales) for name in self.factors}
             self._merged_scale = self._scales
 
-    def _merge(self, name, scale):
+    def _merge(self, name: str, scale: float) -> torch.Tensor:
         weight, of = self._modules[name].weight, self.factors[name]
         delta = (of.up.flatten(1).float() @ of.down.flatten(1).float()).view_as(weight)
         return torch.add(weight.float(), delta, alpha=scale * of.scale).to(weight.dtype)
 
-    def _forward_of(self, name):
+    def _forward_of(self, name: str) -> Callable[[torch.Tensor], torch.Tensor]:
         module, of = self._modules[name], self.factors[name]
-        base_forward = type(module).forward
+        base_forward: Callable[[Adapted, torch.Tensor], torch.Tensor] = type(module).forward  # type: ignore[assignment]
 
-        def forward(x):
+        def forward(x: torch.Tensor) -> torch.Tensor:
             if isinstance(self._scales, torch.Tensor):
                 return base_forward(module, x) + _delta(module, of, x, self._scales * of.scale)
             if self._scales == 0:
@@ -108,7 +113,7 @@ class RowAdapter:
         return forward
 
 
-def _delta(module, of, x, scales):
+def _delta(module: Adapted, of: Factors, x: torch.Tensor, scales: torch.Tensor) -> torch.Tensor:
     """Return what the adapter adds for x (B, ...), scales (B,); the strength is applied where the values are fewest."""
     scales = scales.view(-1, *[1] * (x.ndim - 1))
     if isinstance(module, torch.nn.Linear):
