@@ -1,16 +1,19 @@
 """The base with adapters put on and off -> pictures, for the command line and the service."""
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from contextlib import nullcontext
 
 import numpy as np
 import torch
+from diffusers.models import AutoencoderKL, UNet2DConditionModel
+from transformers import CLIPTextModel, CLIPTokenizer
 
 from gentra_lora.adapter.rows import RowAdapter
-from gentra_lora.base.model import DTYPES, load_pipeline
+from gentra_lora.base.model import DTYPES, BaseSource, load_pipeline
 from gentra_lora.photos.photo import to_pixel_values
 from gentra_lora.pictures.batch import PictureBatch
-from gentra_lora.pictures.request import fitted
+from gentra_lora.pictures.request import PictureRequest, fitted
 from gentra_lora.pictures.sampling_pipeline import BATCH_PIXELS, MOST_PICTURES, GenerationError, check_prompts
 
 PROMPTS_KEPT = 256  # embeddings; 30 MB for SD 1.5 in half precision
@@ -23,11 +26,10 @@ class NotFiniteError(GenerationError):
 class PictureEngine:
     """One base on one device. Not for two threads at once."""
 
-    def __init__(self, source, precision, device):
+    def __init__(self, source: BaseSource, precision: str, device: torch.device) -> None:
         """Load the base.
 
         Args:
-            source: BaseSource.
             precision: of the denoiser and the text encoder, a key of DTYPES.
 
         Raises:
@@ -35,16 +37,19 @@ class PictureEngine:
         """
         self.device, self.precision, self.dtype = device, precision, DTYPES[precision]
         pipeline = load_pipeline(source, self.dtype, device)
-        self.unet, self.vae = pipeline.unet, pipeline.vae
-        self.text_encoder, self.tokenizer = pipeline.text_encoder, pipeline.tokenizer
+        self.unet: UNet2DConditionModel = pipeline.unet
+        self.vae: AutoencoderKL = pipeline.vae
+        self.text_encoder: CLIPTextModel = pipeline.text_encoder
+        self.tokenizer: CLIPTokenizer = pipeline.tokenizer
         self.schedule = pipeline.scheduler.config
         # Half precision is twice as fast on a GPU and enough for nearly every picture.
         self.decoding = [torch.float16, torch.float32] if device.type == "cuda" else [torch.float32]
-        self.vae_factor = 2 ** (len(self.vae.config.block_out_channels) - 1)
+        self.vae_factor = 2 ** (len(self.vae.config["block_out_channels"]) - 1)
         self.adapter = RowAdapter(self.unet)
-        self._embeds, self._preview_map = OrderedDict(), None
+        self._embeds: OrderedDict[str, torch.Tensor] = OrderedDict()
+        self._preview_map: np.ndarray | None = None  # (5, 3)
 
-    def start(self, requests):
+    def start(self, requests: Sequence[PictureRequest]) -> PictureBatch:
         """Return the PictureBatch of requests of one `batch_key`.
 
         Raises:
@@ -53,15 +58,16 @@ class PictureEngine:
         first = requests[0]
         embeds = torch.stack([self.embed(request.prompt) for request in requests])
         negative = torch.stack([self.embed(r.negative_prompt) for r in requests]) if first.guided else None
+        photos: torch.Tensor | tuple[int, ...]
         if first.strength is None:
             factor = self.vae_factor
-            photos = (len(requests), self.unet.config.in_channels, first.height // factor, first.width // factor)
+            photos = (len(requests), self.unet.config["in_channels"], first.height // factor, first.width // factor)
         else:
             photos = torch.cat([self.encode(request) for request in requests]).to(self.dtype)
         return PictureBatch(self.unet, self.adapter, self.schedule, requests, embeds, negative, photos)
 
     @torch.no_grad()
-    def embed(self, prompt):
+    def embed(self, prompt: str) -> torch.Tensor:
         """Return a prompt's embedding (77, D), kept for the next time."""
         if prompt not in self._embeds:
             check_prompts(self.tokenizer, [prompt])
@@ -75,13 +81,14 @@ class PictureEngine:
         return self._embeds[prompt]
 
     @torch.no_grad()
-    def encode(self, request):
+    def encode(self, request: PictureRequest) -> torch.Tensor:
         """Return a request's photo, its centre at the request's size, as scaled latents (1, 4, H/f, W/f)."""
-        photo = to_pixel_values(fitted(request.photo, request.width, request.height))
-        return self.vae.encode(photo.to(self.device)).latent_dist.mean * self.vae.config.scaling_factor
+        photo = fitted(request.photo, request.width, request.height)  # type: ignore[arg-type]  # with strength, a photo
+        pixel_values = to_pixel_values(photo).to(self.device)
+        return self.vae.encode(pixel_values).latent_dist.mean * self.vae.config["scaling_factor"]
 
     @torch.no_grad()
-    def pixels(self, latents):
+    def pixels(self, latents: torch.Tensor) -> np.ndarray:
         """Return one picture's values (H, W, 3), float32 in [0, 1], of its scaled latents (4, H/f, W/f).
 
         What overflows in the first precision of `decoding` is decoded again in the next.
@@ -91,12 +98,12 @@ class PictureEngine:
         """
         for dtype in self.decoding:
             with nullcontext() if dtype is torch.float32 else torch.autocast(self.device.type, dtype):
-                decoded = self.vae.decode(latents[None].float() / self.vae.config.scaling_factor).sample[0].float()
+                decoded = self.vae.decode(latents[None].float() / self.vae.config["scaling_factor"]).sample[0].float()
             if decoded.isfinite().all():
                 return ((decoded.clamp(-1, 1) + 1) / 2).permute(1, 2, 0).cpu().numpy()
         raise NotFiniteError("the picture is not finite; try another seed, a lower guidance_scale or lora_scale")
 
-    def pictures(self, requests):
+    def pictures(self, requests: Sequence[PictureRequest]) -> list[np.ndarray]:
         """Return a picture (H, W, 3), uint8, of each request, as many at once as memory allows."""
         found = []
         for start in range(0, len(requests), most_at_once(requests[0])):
@@ -106,30 +113,30 @@ class PictureEngine:
             found += [to_uint8(self.pixels(latents)) for latents in batch.latents]
         return found
 
-    def fit_preview(self, latents, pixels):
+    def fit_preview(self, latents: torch.Tensor, pixels: np.ndarray) -> None:
         """Learn the linear map from latents (4, h, w) to colours that comes nearest to a decoded picture."""
         height, width = latents.shape[1:]
         colours = pixels.reshape(height, self.vae_factor, width, self.vae_factor, 3).mean((1, 3))
         rows = _with_one(latents.float().cpu().numpy())
         self._preview_map = np.linalg.lstsq(rows, colours.reshape(-1, 3), rcond=None)[0]  # (5, 3)
 
-    def preview(self, latents):
+    def preview(self, latents: torch.Tensor) -> np.ndarray:
         """Return a small picture (h, w, 3), uint8, of what latents (4, h, w) are about."""
         colours = _with_one(latents.float().cpu().numpy()) @ self._preview_map
         return to_uint8(np.nan_to_num(colours).reshape(*latents.shape[1:], 3))
 
 
-def _with_one(latents):
+def _with_one(latents: np.ndarray) -> np.ndarray:
     """Return latents (4, h, w) as (h * w, 5), the last column 1."""
     rows = latents.reshape(len(latents), -1).T
     return np.concatenate([rows, np.ones((len(rows), 1), rows.dtype)], axis=1)
 
 
-def to_uint8(pixels):
+def to_uint8(pixels: np.ndarray) -> np.ndarray:
     """Return values in [0, 1] as uint8."""
     return (pixels.clip(0, 1) * 255).round().astype(np.uint8)
 
 
-def most_at_once(request):
+def most_at_once(request: PictureRequest) -> int:
     """Return how many pictures of a request's size are denoised side by side."""
     return max(1, min(MOST_PICTURES, BATCH_PIXELS // (request.width * request.height)))

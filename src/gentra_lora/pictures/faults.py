@@ -6,7 +6,7 @@ LEAST_CONTRAST = 4.0  # standard deviation, of 255; fog and snow have 20 and mor
 MOST_CLIPPED = 0.5  # of the values at 0 or 255; real photos of night and snow stay below a third
 
 
-def fault_of(picture):
+def fault_of(picture: np.ndarray) -> str | None:
     """Return "blank" or "clipped", or None where a picture (H, W, 3), uint8, is neither.
 
     A picture that was not finite has been made black, and is blank.

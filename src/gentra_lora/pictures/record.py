@@ -2,8 +2,13 @@
 
 import json
 import re
+from collections.abc import Mapping
 from io import BytesIO
+from pathlib import Path
+from types import UnionType
+from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image, PngImagePlugin
 
@@ -13,18 +18,34 @@ from gentra_lora.errors import InputError, first_line
 from gentra_lora.pictures.request import PictureRequest
 
 RECORD, PARAMETERS = "gentra", "parameters"  # the PNG's text chunks; the second is A1111's
-FIELDS = {"prompt": str, "negative_prompt": str, "seed": int, "num_inference_steps": int, "width": int, "height": int}
-FIELDS |= {"guidance_scale": float | int, "lora_scale": float | int, "sampler": str}
-FIELDS |= {"strength": float | int | None, "photo_sha256": str | None}
+FIELDS: dict[str, type | UnionType] = {
+    "prompt": str,
+    "negative_prompt": str,
+    "seed": int,
+    "num_inference_steps": int,
+    "width": int,
+    "height": int,
+    "guidance_scale": float | int,
+    "lora_scale": float | int,
+    "sampler": str,
+    "strength": float | int | None,
+    "photo_sha256": str | None,
+}
 LIMITS = {"seed": (-(2**63), 2**64 - 1), "num_inference_steps": (1, 1000)}  # torch's, and the noise schedule's
-ORIGIN = {"base": str, "adapter_sha256": str, "commit": str | None, "precision": str, "torch": str}
+ORIGIN: dict[str, type | UnionType] = {
+    "base": str,
+    "adapter_sha256": str,
+    "commit": str | None,
+    "precision": str,
+    "torch": str,
+}
 
 
 class PictureTextError(InputError):
     """A picture that does not say how it was made."""
 
 
-def record_of(request, origin):
+def record_of(request: PictureRequest, origin: dict[str, Any]) -> dict[str, Any]:
     """Return everything that is needed to make a picture again, as JSON values.
 
     Args:
@@ -33,12 +54,12 @@ def record_of(request, origin):
     return {name: getattr(request, name) for name in FIELDS} | origin | {"torch": str(torch.__version__)}
 
 
-def request_of(record, photo=None):
+def request_of(record: Mapping[str, Any], photo: Image.Image | None = None) -> PictureRequest:
     """Return the PictureRequest of a record; `photo` is the RGB image that it started from."""
     return PictureRequest(**{name: record[name] for name in FIELDS}, photo=photo)
 
 
-def parameters_text(record):
+def parameters_text(record: Mapping[str, Any]) -> str:
     """Return the text that A1111, Forge, ComfyUI's loaders and picture galleries read."""
     sampler = SAMPLERS[record["sampler"]]
     lines = [f"{record['prompt']} <lora:sport_gentra_lora:{record['lora_scale']:g}>"]
@@ -58,7 +79,7 @@ def parameters_text(record):
     return "\n".join([*lines, ", ".join(f"{key}: {value}" for key, value in values.items() if value is not None)])
 
 
-def png_of(picture, record):
+def png_of(picture: np.ndarray, record: Mapping[str, Any]) -> bytes:
     """Return the bytes of a PNG of a picture (H, W, 3), uint8, with its record and parameters inside."""
     text = PngImagePlugin.PngInfo()
     text.add_text(PARAMETERS, parameters_text(record))
@@ -68,7 +89,7 @@ def png_of(picture, record):
         return buffer.getvalue()
 
 
-def read_record(path):
+def read_record(path: Path) -> dict[str, Any]:
     """Return the record inside a PNG.
 
     Raises:
@@ -77,7 +98,7 @@ def read_record(path):
     """
     try:
         with Image.open(path, formats=["PNG"]) as picture:
-            text = picture.text.get(RECORD)
+            text = picture.text.get(RECORD)  # type: ignore[attr-defined]  # a PngImageFile has it
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise PictureTextError(f"{path}: cannot be read as a PNG ({first_line(error)})") from error
     if text is None:
@@ -92,7 +113,7 @@ def read_record(path):
     return record
 
 
-def _problem(record):
+def _problem(record: Any) -> str | None:
     """Return why a record is none of ours, or None."""
     if not isinstance(record, dict):
         return "is no record"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageOps
 
 from gentra_lora.base.samplers import DEFAULT
+from gentra_lora.photos.crops import Size
 from gentra_lora.pictures.sampling_pipeline import GenerationError
 
 SCHEDULE_STEPS = 1000  # of every Stable Diffusion 1.x
@@ -28,7 +29,7 @@ class PictureRequest:
     photo: Image.Image | None = None
     photo_sha256: str | None = None  # of the file's bytes
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.strength is not None and steps_of(self.num_inference_steps, self.strength) < 1:
             least = math.ceil(1000 / self.num_inference_steps) / 1000
             raise GenerationError(
@@ -37,27 +38,27 @@ class PictureRequest:
             )
 
     @property
-    def guided(self):
+    def guided(self) -> bool:
         """Whether each step asks the denoiser twice, with and without the prompt (Ho & Salimans 2022, 2207.12598)."""
         return self.guidance_scale > 1
 
     @property
-    def steps_run(self):
+    def steps_run(self) -> int:
         """How many steps are taken: a photo skips the first ones."""
         return self.num_inference_steps if self.strength is None else steps_of(self.num_inference_steps, self.strength)
 
     @property
-    def batch_key(self):
+    def batch_key(self) -> tuple[int, int, int, str, bool, float | None]:
         """What pictures must share to be denoised side by side."""
         return self.width, self.height, self.num_inference_steps, self.sampler, self.guided, self.strength
 
 
-def steps_of(num_inference_steps, strength):
+def steps_of(num_inference_steps: int, strength: float) -> int:
     """Return how many of the steps a strength redoes; 0.29 of 100 are 29, though the product in floats is below."""
     return min(num_inference_steps, math.floor(num_inference_steps * strength + 1e-6))
 
 
-def steps_of_schedule(wanted, strength):
+def steps_of_schedule(wanted: int, strength: float) -> int:
     """Return the number of steps of which a strength redoes as many as are wanted.
 
     Raises:
@@ -72,12 +73,13 @@ def steps_of_schedule(wanted, strength):
     return steps
 
 
-def size_of_photo(size, area, unit=8):
-    """Return (width, height) of a photo's shape with about `area` pixels, in whole units."""
+def size_of_photo(size: Size, area: float, unit: int = 8) -> Size:
+    """Return a size of a photo's shape with about `area` pixels, in whole units."""
     scale = math.sqrt(area / (size[0] * size[1]))
-    return tuple(max(unit, round(side * scale / unit) * unit) for side in size)
+    width, height = (max(unit, round(side * scale / unit) * unit) for side in size)
+    return width, height
 
 
-def fitted(photo, width, height):
+def fitted(photo: Image.Image, width: int, height: int) -> Image.Image:
     """Return the photo scaled to a size, its centre where the shapes differ."""
     return ImageOps.fit(photo, (width, height), Image.Resampling.LANCZOS)

@@ -1,11 +1,15 @@
 """Prompts and seeds -> pictures, with whatever denoiser there is: the base, or one with an adapter in training."""
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from diffusers.models import AutoencoderKL, UNet2DConditionModel
+from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
+from transformers import CLIPTokenizer
 
-from gentra_lora.base.model import load_pipeline
+from gentra_lora.base.model import BaseSource, load_pipeline
 from gentra_lora.base.samplers import DEFAULT, make_sampler
 from gentra_lora.errors import InputError
 from gentra_lora.photos.captions import lost_words
@@ -26,7 +30,9 @@ class Settings:
     guidance_scale: float
 
 
-def load_sampler(source, dtype, device, unet=None):
+def load_sampler(
+    source: BaseSource, dtype: torch.dtype, device: torch.device, unet: UNet2DConditionModel | None = None
+) -> StableDiffusionPipeline:
     """Return a pipeline of the base, or of its other parts around `unet`, with DPM-Solver++ as its sampler.
 
     Lu et al. 2022, arXiv 2211.01095: 20 to 25 steps give what DDIM needs 50 for.
@@ -36,7 +42,7 @@ def load_sampler(source, dtype, device, unet=None):
     return pipeline
 
 
-def check_prompts(tokenizer, prompts):
+def check_prompts(tokenizer: CLIPTokenizer, prompts: Iterable[str]) -> None:
     """Refuse prompts whose end the text encoder would never see.
 
     Raises:
@@ -48,25 +54,27 @@ def check_prompts(tokenizer, prompts):
             raise GenerationError(f"prompt {prompt!r}: the text encoder would not see {lost!r}; shorten it")
 
 
-def generators(seeds):
+def generators(seeds: Iterable[int]) -> list[torch.Generator]:
     """Return one CPU generator a picture: a batch then holds the very pictures that each seed alone gives."""
     return [torch.Generator().manual_seed(seed) for seed in seeds]
 
 
-def generate(pipeline, prompts, seeds, settings):
+def generate(pipeline: StableDiffusionPipeline, prompts: list[str], seeds: list[int], settings: Settings) -> np.ndarray:
     """Return a picture for each pair of prompt and seed, uint8 (N, R, R, 3).
 
     Raises:
         GenerationError: a prompt is too long for the text encoder, or a picture is not finite, which diffusers alone
             would save as black.
     """
-    pictures = []
+    pictures: list[np.ndarray] = []
     for chunk, latents in generate_latents(pipeline, prompts, seeds, settings):
         pictures += decode(pipeline.vae, latents, prompts[chunk], seeds[chunk])
     return np.stack(pictures)
 
 
-def generate_latents(pipeline, prompts, seeds, settings):
+def generate_latents(
+    pipeline: StableDiffusionPipeline, prompts: list[str], seeds: list[int], settings: Settings
+) -> Iterator[tuple[slice, torch.Tensor]]:
     """Yield (slice of the prompts, their scaled latents (n, 4, R/f, R/f)), as many at once as memory allows.
 
     Raises:
@@ -89,7 +97,7 @@ def generate_latents(pipeline, prompts, seeds, settings):
 
 
 @torch.no_grad()
-def decode(vae, latents, prompts, seeds):
+def decode(vae: AutoencoderKL, latents: torch.Tensor, prompts: Sequence[str], seeds: Sequence[int]) -> list[np.ndarray]:
     """Return pictures, uint8 (R, R, 3) each, of scaled latents (N, 4, R/f, R/f), one at a time to save memory.
 
     Raises:
@@ -97,7 +105,7 @@ def decode(vae, latents, prompts, seeds):
     """
     pictures = []
     for row, prompt, seed in zip(latents, prompts, seeds, strict=True):
-        pixels = vae.decode(row[None].float() / vae.config.scaling_factor).sample[0]
+        pixels = vae.decode(row[None].float() / vae.config["scaling_factor"]).sample[0]
         if not pixels.isfinite().all():
             raise GenerationError(f"prompt {prompt!r}, seed {seed}: the picture is not finite; try another seed")
         pixels = ((pixels.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)

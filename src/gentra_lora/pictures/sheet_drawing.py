@@ -1,17 +1,24 @@
 """Pictures for people: labelled grids, the sheet of all photos."""
 
 import textwrap
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+
+from gentra_lora.photos.manifest import Row
 
 TILE = 192  # px; smaller pictures are enlarged to it
 GAP, LINE = 4, 15
 HEADING_LINES = 3
 LETTERS = 30  # of a heading's line
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
-def grid(columns, rows, title):
+def grid(
+    columns: Sequence[str], rows: Sequence[tuple[str, Sequence[np.ndarray] | np.ndarray]], title: str
+) -> Image.Image:
     """Return an image of labelled pictures.
 
     Args:
@@ -34,11 +41,11 @@ def grid(columns, rows, title):
     return sheet
 
 
-def _tile(picture):
+def _tile(picture: np.ndarray) -> Image.Image:
     return Image.fromarray(np.asarray(picture)).resize((TILE, TILE), Image.Resampling.LANCZOS)
 
 
-def _fitted(text, width, font):
+def _fitted(text: str, width: float, font: Font) -> str:
     while font.getlength(text) > width:
         text = text.removesuffix("…")[:-1] + "…"
     return text
@@ -49,7 +56,7 @@ SPLIT_COLOURS = {"train": "#d0d0d0", "held_out": "#e07020"}
 FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial.ttf", "arial.ttf")  # where PIL's own lacks the letters
 
 
-def dataset_sheet(rows, folder):
+def dataset_sheet(rows: Sequence[Row], folder: Path) -> Image.Image:
     """Return an image of all photos with their captions; those that are held out are framed and say so.
 
     Args:
@@ -78,7 +85,7 @@ def dataset_sheet(rows, folder):
     return sheet
 
 
-def _font(text):
+def _font(text: str) -> Font:
     """Return PIL's own font, the same everywhere; for letters that it lacks, one of the system's where there is one."""
     if text.isascii():
         return ImageFont.load_default(12)

@@ -1,31 +1,56 @@
 """The pictures of an evaluation as labelled sheets: for the page, and as files for DVC's views of two revisions."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
+import numpy as np
 from PIL import Image
 
+from gentra_lora.pictures.request import PictureRequest
 from gentra_lora.pictures.sheet_drawing import grid
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """Columns with their headings, rows of (label, a picture (H, W, 3), uint8, for each column)."""
+    """Labelled pictures in rows and columns."""
 
     name: str  # of its file
     title: str
     columns: list[str]
-    rows: list[tuple]
+    rows: list[tuple[str, list[np.ndarray]]]  # label, a picture (H, W, 3), uint8, for each column
 
 
-def sheets_of(plan, drawn, strips, steps, scales, photos, real):
+class DrawnPlan(Protocol):
+    """What sheets show of an evaluation's plan: its requests by group and by strength, the photos of the latter."""
+
+    @property
+    def groups(self) -> Mapping[str, Sequence[PictureRequest]]: ...
+
+    @property
+    def strips(self) -> Mapping[float, Sequence[PictureRequest]]: ...
+
+    @property
+    def strip_photos(self) -> Sequence[str]: ...
+
+
+def sheets_of(
+    plan: DrawnPlan,
+    drawn: Mapping[str, Mapping[str, Sequence[np.ndarray]]],
+    strips: Mapping[float, Mapping[str, Sequence[np.ndarray]]],
+    steps: list[tuple[str, list[np.ndarray]]],
+    scales: Sequence[float],
+    photos: Mapping[str, np.ndarray],
+    real: list[np.ndarray],
+) -> list[Sheet]:
     """Return the Sheets "grid", "scales", "img2img" and "drift".
 
     Args:
-        plan: evaluation.Plan.
         drawn: {group: {"adapter", "base"}: pictures}.
         strips: {strength: {"adapter", "base"}: pictures of plan.strip_photos}.
-        steps: [(label, a picture for each of `scales`)].
-        photos: {file name: picture}.
+        steps: (label, a picture for each of `scales`) pairs.
+        photos: by file name.
         real: a real photo for each of the prompts.
     """
     prompts, numbers = first_of_each(plan.groups["prompt"])
@@ -46,19 +71,19 @@ def sheets_of(plan, drawn, strips, steps, scales, photos, real):
     ]
 
 
-def _both(pictures, numbers):
+def _both(pictures: Mapping[str, Sequence[np.ndarray]], numbers: Sequence[int]) -> list[tuple[str, list[np.ndarray]]]:
     return [(name, [pictures[name][n] for n in numbers]) for name in ("base", "adapter")]
 
 
-def first_of_each(requests):
+def first_of_each(requests: Sequence[PictureRequest]) -> tuple[list[str], list[int]]:
     """Return the prompts of requests, each once, and the number of the first request of each."""
-    found = {}
+    found: dict[str, int] = {}
     for number, request in enumerate(requests):
         found.setdefault(request.prompt, number)
     return list(found), list(found.values())
 
 
-def save_sheets(folder, sheets):
+def save_sheets(folder: Path, sheets: Sequence[Sheet]) -> None:
     """Write NAME.png of each sheet, and a file for each picture in the adapter's row of the first one."""
     folder.mkdir(parents=True, exist_ok=True)
     for sheet in sheets:
