@@ -29,7 +29,7 @@ def fuse(unet: torch.nn.Module) -> None:
 
 
 def _forward_of(module: LoraLayer) -> Callable[[torch.Tensor], torch.Tensor]:
-    base: torch.nn.Linear | torch.nn.Conv2d = module.get_base_layer()  # type: ignore[assignment]  # as TARGET_MODULES are
+    base: torch.nn.Linear | torch.nn.Conv2d = module.get_base_layer()  # type: ignore[assignment]  # all targets are
     scale, down, up = module.scaling[NAME], module.lora_A[NAME], module.lora_B[NAME]
     pointwise = isinstance(base, torch.nn.Linear) or base.kernel_size == (1, 1) and base.stride == (1, 1)
     function = _Linear if pointwise else _Convolution

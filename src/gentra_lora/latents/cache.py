@@ -7,15 +7,21 @@ that a kill at any moment leaves no half of one.
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import torch
+from diffusers.models import AutoencoderKL
 from PIL import Image
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
+from transformers import CLIPTextModel, CLIPTokenizer
 
 from gentra_lora.latents.posteriors import encode_photo, encode_prompt, token_ids
 from gentra_lora.photos.crops import crop, crop_boxes
+from gentra_lora.photos.manifest import Row
 from gentra_lora.photos.photo import open_upright, sha256_of, to_pixel_values
 from gentra_lora.whole_file import write_whole
 
@@ -31,9 +37,9 @@ class CropSettings:
     flip: bool
 
 
-def content_of(module):
+def content_of(module: AutoencoderKL | CLIPTextModel) -> str:
     """Return the sha256 of a model's configuration and weights."""
-    config = module.config.to_dict() if hasattr(module.config, "to_dict") else dict(module.config)
+    config = module.config.to_dict() if isinstance(module, CLIPTextModel) else dict(module.config)
     # Where it was loaded from, and by which version of a library, changes no value.
     config = {key: value for key, value in config.items() if not key.startswith("_") and not key.endswith("_version")}
     digest = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode())
@@ -43,7 +49,7 @@ def content_of(module):
     return digest.hexdigest()
 
 
-def key_of(*parts):
+def key_of(*parts: object) -> str:
     """Return the key of anything that JSON can hold, 32 hexadecimal digits."""
     return hashlib.sha256(json.dumps([LAYOUT_VERSION, *parts]).encode()).hexdigest()[:32]
 
@@ -52,21 +58,21 @@ def key_of(*parts):
 class LatentCache:
     """The folder, the models that fill it, and what was done. `used` holds the names of all current files."""
 
-    folder: object
-    vae: torch.nn.Module
-    tokenizer: object
-    text_encoder: torch.nn.Module
+    folder: Path
+    vae: AutoencoderKL
+    tokenizer: CLIPTokenizer
+    text_encoder: CLIPTextModel
     settings: CropSettings
     batch_size: int
-    used: set = field(default_factory=set)
+    used: set[str] = field(default_factory=set)
     encoded: int = 0  # photos
     embedded: int = 0  # captions
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.vae_content, self.text_content = content_of(self.vae), content_of(self.text_encoder)
 
-    def add_photo(self, row, path):
+    def add_photo(self, row: Row, path: Path) -> str:
         """Make sure that a manifest row's file is there; return its key.
 
         The file holds `mean` and `std` (V, 4, H/f, W/f) and `prompt_embeds` (L, D).
@@ -93,7 +99,7 @@ class LatentCache:
         self.write(key, latents, ids)
         return key
 
-    def add_prompt(self, prompt):
+    def add_prompt(self, prompt: str) -> str:
         """Make sure that a file with a prompt's `prompt_embeds` (L, D) is there; return its key."""
         ids = token_ids(self.tokenizer, prompt)
         key = f"prompt-{self._prompt_key(ids)}"
@@ -101,13 +107,13 @@ class LatentCache:
             self.write(key, {}, ids)
         return key
 
-    def write(self, key, latents, ids):
-        """Write a file of `latents`, {name: tensor}, with the prompt_embeds of the token `ids`."""
+    def write(self, key: str, latents: dict[str, torch.Tensor], ids: list[int]) -> None:
+        """Write a file of `latents`, by name, with the prompt_embeds of the token `ids`."""
         tensors = latents | {"prompt_embeds": encode_prompt(self.text_encoder, ids)}
         self.embedded += 1
         write_whole(self.folder / f"{key}.safetensors", lambda path: save_file(tensors, path))
 
-    def holds(self, key):
+    def holds(self, key: str) -> bool:
         """Return whether the file of a key is there and whole."""
         try:
             with safe_open(self.folder / f"{key}.safetensors", "pt"):
@@ -115,24 +121,24 @@ class LatentCache:
         except (OSError, SafetensorError):
             return False
 
-    def write_index(self, rows, empty_prompt, base):
+    def write_index(self, rows: list[dict[str, Any]], empty_prompt: str, base: str) -> None:
         """Write index.json: which file belongs to which photo, and what all share."""
-        factor = self.vae.config.scaling_factor
+        factor = self.vae.config["scaling_factor"]
         index = {"base": base, "scaling_factor": factor, "empty_prompt": empty_prompt, "photos": rows}
         text = json.dumps(index, indent=1, ensure_ascii=False) + "\n"
         write_whole(self.folder / "index.json", lambda path: path.write_text(text, encoding="utf-8"))
 
-    def prune(self, keys):
+    def prune(self, keys: Iterable[str]) -> None:
         """Remove all that is not index.json or the file of one of the keys."""
         wanted = {"index.json", *(f"{key}.safetensors" for key in keys)}
         for path in self.folder.iterdir():
             if path.name not in wanted:
                 path.unlink()
 
-    def _prompt_key(self, ids):
+    def _prompt_key(self, ids: list[int]) -> str:
         return key_of("prompt", ids, self.text_content)
 
-    def _with_another_caption(self, photo_key):
+    def _with_another_caption(self, photo_key: str) -> dict[str, torch.Tensor] | None:
         """Return the mean and std of a file that differs in its caption alone, or None."""
         for path in sorted(self.folder.glob(f"{photo_key}-*.safetensors")):
             if self.holds(path.stem):

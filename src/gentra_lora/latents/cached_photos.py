@@ -3,7 +3,9 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
@@ -24,22 +26,22 @@ class CachedPhotos:
     shapes: list[tuple[int, int, int]]  # (4, H/f, W/f) of each photo's latents: its bucket
     crops: int  # crop variants of each
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.files)
 
-    def read(self, n, crop):
+    def read(self, n: int, crop: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return a crop's posterior mean and std, (4, H/f, W/f) each, and the caption's prompt_embeds (L, D)."""
         with safe_open(self.files[n], "pt") as file:
             mean, std = (file.get_slice(name)[crop] for name in ("mean", "std"))
             return mean, std, file.get_tensor("prompt_embeds")
 
 
-def read_index(folder):
+def read_index(folder: Path) -> dict[str, Any]:
     """Return the index of a latents folder."""
     return json.loads((folder / "index.json").read_text(encoding="utf-8"))
 
 
-def load_split(folder, split):
+def load_split(folder: Path, split: str) -> CachedPhotos:
     """Return the CachedPhotos of a split, in the index's order.
 
     Raises:
@@ -54,7 +56,7 @@ def load_split(folder, split):
     return CachedPhotos(names, digests, files, [shape[1:] for shape in shapes], shapes[0][0])
 
 
-def _shape(path):
+def _shape(path: Path) -> tuple[int, int, int, int]:
     try:
         with safe_open(path, "pt") as file:
             return tuple(file.get_slice("mean").get_shape())
@@ -63,6 +65,6 @@ def _shape(path):
         raise LatentsError(f"{path}: cannot be read ({reason}); run `dvc repro -f cache_latents`") from error
 
 
-def read_empty_prompt(folder):
+def read_empty_prompt(folder: Path) -> torch.Tensor:
     """Return the embeddings (L, D) of the empty prompt."""
     return load_file(folder / f"{read_index(folder)['empty_prompt']}.safetensors")["prompt_embeds"]

@@ -1,6 +1,8 @@
 """Crops of photos -> posterior of the VAE -> scaled latents; captions -> prompt_embeds."""
 
 import torch
+from diffusers.models import AutoencoderKL
+from transformers import CLIPTextModel, CLIPTokenizer
 
 from gentra_lora.errors import InputError
 
@@ -10,7 +12,9 @@ class LatentsError(InputError):
 
 
 @torch.no_grad()
-def encode_photo(vae, pixel_values, file_name, batch_size):
+def encode_photo(
+    vae: AutoencoderKL, pixel_values: torch.Tensor, file_name: str, batch_size: int
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the posterior's mean and std, float32 (V, 4, H/f, W/f) each, of one photo's crops (V, 3, H, W) in [-1, 1].
 
     Crops of different photos never share a batch: which other photos are there could change the last bits.
@@ -28,16 +32,16 @@ def encode_photo(vae, pixel_values, file_name, batch_size):
 
 
 @torch.no_grad()
-def encode_prompt(text_encoder, ids):
+def encode_prompt(text_encoder: CLIPTextModel, ids: list[int]) -> torch.Tensor:
     """Return the text encoder's last hidden state, float32 (L, D), of a prompt's token ids."""
     return text_encoder(torch.tensor([ids], device=text_encoder.device)).last_hidden_state[0].float().cpu().contiguous()
 
 
-def token_ids(tokenizer, prompt):
-    """Return the ids of a prompt, a list filled up or cut to the tokenizer's length."""
+def token_ids(tokenizer: CLIPTokenizer, prompt: str) -> list[int]:
+    """Return the ids of a prompt, filled up or cut to the tokenizer's length."""
     return tokenizer(prompt, padding="max_length", truncation=True).input_ids
 
 
-def draw_latents(mean, std, eps, scaling_factor):
+def draw_latents(mean: torch.Tensor, std: torch.Tensor, eps: torch.Tensor, scaling_factor: float) -> torch.Tensor:
     """Return scaled latents (B, 4, H/f, W/f) drawn from the posterior with standard normal eps."""
     return (mean + std * eps) * scaling_factor
