@@ -37,3 +37,8 @@ def test_best_weights_are_copied_only_where_they_are_kept():
         run.run_step()
         run.kept.note(run.step, 0.5)
         assert (run.kept.best["adapter"] is None) == (keep == "last")
+
+
+def test_best_weights_are_refused_before_a_held_out_loss():
+    with pytest.raises(RuntimeError, match="no held-out loss was measured"):
+        training(keep="best").kept.final()

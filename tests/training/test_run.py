@@ -255,6 +255,11 @@ def test_lora_dropout_changes_the_step_and_reads_no_random_state():
     assert one.history[2]["loss"] != plain.history[2]["loss"]
 
 
+def test_prior_weight_without_class_pictures_is_refused():
+    with pytest.raises(TrainingError, match="train.prior_weight: 0.5 needs pictures"):
+        training(prior_weight=0.5).run_step()
+
+
 def test_class_pictures_add_their_weighted_loss_and_gradients():
     class_photos = dataclasses.replace(cached_photos(3, crops=1), file_names=["c1", "c2", "c3"])
     plain, both = training(lr_warmup_steps=0), training(None, class_photos, prior_weight=0.5, lr_warmup_steps=0)

@@ -62,7 +62,7 @@ class PictureBatch:
         if hasattr(self.scheduler, "set_begin_index"):  # DDIM keeps no place
             self.scheduler.set_begin_index(len(self.scheduler.timesteps) - len(self.timesteps))
         timesteps = self.timesteps[:1].repeat(len(noise))
-        return self.scheduler.add_noise(photos, noise, timesteps)  # type: ignore[arg-type]  # not IntTensor alone
+        return self.scheduler.add_noise(photos, noise, timesteps)  # type: ignore[arg-type]  # int64 is taken
 
     @property
     def done(self) -> bool:

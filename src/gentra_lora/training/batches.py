@@ -1,10 +1,13 @@
 """What the denoiser is given: cached posteriors and captions, with a step's random choices applied."""
 
 from dataclasses import dataclass, fields
+from typing import Protocol, Self
 
 import torch
 
+from gentra_lora.latents.cached_photos import CachedPhotos
 from gentra_lora.latents.posteriors import draw_latents
+from gentra_lora.training.sampling import Draw
 
 
 @dataclass(frozen=True)
@@ -16,17 +19,26 @@ class Batch:
     timesteps: torch.Tensor  # int64 (B,)
     prompt_embeds: torch.Tensor  # (B, L, D)
 
-    def to(self, device):
+    def to(self, device: torch.device) -> Self:
         """Return the batch on a device."""
-        return Batch(*(getattr(self, part.name).to(device) for part in fields(self)))
+        return type(self)(*(getattr(self, part.name).to(device) for part in fields(self)))
 
 
-def micro_batch(data, photos, draw, chosen):
+class SharedData(Protocol):
+    """What all batches of a training share."""
+
+    @property
+    def empty_prompt(self) -> torch.Tensor: ...  # (L, D)
+
+    @property
+    def scaling_factor(self) -> float: ...
+
+
+def micro_batch(data: SharedData, photos: CachedPhotos, draw: Draw, chosen: torch.Tensor) -> Batch:
     """Return the Batch of the samples `chosen`, int64 (B,), of a Draw.
 
     Args:
-        data: TrainingData, for the empty prompt and the scaling factor.
-        photos: the CachedPhotos that the Draw was made for.
+        photos: those that the Draw was made for.
     """
     pairs = zip(draw.photos[chosen].tolist(), draw.crops[chosen].tolist(), strict=True)
     read = [photos.read(n, crop) for n, crop in pairs]

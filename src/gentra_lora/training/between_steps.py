@@ -4,14 +4,15 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gentra_lora.adapter.file import kohya_tensors
+from gentra_lora.adapter.file import Tensors, kohya_tensors
 from gentra_lora.adapter.lora import lora_modules
 from gentra_lora.adapter.provenance import with_result
 from gentra_lora.errors import first_line
+from gentra_lora.latents.cached_photos import CachedPhotos
 from gentra_lora.training.checkpoint import save_checkpoint
 from gentra_lora.training.held_out import banded, held_out_errors
 from gentra_lora.training.progress import Progress
-from gentra_lora.training.run import Training
+from gentra_lora.training.run import StepEntry, Training
 from gentra_lora.training.samples import Samples
 
 
@@ -20,20 +21,20 @@ class BetweenSteps:
     """The duties; none of them changes a weight of the training or a random choice."""
 
     training: Training
-    held_out: object  # CachedPhotos
+    held_out: CachedPhotos
     checkpoints: Path
     samples: Samples | None
-    metadata: dict
+    metadata: dict[str, str]
     progress: Progress
     saved: float = field(default_factory=time.monotonic)
 
-    def measure_base(self):
+    def measure_base(self) -> None:
         """Measure the base's own held-out loss, before the first step."""
         if self.training.step == 0:
             self.base = self._measure()
             self.progress.show(f"step 0: held-out loss {self.base['whole']:.4f}, the base's own")
 
-    def after(self, entry):
+    def after(self, entry: StepEntry) -> None:
         """Do what is due after a step; `entry` is its entry in the history."""
         training, config = self.training, self.training.config
         last = training.step == config.steps
@@ -50,32 +51,32 @@ class BetweenSteps:
         if last or training.stop or minutes > config.checkpoint_minutes or training.step % config.checkpoint_every == 0:
             self._save()
 
-    def _measure(self):
+    def _measure(self) -> dict[str, float]:
         """Return {"whole": the mean held-out loss, and those of its bands}."""
         training = self.training
         with training.kept.in_place():
             factor = training.data.scaling_factor
             return banded(held_out_errors(training.unet, training.noise_scheduler, self.held_out, factor))
 
-    def _tell(self, what, failure):
+    def _tell(self, what: str, failure: Exception | None) -> None:
         if failure:
             reason = f"{type(failure).__name__}: {first_line(failure)}"
             self.progress.show(f"step {self.training.step}: no {what} ({reason}); training goes on")
 
-    def _adapter(self):
+    def _adapter(self) -> tuple[Tensors, dict[str, str]]:
         """Return the tensors of the adapter as it is, and its header."""
         training = self.training
         with training.kept.in_place():
             tensors = kohya_tensors(lora_modules(training.unet), training.config.lora_alpha)
         return tensors, result_of(training, self.metadata)
 
-    def _save(self):
+    def _save(self) -> None:
         training, kept = self.training, self.training.config.checkpoints_kept
         save_checkpoint(self.checkpoints, training.step, training.state(), *self._adapter(), kept)
         self.saved = time.monotonic()
 
 
-def result_of(training, metadata):
+def result_of(training: Training, metadata: dict[str, str]) -> dict[str, str]:
     """Return the header with the training's steps and last held-out loss, or the best one's where that is kept."""
     history, steps = training.history, training.step
     held_out = [entry["held_out"]["whole"] for entry in history if "held_out" in entry]

@@ -4,12 +4,14 @@ import hashlib
 import json
 import os
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import Any
 
 import torch
 
-from gentra_lora.adapter.file import write_adapter
+from gentra_lora.adapter.file import Tensors, write_adapter
 from gentra_lora.errors import InputError, first_line
 from gentra_lora.whole_file import write_whole
 
@@ -18,7 +20,7 @@ class CheckpointError(InputError):
     """A checkpoint that cannot be written; the message names the file and the way out."""
 
 
-def checkpoint_folder(values):
+def checkpoint_folder(values: Mapping[str, Any]) -> Path:
     """Return the folder for a run: GENTRA_CHECKPOINTS or checkpoints/, then a hash of all that changes the result.
 
     A changed parameter or photo gives another folder, so that a run resumes only its own checkpoints.
@@ -27,7 +29,7 @@ def checkpoint_folder(values):
     return Path(os.environ.get("GENTRA_CHECKPOINTS", "checkpoints")) / digest[:16]
 
 
-def check_writable(folder):
+def check_writable(folder: Path) -> None:
     """Make a folder and write to it once, so that a run does not fail hours later.
 
     Raises:
@@ -41,7 +43,9 @@ def check_writable(folder):
         raise InputError(f"{folder}: cannot be written ({error.strerror}); free it or name another place") from error
 
 
-def save_checkpoint(folder, step, state, tensors, metadata, kept):
+def save_checkpoint(
+    folder: Path, step: int, state: Mapping[str, Any], tensors: Tensors, metadata: dict[str, str], kept: int
+) -> None:
     """Write the state as of `step` finished steps, and beside it the adapter as of then, a file for any program.
 
     A kill or an error at any moment leaves the previous checkpoint valid; the state is written last and counts.
@@ -65,14 +69,14 @@ def save_checkpoint(folder, step, state, tensors, metadata, kept):
     remove_old(folder, kept)
 
 
-def remove_old(folder, kept):
+def remove_old(folder: Path, kept: int) -> None:
     """Keep the newest `kept` checkpoints alone."""
     for old in sorted(folder.glob("step-*.pt"))[:-kept]:
         old.unlink()
         old.with_suffix(".safetensors").unlink(missing_ok=True)
 
 
-def newest_checkpoint(folder):
+def newest_checkpoint(folder: Path) -> dict[str, Any] | None:
     """Return the newest state that can be read, or None; one that cannot is named in the output and passed over."""
     for path in sorted(folder.glob("step-*.pt"), reverse=True):
         try:

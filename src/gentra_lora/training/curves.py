@@ -1,6 +1,9 @@
 """DVCLive's curves as the points of an inline SVG drawing."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 WIDTH, HEIGHT = 640, 260  # units of the drawing, which is scaled to the page
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 12, 28  # room for the axes
@@ -15,7 +18,7 @@ class Curve:
     points: list[tuple[int, float]]
 
 
-def read_curve(path, label):
+def read_curve(path: Path, label: str) -> Curve | None:
     """Return the Curve in a DVCLive file, or None where there is none."""
     if not path.exists():
         return None
@@ -23,11 +26,11 @@ def read_curve(path, label):
     return Curve(label, [(int(step), float(value)) for step, value in lines[1:]])
 
 
-def chart(curves, marked):
+def chart(curves: Sequence[Curve], marked: int) -> dict[str, Any]:
     """Return what a template needs to draw curves: lines, ticks of both axes, and the place of a marked step.
 
     Args:
-        curves: non-empty list of Curve.
+        curves: at least one.
         marked: a step.
     """
     steps = [step for curve in curves for step, _ in curve.points] + [marked]
@@ -50,9 +53,9 @@ def chart(curves, marked):
     }
 
 
-def _scale(low, high, start, end):
+def _scale(low: float, high: float, start: float, end: float) -> Callable[[float], float]:
     return lambda value: start + (end - start) * ((value - low) / (high - low) if high > low else 0.5)
 
 
-def _ticks(low, high):
+def _ticks(low: float, high: float) -> list[float]:
     return [low + (high - low) * n / TICKS for n in range(TICKS + 1)]

@@ -1,6 +1,9 @@
 """SIGTERM and Ctrl-C noted, so that work ends where its state can be saved."""
 
 import signal
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, Self
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -11,24 +14,24 @@ class Interruption:
     Colab and schedulers send SIGTERM before they take a machine away; Ctrl-C sends SIGINT.
     """
 
-    def __init__(self):
-        self.number = None
-        self._before = {}
+    def __init__(self) -> None:
+        self.number: int | None = None
+        self._before: dict[signal.Signals, Callable[[int, FrameType | None], Any] | int | None] = {}
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self._before = {number: signal.signal(number, self._note) for number in SIGNALS}
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
     @property
-    def name(self):
+    def name(self) -> str | None:
         """What was received, such as "SIGTERM"; None before."""
         return signal.Signals(self.number).name if self.number else None
 
-    def _note(self, number, _):
+    def _note(self, number: int, _: FrameType | None) -> None:
         if self.number:
             raise KeyboardInterrupt
         self.number = number

@@ -1,10 +1,22 @@
 """Which of a training's weights are measured and exported: the live ones or their mean, of the last or best step."""
 
 import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any, TypedDict
 
+import torch
+from diffusers.models import UNet2DConditionModel
 from diffusers.training_utils import EMAModel
 
 from gentra_lora.adapter.lora import LoraModule, lora_modules
+
+
+class Best(TypedDict):
+    """The lowest held-out loss so far."""
+
+    step: int
+    held_out: float
+    adapter: dict[str, list[torch.Tensor]] | None  # {module path: [down, up]}, where the best step's is kept
 
 
 class KeptWeights:
@@ -17,19 +29,21 @@ class KeptWeights:
         keep: "last", or "best" for those of the lowest held-out loss.
     """
 
-    def __init__(self, unet, trainable, ema_decay, keep):
+    def __init__(
+        self, unet: UNet2DConditionModel, trainable: list[torch.nn.Parameter], ema_decay: float | None, keep: str
+    ) -> None:
         self.unet, self.trainable, self.keep = unet, trainable, keep
         self.ema = EMAModel(trainable, ema_decay, foreach=True) if ema_decay else None
-        self.best = None  # step, held_out and, where it is kept, the adapter of the lowest held-out loss
+        self.best: Best | None = None
 
-    def average(self):
+    def average(self) -> None:
         """Take the weights of a finished update into the mean."""
         if self.ema:
             self.ema.step(self.trainable)
 
     @contextlib.contextmanager
-    def in_place(self):
-        """A context, not to be nested, in which the denoiser has the weights to measure: the mean, if there is one."""
+    def in_place(self) -> Iterator[None]:
+        """Give the denoiser the weights to measure, the mean if there is one; not to be nested."""
         if self.ema:
             self.ema.store(self.trainable)
             self.ema.copy_to(self.trainable)
@@ -39,29 +53,32 @@ class KeptWeights:
             if self.ema:
                 self.ema.restore(self.trainable)
 
-    def note(self, step, held_out):
+    def note(self, step: int, held_out: float) -> None:
         """Remember the step, and where they are to be kept the weights, of the lowest held-out loss."""
         if self.best is None or held_out < self.best["held_out"]:
             adapter = self._copy() if self.keep == "best" else None
             self.best = {"step": step, "held_out": held_out, "adapter": adapter}
 
-    def final(self):
-        """Return {module path: LoraModule}, copies of the weights to export."""
-        adapter = self.best["adapter"] if self.keep == "best" else self._copy()
+    def final(self) -> dict[str, LoraModule]:
+        """Return copies of the weights to export, by module path."""
+        best = self.best["adapter"] if self.best else None
+        adapter = best if self.keep == "best" else self._copy()
+        if adapter is None:
+            raise RuntimeError("no held-out loss was measured, so that no step is the best one")
         return {name: LoraModule(*factors) for name, factors in adapter.items()}
 
-    def _copy(self):
+    def _copy(self) -> dict[str, list[torch.Tensor]]:
         with self.in_place():
             modules = lora_modules(self.unet)
             return {
                 name: [module.down.detach().clone(), module.up.detach().clone()] for name, module in modules.items()
             }
 
-    def state(self):
+    def state(self) -> dict[str, Any]:
         """Return what a checkpoint keeps."""
         return {"ema": self.ema.state_dict() if self.ema else None, "best": self.best}
 
-    def restore(self, saved, device):
+    def restore(self, saved: Mapping[str, Any], device: torch.device) -> None:
         """Continue from a checkpoint's state."""
         self.best = saved["best"]
         if self.ema:

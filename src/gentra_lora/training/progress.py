@@ -1,6 +1,8 @@
 """What a person sees of a training: a bar, lines of text, and DVCLive's curves."""
 
 import time
+from pathlib import Path
+from typing import Self
 
 import psutil
 import torch
@@ -8,18 +10,20 @@ from dvclive import Live
 from tqdm import tqdm
 
 from gentra_lora.training.held_out import BANDS
+from gentra_lora.training.run import StepEntry, Training
 
 SMOOTHING = 0.95  # of the loss in the bar; a single step's says little
 
 
 class Progress:
-    """A context around a training; `training` is asked for its history, `folder` is DVCLive's.
+    """A context around a training; `folder` is DVCLive's.
 
     Curves hold what a resumed run repeats exactly; speed and memory are shown, not kept.
     """
 
-    def __init__(self, training, folder):
-        self.training, self.smoothed = training, None
+    def __init__(self, training: Training, folder: Path) -> None:
+        self.training = training
+        self.smoothed: float | None = None
         self.first, self.started = training.step, time.monotonic()
         self.live = Live(str(folder), dvcyaml=None, save_dvc_exp=False, report=None, monitor_system=False)
         self.bar = tqdm(
@@ -31,20 +35,20 @@ class Progress:
             disable=None,  # where nobody watches
         )
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         for step, entry in enumerate(self.training.history):
             self._log(step, entry)
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.bar.close()
         self.live.end()
 
-    def show(self, line):
+    def show(self, line: str) -> None:
         """Print a line above the bar."""
         self.bar.write(line)
 
-    def step_done(self, entry):
+    def step_done(self, entry: StepEntry) -> None:
         """Log the last step's values and move the bar."""
         self._log(self.training.step - 1, entry)
         loss = entry["loss"]
@@ -59,12 +63,12 @@ class Progress:
         if "held_out" in entry:
             self.show(self.line(entry["held_out"]["whole"]))
 
-    def line(self, held_out):
+    def line(self, held_out: float) -> str:
         """Return a line that says how far training is and how well it does."""
         training = self.training
         steps, done = training.config.steps, training.step - self.first
-        losses = [entry["loss"] for entry in training.history[-training.config.held_out_every :]]
-        losses = [loss for loss in losses if loss is not None] or [float("nan")]
+        recent = [entry["loss"] for entry in training.history[-training.config.held_out_every :]]
+        losses = [loss for loss in recent if loss is not None] or [float("nan")]
         share = held_out / training.history[0]["held_out_base"]["whole"]
         pace = (time.monotonic() - self.started) / done
         return (
@@ -73,12 +77,13 @@ class Progress:
             f"{memory_gb():.1f} GB" + (f", {training.skipped} updates left out" if training.skipped else "")
         )
 
-    def _log(self, step, entry):
+    def _log(self, step: int, entry: StepEntry) -> None:
         """Write one step's values as curves."""
         self.live.step = step + 1
-        for name in ("loss", "grad_norm", "learning_rate"):
-            if entry[name] is not None:
-                self.live.log_metric(f"train/{name}", entry[name])
+        values = {"loss": entry["loss"], "grad_norm": entry["grad_norm"], "learning_rate": entry["learning_rate"]}
+        for name, value in values.items():
+            if value is not None:
+                self.live.log_metric(f"train/{name}", value)
         if "held_out" in entry:
             base = self.training.history[0]["held_out_base"]
             self.live.log_metric("train/held_out", entry["held_out"]["whole"])
@@ -88,7 +93,7 @@ class Progress:
             self.live.make_summary()
 
 
-def memory_gb():
+def memory_gb() -> float:
     """Return the memory in use, in GB: of the GPU, where there is one, the most so far; else this process's."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 1e9

@@ -2,19 +2,25 @@
 
 import math
 import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any, NotRequired, TypedDict
 
 import torch
 from accelerate import Accelerator
+from diffusers.models import UNet2DConditionModel
+from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 
 from gentra_lora.adapter.fused import fuse
 from gentra_lora.adapter.lora import attach_adapter, flatten
 from gentra_lora.errors import InputError
+from gentra_lora.latents.cached_photos import CachedPhotos
 from gentra_lora.training.batches import micro_batch
+from gentra_lora.training.config import TrainConfig
 from gentra_lora.training.denoising import denoising_loss, loss_weights, target_of
 from gentra_lora.training.kept_weights import KeptWeights
 from gentra_lora.training.optimizers import make_lr_scheduler, make_optimizer
-from gentra_lora.training.sampling import draw_step, seed_of
+from gentra_lora.training.sampling import Draw, draw_step, seed_of
 
 MOST_SKIPPED = 10  # updates in a row; loss scaling leaves out a few at its start
 
@@ -25,36 +31,43 @@ class TrainingError(InputError):
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What training sees: CachedPhotos, the empty prompt's embeddings (L, D) and the VAE's scaling factor.
+    """What training sees."""
 
-    `class_photos` are CachedPhotos of what the base draws for the class noun, for prior preservation, or None.
-    """
+    photos: CachedPhotos
+    empty_prompt: torch.Tensor  # (L, D)
+    scaling_factor: float  # of the VAE
+    class_photos: CachedPhotos | None = None  # what the base draws for the class noun, for prior preservation
 
-    photos: object
-    empty_prompt: torch.Tensor
-    scaling_factor: float
-    class_photos: object = None
+
+class StepEntry(TypedDict):
+    """What is known of a step; the loss and the gradient's norm are None where the update was left out."""
+
+    loss: float | None
+    grad_norm: float | None
+    learning_rate: float
+    held_out: NotRequired[dict[str, float]]  # see held_out.banded
+    held_out_base: NotRequired[dict[str, float]]  # the base's own, in the first step's entry
 
 
 @dataclass
 class Training:
     """The adapter in the making.
 
-    `config` holds the fields of params.yaml's train block. The denoiser is frozen in the compute dtype; the adapter's
-    weights are float32. With several processes each takes its share of every batch, and all hold the same weights.
+    The denoiser is frozen in the compute dtype; the adapter's weights are float32. With several processes each takes
+    its share of every batch, and all hold the same weights.
     """
 
-    unet: torch.nn.Module
-    noise_scheduler: object
+    unet: UNet2DConditionModel
+    noise_scheduler: DDPMScheduler
     data: TrainingData
-    config: object
+    config: TrainConfig
     accelerator: Accelerator
     step: int = 0
-    history: list = field(default_factory=list)  # one dict a step
-    stop_asked: object = bool  # a function: whether this process was asked to stop
+    history: list[StepEntry] = field(default_factory=list)
+    stop_asked: Callable[[], object] = bool  # whether this process was asked to stop
     stop: bool = False  # whether, at the end of the last step, any process was
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         config, self.device = self.config, self.accelerator.device
         if config.batch_size < self.accelerator.num_processes:
             processes = self.accelerator.num_processes
@@ -71,7 +84,7 @@ class Training:
         self.optimizer = self.accelerator.prepare_optimizer(optimizer)
         self.kept = KeptWeights(self.unet, self.trainable, config.ema_decay, config.keep)
 
-    def run_step(self):
+    def run_step(self) -> StepEntry:
         """One optimizer update; appends to the history and returns the new entry.
 
         A loss or gradient that is not finite reaches no weight: the update is left out, and its values are None.
@@ -82,11 +95,10 @@ class Training:
         if self._first.data_ptr() != self.trainable[0].data_ptr():
             raise RuntimeError("the denoiser was moved after its adapter was flattened: training would change nothing")
         draw = self._draw(self.data.photos, self.config.seed)
-        loss = self._add_gradients(draw, 1.0)
+        share = self._add_gradients(self.data.photos, draw, 1.0)
         if self.config.prior_weight:
-            class_draw = self._draw(self.data.class_photos, f"class {self.config.seed}")
-            loss = loss + self._add_gradients(class_draw, self.config.prior_weight, self.data.class_photos)
-        loss = self._sum_over_processes(loss)
+            share = share + self._add_prior_gradients()
+        loss = self._sum_over_processes(share)
         grad_norm = float(self.accelerator.clip_grad_norm_(self.trainable, self.config.max_grad_norm))
         finite = math.isfinite(loss) and math.isfinite(grad_norm)
         if finite or self.accelerator.scaler:  # the scaler leaves the update out by itself, and lowers its scale
@@ -94,21 +106,25 @@ class Training:
         if finite:
             self.kept.average()
         self.optimizer.zero_grad(set_to_none=False)
-        entry = {"loss": loss, "grad_norm": grad_norm} if finite else {"loss": None, "grad_norm": None}
-        self.history.append(entry | {"learning_rate": self.lr_scheduler.get_last_lr()[0]})
+        entry: StepEntry = {
+            "loss": loss if finite else None,
+            "grad_norm": grad_norm if finite else None,
+            "learning_rate": self.lr_scheduler.get_last_lr()[0],
+        }
+        self.history.append(entry)
         self._refuse_if_hopeless(loss, grad_norm, draw)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # torch takes a first update left out for a wrong order
             self.lr_scheduler.step()
         self.step += 1
-        return self.history[-1]
+        return entry
 
     @property
-    def skipped(self):
+    def skipped(self) -> int:
         """How many updates were left out."""
         return sum(entry["loss"] is None for entry in self.history)
 
-    def _refuse_if_hopeless(self, loss, grad_norm, draw):
+    def _refuse_if_hopeless(self, loss: float, grad_norm: float, draw: Draw) -> None:
         recent = self.history[-MOST_SKIPPED:]
         if len(recent) == MOST_SKIPPED and all(entry["loss"] is None for entry in recent):
             names = ", ".join(self.data.photos.file_names[n] for n in draw.photos.tolist())
@@ -118,18 +134,26 @@ class Training:
                 "lower train.learning_rate, or set base.mixed_precision to no"
             )
 
-    def _draw(self, photos, seed):
+    def _draw(self, photos: CachedPhotos, seed: int | str) -> Draw:
         batch = self.config.batch_size * self.config.gradient_accumulation_steps
-        total = self.noise_scheduler.config.num_train_timesteps
+        total = self.noise_scheduler.config["num_train_timesteps"]
         return draw_step(seed, self.step, batch, photos, self.config, total)
 
-    def _add_gradients(self, draw, weight, photos=None):
+    def _add_prior_gradients(self) -> torch.Tensor:
+        """Add those of the class pictures, as `_add_gradients` does."""
+        photos, weight = self.data.class_photos, self.config.prior_weight
+        if photos is None:
+            raise TrainingError(f"train.prior_weight: {weight:g} needs pictures; set cache_latents.class_pictures")
+        return self._add_gradients(photos, self._draw(photos, f"class {self.config.seed}"), weight)
+
+    def _add_gradients(self, photos: CachedPhotos, draw: Draw, weight: float) -> torch.Tensor:
         """Add the gradients of this process's share of a step's samples; return its share of the loss."""
-        config, loss = self.config, 0.0
+        config, loss = self.config, torch.zeros((), device=self.device)
         for chunk in torch.arange(len(draw.photos)).split(config.batch_size):
             mine = chunk[self.accelerator.process_index :: self.accelerator.num_processes]
-            batch = micro_batch(self.data, photos or self.data.photos, draw, mine).to(self.device)
-            noisy_latents = self.noise_scheduler.add_noise(batch.latents, batch.noise, batch.timesteps)
+            batch = micro_batch(self.data, photos, draw, mine).to(self.device)
+            noise, timesteps = batch.noise, batch.timesteps
+            noisy_latents = self.noise_scheduler.add_noise(batch.latents, noise, timesteps)  # type: ignore[arg-type]
             if config.lora_dropout:  # the only use of the global random state: the same after a resume
                 torch.manual_seed(seed_of(config.seed, "lora dropout", self.step, *mine.tolist()))
             with self.accelerator.autocast():
@@ -143,19 +167,19 @@ class Training:
             loss = loss + share.detach()
         return loss
 
-    def _sum_over_processes(self, loss):
+    def _sum_over_processes(self, loss: torch.Tensor) -> float:
         """Sum gradients and loss over the processes, in one message; return the loss as a float."""
         if self.accelerator.num_processes == 1:
             self.stop = bool(self.stop_asked())
             return float(loss)
-        (gradient,) = (parameter.grad for parameter in self.trainable)
+        (gradient,) = (parameter.grad for parameter in self.trainable if parameter.grad is not None)
         extra = torch.stack([loss.float(), torch.tensor(float(bool(self.stop_asked())), device=self.device)])
         message = self.accelerator.reduce(torch.cat([extra, gradient]), "sum")
         gradient.copy_(message[2:])
         self.stop = bool(message[1])
         return float(message[0])
 
-    def state(self):
+    def state(self) -> dict[str, Any]:
         """Return what a checkpoint keeps; the random state is not part of it, see sampling.py."""
         scaler = self.accelerator.scaler
         return {
@@ -168,7 +192,7 @@ class Training:
         }
 
     @torch.no_grad()
-    def restore(self, saved):
+    def restore(self, saved: Mapping[str, Any]) -> None:
         """Continue from a checkpoint's state, after its last finished step."""
         for parameter, values in zip(self.trainable, saved["adapter"], strict=True):
             parameter.copy_(values)

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
 
-from gentra_lora.adapter.file import write_adapter
+from gentra_lora.adapter.file import Tensors, write_adapter
 from gentra_lora.pictures.sampling_pipeline import Settings, generate
 from gentra_lora.pictures.sheet_drawing import grid
+from gentra_lora.training.run import Training
 
 NUM_INFERENCE_STEPS = 20
 
@@ -21,7 +23,7 @@ class Samples:
     """
 
     every: int  # steps
-    pipeline: object  # with the denoiser that is trained
+    pipeline: StableDiffusionPipeline  # with the denoiser that is trained
     prompts: list[str]
     seed: int
     settings: Settings
@@ -29,13 +31,13 @@ class Samples:
     folder: Path
     adapters: Path
 
-    def show_earlier(self, step):
+    def show_earlier(self, step: int) -> None:
         """Copy what is kept of the steps up to `step`, made before the run was interrupted."""
         for path in sorted([*self.kept.glob("step-*.png"), *self.kept.glob("step-*.safetensors")]):
             if int(path.stem.removeprefix("step-")) <= step:
                 self._copy(path)
 
-    def draw(self, training):
+    def draw(self, training: Training) -> Exception | None:
         """Draw a sheet and return None, or the reason where that failed: training must not end for a picture.
 
         No random state is read or changed, and the denoiser is left as it was.
@@ -54,7 +56,7 @@ class Samples:
             unet.train()
         return None
 
-    def keep_adapter(self, step, tensors, metadata):
+    def keep_adapter(self, step: int, tensors: Tensors, metadata: dict[str, str]) -> OSError | None:
         """Write the adapter as of a step, for a later look at what each step changed; see adapter/file.py.
 
         Returns None, or the reason where that failed.
@@ -67,7 +69,7 @@ class Samples:
             return error
         return None
 
-    def _copy(self, path):
+    def _copy(self, path: Path) -> None:
         folder = self.folder if path.suffix == ".png" else self.adapters
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, folder)

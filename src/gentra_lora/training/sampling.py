@@ -1,23 +1,27 @@
 """What training step n sees: pure functions of (seed, step), so that a resumed run continues exactly."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 
+from gentra_lora.latents.cached_photos import CachedPhotos
 
-def seed_of(*parts):
+
+def seed_of(*parts: object) -> int:
     """Return a seed made of all `parts`, the same on every machine."""
     digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 
 
-def generator_for(*parts):
+def generator_for(*parts: object) -> torch.Generator:
     """Return a CPU generator seeded by all `parts`."""
     return torch.Generator().manual_seed(seed_of(*parts))
 
 
-def photos_of_step(seed, step, batch_size, shapes):
+def photos_of_step(seed: int | str, step: int, batch_size: int, shapes: Sequence[tuple[int, int, int]]) -> torch.Tensor:
     """Return the photo numbers of a step, int64 (batch_size,): photos of one shape, a bucket, never mixed.
 
     In every len(shapes) steps a bucket comes up once for each of its photos, in random order. Within a bucket each
@@ -42,7 +46,7 @@ def photos_of_step(seed, step, batch_size, shapes):
     return torch.tensor([members[orders[place // len(members)][place % len(members)]] for place in places])
 
 
-def draw_timesteps(kind, seed, step, batch_size, num_train_timesteps):
+def draw_timesteps(kind: str, seed: int | str, step: int, batch_size: int, num_train_timesteps: int) -> torch.Tensor:
     """Return int64 (batch_size,) timesteps, each as likely as any other.
 
     Args:
@@ -69,13 +73,24 @@ class Draw:
     caption_dropped: torch.Tensor  # bool (B,)
 
 
-def draw_step(seed, step, batch_size, photos, config, num_train_timesteps):
-    """Return the Draw of a step over CachedPhotos.
+class DrawConfig(Protocol):
+    """What shapes the random choices, as in params.yaml's train block.
 
-    Args:
-        config: has `timesteps`, `noise_offset` and `caption_dropout` of params.yaml's train block. The noise offset
-            shifts each channel of the noise as a whole, so that pictures may be darker or brighter than the mean.
+    The noise offset shifts each channel of the noise as a whole, so that pictures may be darker or brighter than the
+    mean.
     """
+
+    noise_offset: float
+    caption_dropout: float
+
+    @property
+    def timesteps(self) -> str: ...
+
+
+def draw_step(
+    seed: int | str, step: int, batch_size: int, photos: CachedPhotos, config: DrawConfig, num_train_timesteps: int
+) -> Draw:
+    """Return the Draw of a step over cached photos."""
     chosen = photos_of_step(seed, step, batch_size, photos.shapes)
     shape = (batch_size, *photos.shapes[chosen[0]])
     noise = torch.randn(shape, generator=generator_for(seed, "noise", step))

@@ -1,16 +1,22 @@
 """The adapters that a training left on its way, for a sheet of what each step changed."""
 
+from pathlib import Path
+
 from gentra_lora.adapter.file import read_adapter
+from gentra_lora.adapter.rows import Factors
+from gentra_lora.pictures.engine import PictureEngine
 
 MOST_STEPS = 5
 
 
-def step_adapters(folder, engine, factors, kept):
-    """Return [(label, factors)], in rising order of steps, the kept one last.
+def step_adapters(
+    folder: Path, engine: PictureEngine, factors: dict[str, Factors], kept: int
+) -> list[tuple[str, dict[str, Factors]]]:
+    """Return (label, factors) pairs, in rising order of steps, the kept one last.
 
     Args:
         folder: holds step-NNNNNNN.safetensors, or does not exist.
-        engine: PictureEngine that they are for.
+        engine: that they are for.
         factors: of the kept adapter.
         kept: its step.
     """
@@ -20,7 +26,7 @@ def step_adapters(folder, engine, factors, kept):
     return [*found, (f"step {kept}, kept", factors)]
 
 
-def spread(values, most):
+def spread(values: list[int], most: int) -> list[int]:
     """Return at most `most` of the values, evenly spread, the first and the last among them."""
     if len(values) <= most:
         return values
