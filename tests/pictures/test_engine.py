@@ -237,3 +237,8 @@ def test_preview_of_broken_latents_is_a_picture_still(engine):
 
 def test_values_become_the_nearest_levels():
     assert to_uint8(np.array([-0.1, 0.0, 0.5, 0.9999, 1.2])).tolist() == [0, 0, 128, 255, 255]
+
+
+def test_strength_without_a_photo_is_refused(engine):
+    with pytest.raises(GenerationError, match="strength: 0.5 redraws a photo, and there is none"):
+        engine.start([request(strength=0.5)])

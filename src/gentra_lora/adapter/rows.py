@@ -72,7 +72,7 @@ class RowAdapter:
             self._modules[name].__dict__.pop("forward", None)
         self.factors = factors
         self._merged, self._merged_scale = {}, None
-        for name in factors:
+        for name in factors:  # on the module itself, before that of its class
             self._modules[name].forward = self._forward_of(name)  # type: ignore[method-assign, assignment]
 
     @torch.no_grad()
@@ -99,6 +99,7 @@ class RowAdapter:
 
     def _forward_of(self, name: str) -> Callable[[torch.Tensor], torch.Tensor]:
         module, of = self._modules[name], self.factors[name]
+        # Of the module's own class, which mypy cannot know.
         base_forward: Callable[[Adapted, torch.Tensor], torch.Tensor] = type(module).forward  # type: ignore[assignment]
 
         def forward(x: torch.Tensor) -> torch.Tensor:

@@ -53,7 +53,7 @@ class PictureEngine:
         """Return the PictureBatch of requests of one `batch_key`.
 
         Raises:
-            GenerationError: a prompt is too long for the text encoder.
+            GenerationError: a prompt is too long for the text encoder, or there is a strength and no photo.
         """
         first = requests[0]
         embeds = torch.stack([self.embed(request.prompt) for request in requests])
@@ -82,9 +82,14 @@ class PictureEngine:
 
     @torch.no_grad()
     def encode(self, request: PictureRequest) -> torch.Tensor:
-        """Return a request's photo, its centre at the request's size, as scaled latents (1, 4, H/f, W/f)."""
-        photo = fitted(request.photo, request.width, request.height)  # type: ignore[arg-type]  # with strength, a photo
-        pixel_values = to_pixel_values(photo).to(self.device)
+        """Return a request's photo, its centre at the request's size, as scaled latents (1, 4, H/f, W/f).
+
+        Raises:
+            GenerationError: it has none.
+        """
+        if request.photo is None:
+            raise GenerationError(f"strength: {request.strength} redraws a photo, and there is none; give one")
+        pixel_values = to_pixel_values(fitted(request.photo, request.width, request.height)).to(self.device)
         return self.vae.encode(pixel_values).latent_dist.mean * self.vae.config["scaling_factor"]
 
     @torch.no_grad()
