@@ -8,14 +8,15 @@ from importlib.metadata import PackageNotFoundError, version
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
 
-def _hide_old_torchao():
+def _hide_old_torchao() -> None:
     """Let no library see a torchao that peft refuses, such as the one in Colab's image: nothing here needs it."""
     try:
         found = version("torchao")
     except PackageNotFoundError:
         return
     if tuple(map(int, found.split(".")[:2])) < (0, 16):
-        sys.modules["torchao"] = None  # as if it were not installed, for this process alone
+        # As if it were not installed, for this process alone: the import system takes None, typeshed does not say so.
+        sys.modules["torchao"] = None  # type: ignore[assignment]
 
 
 _hide_old_torchao()

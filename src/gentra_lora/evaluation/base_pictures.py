@@ -2,11 +2,15 @@
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
+from gentra_lora.pictures.request import PictureRequest
 from gentra_lora.whole_file import write_whole
 
 MOST_KEPT = 500  # files; the least lately used go first
@@ -18,14 +22,13 @@ class BasePictures:
     A batch and not a picture is what is kept: the last bits of a picture depend on what is drawn beside it.
 
     Args:
-        folder: Path.
         identity: JSON values of all that determines the pictures besides the requests: the base, hardware, versions.
     """
 
-    def __init__(self, folder, identity):
+    def __init__(self, folder: Path, identity: Mapping[str, object]) -> None:
         self.folder, self.identity = folder, identity
 
-    def read(self, requests):
+    def read(self, requests: Sequence[PictureRequest]) -> list[NDArray[np.uint8]] | None:
         """Return the pictures (H, W, 3), uint8, of a batch of requests, or None where they were not drawn yet."""
         path = self._path(requests)
         try:
@@ -36,7 +39,7 @@ class BasePictures:
             return None
         return pictures
 
-    def write(self, requests, pictures):
+    def write(self, requests: Sequence[PictureRequest], pictures: Sequence[NDArray[np.uint8]]) -> None:
         """Keep the pictures of a batch; remove what was not used for longest."""
         self.folder.mkdir(parents=True, exist_ok=True)
         sheet = Image.fromarray(np.concatenate(pictures))
@@ -45,7 +48,7 @@ class BasePictures:
         for path in kept[:-MOST_KEPT]:
             path.unlink()
 
-    def _path(self, requests):
+    def _path(self, requests: Sequence[PictureRequest]) -> Path:
         # The photo itself is known by its hash.
         values = [asdict(replace(request, photo=None, lora_scale=0.0)) for request in requests]
         text = json.dumps({"identity": self.identity, "requests": values}, sort_keys=True)

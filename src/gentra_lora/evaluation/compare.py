@@ -1,10 +1,20 @@
 """Two evaluations, paired row by row: which is better, by how much, and what could not have been seen."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gentra_lora.evaluation.intervals import Interval
 from gentra_lora.evaluation.measures import MEASURES, Measure, interval_of, mean_of
-from gentra_lora.evaluation.scored_run import COMPARED, RunError, differing, told_differences
+from gentra_lora.evaluation.noise_floor import NoiseFloor
+from gentra_lora.evaluation.scored_run import (
+    COMPARED,
+    Params,
+    RunError,
+    ScoredRun,
+    ScoreRow,
+    differing,
+    told_differences,
+)
 
 BETTER, WORSE, SEED, NONE = "better", "worse", "within another seed's spread", "no difference"
 
@@ -20,7 +30,7 @@ class Difference:
     noise: float | None  # what two runs of one recipe differ by once in twenty, see noise_floor.py
 
     @property
-    def verdict(self):
+    def verdict(self) -> str:
         """Whether the second run is BETTER, WORSE, or neither, and then why not."""
         if not self.interval.excludes_zero:
             return NONE
@@ -41,11 +51,11 @@ class Comparison:
     noise_seeds: int  # runs that the noise floor was measured from; 0 without one
 
 
-def compare(one, other, noise=None):
-    """Return the Comparison of two ScoredRuns.
+def compare(one: ScoredRun, other: ScoredRun, noise: NoiseFloor | None = None) -> Comparison:
+    """Return the comparison of two runs.
 
     Args:
-        noise: NoiseFloor or None; one of another set-up is not used.
+        noise: one of another set-up is not used.
 
     Raises:
         RunError: they were not evaluated alike; names each difference.
@@ -70,8 +80,8 @@ def compare(one, other, noise=None):
     )
 
 
-def refuse_unlike(one, other):
-    """Refuse two ScoredRuns whose rows do not belong together.
+def refuse_unlike(one: ScoredRun, other: ScoredRun) -> None:
+    """Refuse two runs whose rows do not belong together.
 
     Raises:
         RunError: names what differs, its values and the way out.
@@ -87,8 +97,10 @@ def refuse_unlike(one, other):
         )
 
 
-def difference_of(measure, rows, others, noise):
-    """Return the Difference of one measure, or None where neither run has such rows.
+def difference_of(
+    measure: Measure, rows: Iterable[ScoreRow], others: Iterable[ScoreRow], noise: NoiseFloor | None
+) -> Difference | None:
+    """Return the difference by one measure, or None where neither run has such rows.
 
     Raises:
         RunError: they do not have the same pairs.
@@ -99,14 +111,15 @@ def difference_of(measure, rows, others, noise):
         raise RunError(
             f"{measure.label.strip()}: {sorted(stray, key=str)[0]} is in one of the runs alone; evaluate both again"
         )
-    if not values:
+    mean, other_mean = mean_of(values), mean_of(other_values)
+    if mean is None or other_mean is None:
         return None
     interval = interval_of({pair: other_values[pair] - value for pair, value in values.items()})
-    means = mean_of(values), mean_of(other_values)
-    return Difference(measure, means, interval, len(values), noise.threshold(measure.key) if noise else None)
+    threshold = noise.threshold(measure.key) if noise else None
+    return Difference(measure, (mean, other_mean), interval, len(values), threshold)
 
 
-def changed_params(params, other):
+def changed_params(params: Params, other: Params) -> list[str]:
     """Return lines "block.key: one -> other" of the parameters that differ."""
     flat, flat_other = (
         {f"{block}.{key}": value for block, values in found.items() for key, value in values.items()}
@@ -116,6 +129,6 @@ def changed_params(params, other):
     return [f"{key}: {_short(flat.get(key))} -> {_short(flat_other.get(key))}" for key in keys]
 
 
-def _short(value):
+def _short(value: object) -> str:
     text = str(value)
     return text if len(text) <= 80 else f"{text[:77]}..."

@@ -1,11 +1,13 @@
 """A Comparison for a person, and for a program."""
 
+from typing import Literal
+
 from gentra_lora.errors import listed
-from gentra_lora.evaluation.compare import BETTER, NONE, SEED, WORSE
+from gentra_lora.evaluation.compare import BETTER, NONE, SEED, WORSE, Comparison, Difference
 
 
-def text_lines(comparison):
-    """Return the lines of a Comparison for a person."""
+def text_lines(comparison: Comparison) -> list[str]:
+    """Return the lines for a person."""
     first, second = comparison.names
     lines = [f"first: {first}", f"second: {second}"]
     lines += [f"  {line}" for line in comparison.changed or ["no parameter differs"]]
@@ -22,7 +24,7 @@ def text_lines(comparison):
     return lines
 
 
-def verdict_lines(comparison):
+def verdict_lines(comparison: Comparison) -> list[str]:
     """Return sentences for a person: what is better, what worse, what could not be told apart."""
     whole = [difference for difference in comparison.differences if not difference.measure.part]
     by_verdict = {name: [d for d in whole if d.verdict == name] for name in (BETTER, WORSE, SEED, NONE)}
@@ -43,18 +45,18 @@ def verdict_lines(comparison):
     return lines
 
 
-def _count(difference):
+def _count(difference: Difference) -> str:
     if difference.measure.groups == (None,):
         return f"{difference.rows} errors on {listed(difference.interval.clusters, 'photo')}"
     return f"{difference.rows} pictures"
 
 
-def signed(difference, end):
-    """Return a number of a Difference's interval with its sign."""
+def signed(difference: Difference, end: Literal["mean", "low", "high"]) -> str:
+    """Return a number of a difference's interval with its sign."""
     return f"{getattr(difference.interval, end):+.{difference.measure.digits}f}"
 
 
-def table_lines(comparison):
+def table_lines(comparison: Comparison) -> list[str]:
     """Return the lines of the table of all differences."""
     head = ["", "first", "second", "difference", "95 % CI", "smallest visible", "seeds' spread", "second is"]
     cells = [head]
@@ -67,8 +69,8 @@ def table_lines(comparison):
     return ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in cells]
 
 
-def as_json(comparison):
-    """Return the Comparison as values for json.dumps."""
+def as_json(comparison: Comparison) -> dict[str, object]:
+    """Return the comparison as values for json.dumps."""
     return {
         "names": list(comparison.names),
         "verdict": verdict_lines(comparison),

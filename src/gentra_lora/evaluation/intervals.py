@@ -1,6 +1,7 @@
 """How sure a mean is, where values come in clusters: several seeds of one prompt, several timesteps of one photo."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,23 +21,23 @@ class Interval:
     clusters: int
 
     @property
-    def excludes_zero(self):
+    def excludes_zero(self) -> bool:
         """Whether 0 lies outside; an interval of zeros alone has 0 in it."""
-        return self.low is not None and (self.low > 0 or self.high < 0)
+        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
 
-    def exceeds(self, noise):
+    def exceeds(self, noise: float | None) -> bool:
         """Whether 0 lies outside, and the mean is larger than what noise alone gives; None is noise unmeasured."""
         return self.excludes_zero and (noise is None or abs(self.mean) > noise)
 
 
-def cluster_interval(means):
-    """Return the Interval of the mean of clusters, each drawn again as a whole.
+def cluster_interval(means: Sequence[float]) -> Interval:
+    """Return the interval of the mean of clusters, each drawn again as a whole.
 
     It is widened to Student's where that is wider: a bootstrap cannot leave the range of its clusters, and the mean of
     four lies outside of it one time in eight.
 
     Args:
-        means: list of the clusters' means, in an order that does not vary.
+        means: of the clusters, in an order that does not vary.
     """
     values, count = np.asarray(means, dtype=np.float64), len(means)
     mean = float(values.mean())
@@ -56,7 +57,7 @@ def cluster_interval(means):
     return Interval(mean, low, high, (quantile + power) * error, count)
 
 
-def _expanded(confidence, count):
+def _expanded(confidence: float, count: int) -> float:
     """Return the level at which percentiles of a bootstrap of few clusters cover as often as `confidence` says.
 
     Hesterberg 2014, arXiv 1411.5279, section 4.1: a percentile interval is too narrow by sqrt((n - 1) / n), and by the

@@ -1,14 +1,21 @@
 """What two runs are compared by: which rows of scores.jsonl, paired by what, and which direction is better."""
 
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import Literal
 
-from gentra_lora.evaluation.intervals import cluster_interval
+from gentra_lora.evaluation.intervals import Interval, cluster_interval
+from gentra_lora.evaluation.scored_run import Metrics, ScoreRow
 from gentra_lora.evaluation.scores import gap_closed
 from gentra_lora.training.held_out import BANDS
 
 PICTURES_OF_SUBJECT = ("likeness", "prompt")
 BAND_LABELS = dict(zip(BANDS, ("little noise: details", "some: parts", "much: layout"), strict=True))
+Cluster = tuple[str, str]  # (group, photo or prompt)
+Pair = tuple[int, int] | tuple[str, int]  # (timestep, noise) or (prompt, seed)
+Values = Mapping[tuple[Cluster, Pair], float]
 
 
 @dataclass(frozen=True)
@@ -21,42 +28,38 @@ class Measure:
 
     key: str
     label: str
-    field: str
+    field: Literal["loss", "subject_similarity", "prompt_match", "drift", "copied", "distance"]
     groups: tuple[str | None, ...]  # None: the rows of held-out errors
-    better: str  # "lower" or "higher"
+    better: Literal["lower", "higher"]
     digits: int = 4  # that are shown
     band: str | None = None  # of held-out errors
     part: bool = False  # of the measure before it; told in the table alone
     of_base_weights: bool = False  # cannot be compared between two bases
 
-    def values(self, rows, adapter=True):
+    def values(self, rows: Iterable[ScoreRow], adapter: bool = True) -> dict[tuple[Cluster, Pair], float]:
         """Return {(cluster, pair): value} of the adapter's rows, or of the base's."""
         return {
-            (_cluster(row), _pair(row)): float(row[self.field])
+            (_cluster(row), _pair(row)): float(value)
             for row in rows
-            if self._has(row) and row.get("adapter") is adapter
+            if self._takes(row) and row.get("adapter") is adapter and (value := row.get(self.field)) is not None
         }
 
-    def _has(self, row):
-        return (
-            row.get("group") in self.groups
-            and row.get(self.field) is not None
-            and (self.band is None or row["band"] == self.band)
-        )
+    def _takes(self, row: ScoreRow) -> bool:
+        return row.get("group") in self.groups and (self.band is None or row["band"] == self.band)
 
 
-def _cluster(row):
+def _cluster(row: ScoreRow) -> Cluster:
     return row.get("group", "loss"), row.get("photo") or row["prompt"]
 
 
-def _pair(row):
+def _pair(row: ScoreRow) -> Pair:
     return (row["timestep"], row["noise"]) if "timestep" in row else (row["prompt"], row["seed"])
 
 
-LOSS = {"field": "loss", "groups": (None,), "better": "lower", "digits": 5, "of_base_weights": True}
+_loss = partial(Measure, field="loss", groups=(None,), better="lower", digits=5, of_base_weights=True)
 MEASURES = (
-    Measure("val_loss", "held-out loss", **LOSS),
-    *(Measure(f"val_loss_{band}", f"  {name}", band=band, part=True, **LOSS) for band, name in BAND_LABELS.items()),
+    _loss("val_loss", "held-out loss"),
+    *(_loss(f"val_loss_{band}", f"  {name}", band=band, part=True) for band, name in BAND_LABELS.items()),
     Measure("subject_similarity", "likeness", "subject_similarity", ("likeness",), "higher"),
     Measure("prompt_match", "prompt match", "prompt_match", ("prompt",), "higher"),
     Measure("drift", "drift", "drift", ("drift",), "lower", of_base_weights=True),
@@ -66,67 +69,72 @@ MEASURES = (
 )
 
 
-def clustered(values):
-    """Return {cluster: mean of its values} of {(cluster, pair): value}."""
-    found = defaultdict(list)
+def clustered(values: Values) -> dict[Cluster, float]:
+    """Return the mean of each cluster's values."""
+    found = defaultdict[Cluster, list[float]](list)
     for (cluster, _), value in values.items():
         found[cluster].append(value)
     return {cluster: sum(of) / len(of) for cluster, of in found.items()}
 
 
-def interval_of(values):
-    """Return the Interval of the mean of {(cluster, pair): value}."""
+def interval_of(values: Values) -> Interval:
+    """Return the interval of the mean."""
     means = clustered(values)
     return cluster_interval([means[cluster] for cluster in sorted(means)])
 
 
-def mean_of(values):
-    """Return the mean of {(cluster, pair): value}, or None of none."""
+def mean_of(values: Values) -> float | None:
+    """Return the mean, None of no values."""
     return sum(values.values()) / len(values) if values else None
 
 
-def metrics_of(rows):
+def metrics_of(rows: list[ScoreRow]) -> Metrics:
     """Return metrics.json of an evaluation's rows, rounded to what is more than noise."""
     means = {
-        (measure.key, adapter): mean_of(measure.values(rows, adapter))
+        (measure.key, adapter): mean
         for measure in MEASURES
         for adapter in (True, False)
+        if (mean := mean_of(measure.values(rows, adapter))) is not None
     }
     real = _means_of_real(rows)
     metrics = {
-        "val_loss": _round(means["val_loss", True], 5),
-        "val_loss_base": _round(means["val_loss", False], 5),
+        "val_loss": _round(means.get(("val_loss", True)), 5),
+        "val_loss_base": _round(means.get(("val_loss", False)), 5),
         "val_loss_relative": _ratio(means, "val_loss"),
     }
     metrics |= {f"val_loss_relative_{band}": _ratio(means, f"val_loss_{band}") for band in BANDS}
     for key in ("subject_similarity", "prompt_match"):
-        ends = {key: means[key, True], f"{key}_base": means[key, False], f"{key}_real": real[key]}
-        metrics |= {name: _round(value) for name, value in ends.items()}
+        found = {key: means.get((key, True)), f"{key}_base": means.get((key, False)), f"{key}_real": real[key]}
+        metrics |= {name: _round(value) for name, value in found.items()}
     ends = means["subject_similarity", False], real["subject_similarity"]
     metrics["gap_closed"] = _round(gap_closed(means["subject_similarity", True], *ends))
     leak = means["class_similarity", False], real["subject_similarity"]
     drawn = [row for row in rows if row.get("adapter") is True and "fault" in row]
     gaps = [row["nn_gap"] for row in drawn if "nn_gap" in row]
     return metrics | {
-        "drift": _round(means["drift", True]),
+        "drift": _round(means.get(("drift", True))),
         "class_leak": _round(gap_closed(means["class_similarity", True], *leak)),
-        "copy_rate": _round(means["copied", True]),
+        "copy_rate": _round(means.get(("copied", True))),
         "nn_gap": _round(sum(gaps) / len(gaps)),
         "diversity_ratio": _ratio(means, "distance"),
         "bad_images": sum(row["fault"] is not None for row in drawn),
     }
 
 
-def _means_of_real(rows):
+def _means_of_real(rows: list[ScoreRow]) -> dict[str, float]:
     found = [row for row in rows if row.get("group") == "real"]
-    columns = {key: [row[key] for row in found if key in row] for key in ("subject_similarity", "prompt_match")}
+    columns = {
+        "subject_similarity": [row["subject_similarity"] for row in found if "subject_similarity" in row],
+        "prompt_match": [row["prompt_match"] for row in found if "prompt_match" in row],
+    }
     return {key: sum(values) / len(values) for key, values in columns.items()}
 
 
-def _ratio(means, key):
+def _ratio(means: Mapping[tuple[str, bool], float], key: str) -> float | None:
     """Return the adapter's mean over the base's; None where the base has none, or no variety at all."""
-    return _round(means[key, True] / means[key, False]) if means[key, False] else None
+    base = means.get((key, False))
+    return _round(means[key, True] / base) if base else None
 
 
-def _round(value, digits=4):
+def _round(value: float | None, digits: int = 4) -> float | None:
     return None if value is None else round(value, digits)

@@ -1,10 +1,12 @@
 """The metrics of a run as lines of text, for one screen."""
 
+from gentra_lora.evaluation.scored_run import Metrics
 
-def metrics_table(metrics):
+
+def metrics_table(metrics: Metrics) -> list[str]:
     """Return lines of text: each measure for the base, the adapter and real photos."""
 
-    def number(key):
+    def number(key: str) -> str:
         return f"{metrics[key]:.4f}" if metrics.get(key) is not None else "-"
 
     rows = [

@@ -1,8 +1,19 @@
 """An evaluation: what is drawn of an adapter and of its base, and what is measured of it."""
 
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
 
+import numpy as np
+from diffusers import DDPMScheduler
+from numpy.typing import NDArray
+
+from gentra_lora.adapter.rows import Factors
+from gentra_lora.evaluation.features import FeatureModel
 from gentra_lora.evaluation.measures import PICTURES_OF_SUBJECT
+from gentra_lora.evaluation.paired_pictures import Paired
+from gentra_lora.evaluation.real_photos import RealPhotos
 from gentra_lora.evaluation.score_rows import (
     add_copying,
     add_drift,
@@ -12,12 +23,26 @@ from gentra_lora.evaluation.score_rows import (
     picture_rows,
     real_rows,
 )
+from gentra_lora.evaluation.scored_run import Metrics, ScoreRow, Setup
 from gentra_lora.latents.cached_photos import load_split, read_index
+from gentra_lora.photos.manifest import Row
 from gentra_lora.photos.photo import open_upright, sha256_of
+from gentra_lora.pictures.engine import PictureEngine
 from gentra_lora.pictures.request import PictureRequest, steps_of_schedule
 from gentra_lora.training.held_out import held_out_errors, held_out_timesteps
 
 STRIP_PHOTOS = 3  # held-out photos that are redrawn at each strength
+
+
+class PlanParams(Protocol):
+    """What a plan needs of params.yaml's evaluate block."""
+
+    prompts: list[str]
+    drift_prompts: list[str]
+    seeds: list[int]
+    num_inference_steps: int
+    guidance_scale: float
+    img2img_strengths: list[float]
 
 
 @dataclass(frozen=True)
@@ -30,12 +55,12 @@ class Plan:
     strip_photos: list[str]
 
     @property
-    def prompts(self):
+    def prompts(self) -> list[str]:
         """All prompts, each once."""
         return list(dict.fromkeys(request.prompt for requests in self.groups.values() for request in requests))
 
     @property
-    def count(self):
+    def count(self) -> int:
         """How many pictures are asked for, by the base and by the adapter together."""
         return 2 * sum(map(len, [*self.groups.values(), *self.strips.values()]))
 
@@ -45,26 +70,27 @@ class Evaluated:
     """What was found of an adapter."""
 
     plan: Plan
-    drawn: dict  # {group: {"adapter", "base"}: pictures}
-    rows: list[dict]  # see score_rows.py
-    metrics: dict
-    setup: dict  # see scored_run.py
-    header: dict  # of the adapter's file
+    drawn: Mapping[str, Paired]  # by group
+    rows: list[ScoreRow]
+    metrics: Metrics
+    setup: Setup
+    header: Mapping[str, str]  # of the adapter's file
 
-    def shown(self):
+    def shown(self) -> Iterator[tuple[ScoreRow, NDArray[np.uint8]]]:
         """Yield (row, picture) of all that the adapter drew for prompts."""
         for group in self.plan.groups:
             of_group = [row for row in self.rows if row.get("group") == group and row["adapter"]]
             yield from zip(of_group, self.drawn[group]["adapter"], strict=True)
 
 
-def make_plan(held_out, folder, config, resolution, plain):
-    """Return the Plan of an evaluation.
+def make_plan(
+    held_out: list[Row], folder: Path, config: PlanParams, resolution: int, plain: Callable[[str], str]
+) -> Plan:
+    """Return the plan of an evaluation.
 
     Args:
         held_out: the manifest's rows; their files lie in `folder`.
-        config: has the fields of params.yaml's evaluate block.
-        plain: a function: a prompt with its trigger word read as the class noun.
+        plain: returns a prompt with its trigger word read as the class noun.
 
     Raises:
         GenerationError: a strength needs more steps than the noise schedule has.
@@ -72,7 +98,7 @@ def make_plan(held_out, folder, config, resolution, plain):
 
     steps = config.num_inference_steps
 
-    def requests(prompts):
+    def requests(prompts: list[str]) -> list[PictureRequest]:
         shape = steps, config.guidance_scale, resolution, resolution
         return [PictureRequest(prompt, seed, *shape) for prompt in prompts for seed in config.seeds]
 
@@ -86,11 +112,17 @@ def make_plan(held_out, folder, config, resolution, plain):
     shown = held_out[:STRIP_PHOTOS]
     first = [groups["likeness"][n * len(config.seeds)] for n in range(len(shown))]
     paths = [folder / row.file_name for row in shown]
-    photos = [{"photo": open_upright(path), "photo_sha256": sha256_of(path)} for path in paths]
+    photos = [(open_upright(path), sha256_of(path)) for path in paths]
     strips = {
         strength: [
-            replace(request, strength=strength, num_inference_steps=steps_of_schedule(steps, strength), **photo)
-            for request, photo in zip(first, photos, strict=True)
+            replace(
+                request,
+                strength=strength,
+                num_inference_steps=steps_of_schedule(steps, strength),
+                photo=photo,
+                photo_sha256=digest,
+            )
+            for request, (photo, digest) in zip(first, photos, strict=True)
         ]
         for strength in config.img2img_strengths
     }
@@ -98,7 +130,9 @@ def make_plan(held_out, folder, config, resolution, plain):
     return Plan(groups, names, strips, [row.file_name for row in shown])
 
 
-def held_out_rows(engine, factors, noise_scheduler, folder):
+def held_out_rows(
+    engine: PictureEngine, factors: dict[str, Factors], noise_scheduler: DDPMScheduler, folder: Path
+) -> list[ScoreRow]:
     """Return the rows of the held-out errors with and without an adapter, measured through the loaded file.
 
     Args:
@@ -113,13 +147,21 @@ def held_out_rows(engine, factors, noise_scheduler, folder):
     return loss_rows(errors, photos.file_names, held_out_timesteps(noise_scheduler).tolist())
 
 
-def score(plan, drawn, real, likeness, matching, plain):
+def score(
+    plan: Plan,
+    drawn: Mapping[str, Paired],
+    real: RealPhotos,
+    likeness: FeatureModel,
+    matching: FeatureModel,
+    plain: Callable[[str], str],
+) -> list[ScoreRow]:
     """Return the rows of all pictures and of the real photos.
 
     Args:
-        drawn: {group: {"adapter", "base"}: pictures}.
-        real: RealPhotos.
-        likeness, matching: FeatureModel for pictures, and for pictures and prompts.
+        drawn: by group.
+        likeness: for pictures.
+        matching: for pictures and prompts.
+        plain: see `make_plan`.
     """
     scores = real_rows(real)
     for group, requests in plan.groups.items():

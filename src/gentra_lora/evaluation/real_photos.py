@@ -1,12 +1,17 @@
 """The photos that pictures are measured against."""
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from gentra_lora.evaluation.features import FeatureModel
 from gentra_lora.evaluation.scores import nearest, paired_similarity
 from gentra_lora.photos.crops import centre_crop
+from gentra_lora.photos.manifest import Row
 from gentra_lora.photos.photo import open_upright
 
 COPY_QUANTILE = 0.95  # of the held-out photos' similarity to their nearest training photo
@@ -24,7 +29,7 @@ class RealPhotos:
     prompt_match: dict[str, float]  # {file name: cosine of the photo and its caption}
 
     @property
-    def copy_threshold(self):
+    def copy_threshold(self) -> float:
         """The similarity to a training photo above which a picture counts as copied from it.
 
         One in twenty other photos of the subject is as near to one by chance.
@@ -33,13 +38,19 @@ class RealPhotos:
         return float(torch.quantile(similarity, COPY_QUANTILE))
 
 
-def open_processed(folder, rows, resolution):
-    """Return {file name: centre crop, uint8 (R, R, 3)} of processed photos."""
+def open_processed(folder: Path, rows: Sequence[Row], resolution: int) -> dict[str, NDArray[np.uint8]]:
+    """Return {file name: centre crop (R, R, 3)} of processed photos."""
     return {row.file_name: np.array(centre_crop(open_upright(folder / row.file_name), resolution)) for row in rows}
 
 
-def measure_photos(photos, rows, likeness, matching, plain):
-    """Return the RealPhotos of a manifest's rows.
+def measure_photos(
+    photos: Mapping[str, NDArray[np.uint8]],
+    rows: Sequence[Row],
+    likeness: FeatureModel,
+    matching: FeatureModel,
+    plain: Callable[[str], str],
+) -> RealPhotos:
+    """Return what is known of the photos of a manifest's rows; see plan.score for the last three arguments.
 
     The ceiling of a held-out photo is the training photo whose caption is nearest: a perfect adapter's picture could be
     no more alike than another photo of the same scene.
@@ -50,14 +61,20 @@ def measure_photos(photos, rows, likeness, matching, plain):
     captions = {split: matching.of_prompts([plain(row.caption) for row in part]) for split, part in parts.items()}
     _, place = nearest(captions["held_out"], captions["train"])
     ceiling = paired_similarity(features["train"][place], features["held_out"]).tolist()
-    matches = {}
+    matches: dict[str, float] = {}
     for split, of in names.items():
         pictures = matching.of_pictures([photos[name] for name in of])
         matches |= dict(zip(of, paired_similarity(pictures, captions[split]).tolist(), strict=True))
     return RealPhotos(names["held_out"], names["train"], features["held_out"], features["train"], ceiling, matches)
 
 
-def nearest_photos(prompts, rows, photos, matching, plain):
+def nearest_photos(
+    prompts: Sequence[str],
+    rows: Sequence[Row],
+    photos: Mapping[str, NDArray[np.uint8]],
+    matching: FeatureModel,
+    plain: Callable[[str], str],
+) -> list[NDArray[np.uint8]]:
     """Return for each prompt the real photo whose caption is nearest."""
     wanted, captions = (
         matching.of_prompts([plain(text) for text in of]) for of in (prompts, [r.caption for r in rows])

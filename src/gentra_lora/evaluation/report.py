@@ -1,23 +1,41 @@
 """From an evaluation's pictures and scores to its sheets and its page."""
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
 from gentra_lora.evaluation.measures import BAND_LABELS
+from gentra_lora.evaluation.noise_floor import NoiseFloor
+from gentra_lora.evaluation.plan import Evaluated
 from gentra_lora.evaluation.report_page import measured, most_copied, verdict, worst, write_report
-from gentra_lora.pictures.sheets import save_sheets
+from gentra_lora.evaluation.scored_run import Setup
+from gentra_lora.pictures.sheets import Sheet, save_sheets
 from gentra_lora.training.curves import chart, read_curve
 
 CURVES = "plots/metrics/train/held_out_{}.tsv"  # DVCLive's, relative to the base's
 
 
-def save_report(path, images_dir, train_dir, *, evaluated, sheets, photos, copy_threshold, noise):
+def save_report(
+    path: Path,
+    images_dir: Path,
+    train_dir: Path,
+    *,
+    evaluated: Evaluated,
+    sheets: Sequence[Sheet],
+    photos: Mapping[str, NDArray[np.uint8]],
+    copy_threshold: float,
+    noise: NoiseFloor | None,
+) -> None:
     """Write the sheets to `images_dir` and the page to `path`.
 
     Args:
         train_dir: holds DVCLive's curves.
-        evaluated: evaluation.Evaluated.
         sheets: of sheets.sheets_of.
         photos: {file name: picture}.
-        copy_threshold: see score_rows.RealPhotos.
-        noise: NoiseFloor of this set-up or None.
+        copy_threshold: see real_photos.RealPhotos.
+        noise: of this set-up.
     """
     save_sheets(images_dir, sheets)
     rows, metrics, header = evaluated.rows, evaluated.metrics, evaluated.header
@@ -40,15 +58,15 @@ def save_report(path, images_dir, train_dir, *, evaluated, sheets, photos, copy_
     )
 
 
-def _chart(train_dir, kept):
-    curves = [read_curve(train_dir / CURVES.format(band), label) for band, label in BAND_LABELS.items()]
-    curves = [curve for curve in curves if curve]
+def _chart(train_dir: Path, kept: int) -> Mapping[str, object] | None:
+    found = [read_curve(train_dir / CURVES.format(band), label) for band, label in BAND_LABELS.items()]
+    curves = [curve for curve in found if curve]
     return chart(curves, kept) if curves else None
 
 
-def origin_of(header, setup):
+def origin_of(header: Mapping[str, str], setup: Setup) -> list[tuple[str, str]]:
     """Return (name, value) pairs: revision, hashes, hardware, versions."""
-    dirty = {"yes": " and uncommitted changes", "no": ""}.get(header.get("gentra.git_dirty"), "")
+    dirty = {"yes": " and uncommitted changes", "no": ""}.get(header.get("gentra.git_dirty", ""), "")
     return [
         ("revision of the training", f"{header['gentra.git_revision']}{dirty}"),
         ("weights, sha256", setup["weights_sha256"]),

@@ -2,22 +2,47 @@
 
 import base64
 import io
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Literal, TypedDict
 
+import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from numpy.typing import NDArray
 from PIL import Image
 
 from gentra_lora.errors import listed
-from gentra_lora.evaluation.measures import MEASURES, interval_of, mean_of
+from gentra_lora.evaluation.intervals import Interval
+from gentra_lora.evaluation.measures import MEASURES, Measure, interval_of, mean_of
+from gentra_lora.evaluation.noise_floor import NoiseFloor
+from gentra_lora.evaluation.scored_run import Metrics, ScoreRow
 
 SIDE, QUALITY = 224, 85  # px and JPEG quality of a picture in the page
 MOST_SHOWN = 12  # pictures of a list
 TEMPLATE = Path(__file__).with_suffix(".html")
 LITTLE_DRIFT = 0.05  # pictures of one prompt and two seeds lie further apart
 REAL = {"subject_similarity": "subject_similarity_real", "prompt_match": "prompt_match_real"}
+Shown = tuple[ScoreRow, NDArray[np.uint8]]  # a picture (H, W, 3) of the adapter, with its row
+RANKED: tuple[tuple[Literal["subject_similarity", "prompt_match"], str], ...] = (
+    ("subject_similarity", "likeness"),
+    ("prompt_match", "prompt"),
+)  # what the pictures of a group are ranked by
 
 
-def write_report(path, **content):
+class Measured(TypedDict):
+    """A line of the page's table."""
+
+    measure: Measure
+    base: float | None
+    adapter: float
+    real: float | None
+    interval: Interval  # of the adapter's difference from the base
+    noise: float | None
+    inside: bool  # the noise or zero
+    rows: int
+
+
+def write_report(path: Path, **content: object) -> None:
     """Write the page; see report_page.html for what it shows.
 
     Pictures (H, W, 3), uint8, are put in by the filter `src`.
@@ -33,7 +58,7 @@ def write_report(path, **content):
     path.write_text(environment.get_template(TEMPLATE.name).render(content), encoding="utf-8")
 
 
-def data_uri(picture):
+def data_uri(picture: NDArray[np.uint8]) -> str:
     """Return a picture as a data: address of a JPEG of at most SIDE px."""
     image = Image.fromarray(picture)
     image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
@@ -42,16 +67,13 @@ def data_uri(picture):
     return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
-def measured(rows, metrics, noise):
-    """Return a dict for each measure: base, adapter, its difference from the base with an interval, real, noise, n.
-
-    Args:
-        noise: NoiseFloor or None.
-    """
-    found = []
+def measured(rows: Sequence[ScoreRow], metrics: Metrics, noise: NoiseFloor | None) -> list[Measured]:
+    """Return the adapter beside its base by each measure that there are rows of."""
+    found: list[Measured] = []
     for measure in MEASURES:
         values, base = measure.values(rows), measure.values(rows, adapter=False)
-        if not values:
+        mean = mean_of(values)
+        if mean is None:
             continue
         interval = interval_of({pair: value - base.get(pair, 0.0) for pair, value in values.items()})
         threshold = noise.threshold(measure.key) if noise else None
@@ -59,8 +81,8 @@ def measured(rows, metrics, noise):
             {
                 "measure": measure,
                 "base": mean_of(base),
-                "adapter": mean_of(values),
-                "real": metrics.get(REAL.get(measure.key)),
+                "adapter": mean,
+                "real": metrics.get(REAL[measure.key]) if measure.key in REAL else None,
                 "interval": interval,
                 "noise": threshold,
                 "inside": not interval.exceeds(threshold),
@@ -70,8 +92,8 @@ def measured(rows, metrics, noise):
     return found
 
 
-def verdict(metrics, found):
-    """Return (headline, sentences) on an adapter beside its base, for a person; see `measured`."""
+def verdict(metrics: Metrics, found: Iterable[Measured]) -> tuple[str, list[str]]:
+    """Return (headline, sentences) on an adapter beside its base, for a person."""
     of = {entry["measure"].key: entry for entry in found}
     learnt, loss = _sure(of.get("subject_similarity"), +1), _sure(of.get("val_loss"), -1)
     headline = (
@@ -102,29 +124,25 @@ def verdict(metrics, found):
         "real photos are."
     )
     if metrics["bad_images"]:
-        lines.append(f"Blank or clipped: {listed(metrics['bad_images'], 'picture')}.")
+        lines.append(f"Blank or clipped: {listed(int(metrics['bad_images']), 'picture')}.")
     return headline, lines
 
 
-def _sure(entry, sign):
+def _sure(entry: Measured | None, sign: int) -> bool:
     return bool(entry and entry["interval"].excludes_zero and entry["interval"].mean * sign > 0)
 
 
-def most_copied(shown):
-    """Return the pictures nearest to a training photo, at most MOST_SHOWN.
-
-    Args:
-        shown: (row, picture) pairs of the adapter.
-    """
+def most_copied(shown: Iterable[Shown]) -> list[Shown]:
+    """Return the pictures nearest to a training photo, at most MOST_SHOWN."""
     near = [pair for pair in shown if "nearest_train" in pair[0]]
     return sorted(near, key=lambda pair: -pair[0]["nearest_train"])[:MOST_SHOWN]
 
 
-def worst(shown):
+def worst(shown: Sequence[Shown]) -> list[Shown]:
     """Return the worst pictures: those with a fault, then in turn the least alike and the least as the prompt says."""
     faulty = [pair for pair in shown if pair[0]["fault"]]
     ranked = []
-    for field, group in (("subject_similarity", "likeness"), ("prompt_match", "prompt")):
+    for field, group in RANKED:
         of = [pair for pair in shown if pair[0]["group"] == group and not pair[0]["fault"]]
         ranked.append(sorted(of, key=lambda pair: pair[0][field])[: MOST_SHOWN // 2])
     return (faulty + [pair for part in ranked for pair in part])[:MOST_SHOWN]

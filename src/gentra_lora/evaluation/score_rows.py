@@ -4,46 +4,60 @@ The groups of pictures: `likeness` are the held-out photos' captions, `class` th
 the trigger word, `prompt` the prompts of params.yaml, `drift` those that have nothing to do with the subject.
 """
 
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
 import numpy as np
 import torch
 
+from gentra_lora.evaluation.paired_pictures import Paired
+from gentra_lora.evaluation.real_photos import RealPhotos
+from gentra_lora.evaluation.scored_run import ScoreRow
 from gentra_lora.evaluation.scores import distance_to_others, drift, nearest, nearest_of_fewer, paired_similarity
 from gentra_lora.pictures.faults import fault_of
+from gentra_lora.pictures.request import PictureRequest
 from gentra_lora.training.held_out import BANDS
 
 DIGITS = 6  # of a score; the rest differs between two CPUs
+Features = Mapping[str, torch.Tensor]  # {"adapter", "base"}: (N, D), of a group's N pictures each
 
 
-def picture_rows(group, requests, pictures, features, photos=None):
+def picture_rows(
+    group: str,
+    requests: Sequence[PictureRequest],
+    pictures: Paired,
+    features: Features,
+    photos: Sequence[str] | None = None,
+) -> list[ScoreRow]:
     """Return the rows of a group, the adapter's and then the base's.
 
     Args:
-        requests: list of N PictureRequest.
-        pictures: {"adapter", "base"}: N pictures each.
-        features: the same of their features (N, D).
-        photos: N file names of the photos whose captions were drawn, or None.
+        photos: file names of the photos whose captions were drawn, one a request.
     """
     labels = [request.prompt for request in requests] if photos is None else photos
-    rows = []
+    rows: list[ScoreRow] = []
     for name in ("adapter", "base"):
         distances = distance_to_others(features[name], labels).tolist()
         for n, request in enumerate(requests):
-            row = {"group": group} | ({"photo": photos[n]} if photos else {})
+            row: ScoreRow = {"group": group}
+            if photos:
+                row["photo"] = photos[n]
             row |= {"prompt": request.prompt, "seed": request.seed, "adapter": name == "adapter"}
             # Alone among its prompt's pictures it has no distance, and JSON no nan.
-            row |= {"distance": _rounded(distances[n]) if distances[n] == distances[n] else None}
-            rows.append(row | {"fault": fault_of(pictures[name][n])})
+            row["distance"] = _rounded(distances[n]) if distances[n] == distances[n] else None
+            row["fault"] = fault_of(pictures[name][n])
+            rows.append(row)
     return rows
 
 
-def add_likeness(rows, features, real):
+def add_likeness(rows: Sequence[ScoreRow], features: Features, real: RealPhotos) -> None:
     """Add to rows with a photo how alike their picture and that photo are."""
     both = torch.cat([features["adapter"], features["base"]])
     wanted = real.held_out_features[[real.held_out.index(row["photo"]) for row in rows]]
     _add(rows, "subject_similarity", paired_similarity(both, wanted))
 
 
-def add_copying(rows, features, real):
+def add_copying(rows: Sequence[ScoreRow], features: Features, real: RealPhotos) -> None:
     """Add to rows the nearest training photo, whether it was copied, and how much nearer it is than held-out ones."""
     both, threshold = torch.cat([features["adapter"], features["base"]]), real.copy_threshold
     similarity, place = nearest(both, real.train_features)
@@ -55,38 +69,38 @@ def add_copying(rows, features, real):
         row |= {"nearest_train_photo": real.train[number], "copied": value > threshold}
 
 
-def add_prompt_match(rows, features, wanted):
+def add_prompt_match(rows: Sequence[ScoreRow], features: Features, wanted: torch.Tensor) -> None:
     """Add to rows the cosine of their picture and its prompt's features (N, D)."""
     _add(
         rows, "prompt_match", paired_similarity(torch.cat([features["adapter"], features["base"]]), wanted.repeat(2, 1))
     )
 
 
-def add_drift(rows, features):
+def add_drift(rows: Sequence[ScoreRow], features: Features) -> None:
     """Add to the adapter's rows how far it moved the picture from the base's."""
     _add(rows[: len(rows) // 2], "drift", drift(features["adapter"], features["base"]))
 
 
-def real_rows(real):
+def real_rows(real: RealPhotos) -> list[ScoreRow]:
     """Return a row for each real photo: what a perfect adapter could reach."""
     similarity, _ = nearest(real.held_out_features, real.train_features)
-    likeness = {
+    likeness: dict[str, ScoreRow] = {
         name: {"subject_similarity": _rounded(ceiling), "nearest_train": _rounded(value)}
         for name, ceiling, value in zip(real.held_out, real.ceiling, similarity.tolist(), strict=True)
     }
     return [
-        {"group": "real", "photo": name, "prompt_match": _rounded(value)} | likeness.get(name, {})
+        {"group": "real", "photo": name, "prompt_match": _rounded(value), **likeness.get(name, {})}
         for name, value in real.prompt_match.items()
     ]
 
 
-def loss_rows(errors, photos, timesteps):
+def loss_rows(errors: Mapping[str, torch.Tensor], photos: Sequence[str], timesteps: Sequence[int]) -> list[ScoreRow]:
     """Return a row for each held-out error.
 
     Args:
         errors: {"adapter", "base"}: (N, T) each, of held_out.held_out_errors.
         photos: N file names.
-        timesteps: T ints, in rising order.
+        timesteps: T, in rising order.
     """
     bands = np.repeat(BANDS, len(timesteps) // len(BANDS)).tolist()
     return [
@@ -104,10 +118,14 @@ def loss_rows(errors, photos, timesteps):
     ]
 
 
-def _add(rows, name, values):
+def _add(
+    rows: Sequence[ScoreRow],
+    name: Literal["subject_similarity", "nearest_train", "nn_gap", "prompt_match", "drift"],
+    values: torch.Tensor,
+) -> None:
     for row, value in zip(rows, values.tolist(), strict=True):
         row[name] = _rounded(value)
 
 
-def _rounded(value):
+def _rounded(value: float) -> float:
     return round(value, DIGITS) + 0.0  # and no -0.0

@@ -1,7 +1,9 @@
 """What an evaluation left for later comparisons: its rows, its metrics, and how it was made."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypedDict
 
 from gentra_lora.errors import InputError, first_line
 
@@ -23,6 +25,54 @@ COMPARED = {
 TOLD = {"device": "hardware", "precision": "precision"}  # and each of the versions
 
 
+Metrics = dict[str, float | None]  # metrics.json; None where a run has nothing to measure it by
+Params = Mapping[str, Mapping[str, object]]  # params.yaml of whatever version: {block: {key: value}}
+
+
+class ScoreRow(TypedDict, total=False):
+    """A line of scores.jsonl: a picture, a real photo or a held-out error; see score_rows.py."""
+
+    group: str  # not of held-out errors
+    photo: str
+    prompt: str
+    seed: int
+    adapter: bool  # else by the base; not of real photos
+    distance: float | None
+    fault: str | None
+    subject_similarity: float
+    nearest_train: float
+    nearest_train_photo: str
+    copied: bool
+    nn_gap: float
+    prompt_match: float
+    drift: float
+    timestep: int
+    noise: int
+    band: str
+    loss: float
+
+
+class Setup(TypedDict):
+    """evaluation.json: how an evaluation was made."""
+
+    weights_sha256: str
+    base: str
+    likeness_model: str
+    prompt_model: str
+    held_out: dict[str, str]  # {file name: sha256}
+    captions: list[str]
+    class_prompts: list[str]
+    prompts: list[str]
+    drift_prompts: list[str]
+    seeds: list[int]
+    resolution: int
+    num_inference_steps: int
+    guidance_scale: float
+    device: str
+    precision: str
+    versions: dict[str, str]
+
+
 class RunError(InputError):
     """A revision whose evaluation cannot be had or read."""
 
@@ -32,14 +82,14 @@ class ScoredRun:
     """One evaluation."""
 
     name: str  # as a person reads it: "slower (1a2b3c4)"
-    setup: dict  # evaluation.json
-    rows: list[dict]  # scores.jsonl
-    metrics: dict  # metrics.json
-    params: dict  # params.yaml
+    setup: Setup
+    rows: list[ScoreRow]
+    metrics: Metrics
+    params: Params
 
 
-def parsed_run(name, setup, scores, metrics, params):
-    """Return the ScoredRun of the texts of evaluation.json, scores.jsonl and metrics.json.
+def parsed_run(name: str, setup: str, scores: str, metrics: str, params: Params) -> ScoredRun:
+    """Return the run of the texts of evaluation.json, scores.jsonl and metrics.json.
 
     Raises:
         RunError: one of them cannot be read.
@@ -51,14 +101,14 @@ def parsed_run(name, setup, scores, metrics, params):
         raise RunError(f"{name}: its evaluation cannot be read ({first_line(error)}); evaluate it again") from error
 
 
-def differing(setup, other):
+def differing(setup: Setup, other: Setup) -> list[str]:
     """Return the keys of COMPARED in which two set-ups differ."""
     return [key for key in COMPARED if setup.get(key) != other.get(key)]
 
 
-def told_differences(setup, other):
+def told_differences(setup: Setup, other: Setup) -> list[str]:
     """Return lines on what differs and may have moved a score by itself: hardware, precision, versions."""
     pairs = {words: (setup.get(key), other.get(key)) for key, words in TOLD.items()}
-    versions = setup["versions"], other["versions"]
-    pairs |= {name: tuple(found.get(name) for found in versions) for name in versions[0] | versions[1]}
+    ours, theirs = setup["versions"], other["versions"]
+    pairs |= {name: (ours.get(name), theirs.get(name)) for name in ours | theirs}
     return [f"{words}: {one} and {two}" for words, (one, two) in pairs.items() if one != two]

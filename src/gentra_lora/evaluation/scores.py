@@ -1,16 +1,17 @@
 """Scores as pure functions on unit feature vectors (N, D)."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 
 
-def paired_similarity(features, references):
+def paired_similarity(features: torch.Tensor, references: torch.Tensor) -> torch.Tensor:
     """Return the cosine of each row with the same row of the references, (N,)."""
     return (features * references).sum(dim=1)
 
 
-def gap_closed(adapter, base, real):
+def gap_closed(adapter: float, base: float, real: float) -> float | None:
     """Return the share of the way from the base's likeness to that of real photos: 0 as the base, 1 as real.
 
     None where real photos are no more alike than the base's pictures: then there is no gap to speak of.
@@ -18,17 +19,17 @@ def gap_closed(adapter, base, real):
     return None if real <= base else (adapter - base) / (real - base)
 
 
-def drift(with_adapter, without):
+def drift(with_adapter: torch.Tensor, without: torch.Tensor) -> torch.Tensor:
     """Return (1 - cosine) / 2 of pictures of one prompt and seed with and without the adapter, (N,): 0 is no change."""
     return (1 - paired_similarity(with_adapter, without)) / 2
 
 
-def nearest(queries, candidates):
+def nearest(queries: torch.Tensor, candidates: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Return for each query the cosine of the most similar candidate, (N,), and its number, int64 (N,)."""
     return (queries @ candidates.T).max(dim=1)
 
 
-def nearest_of_fewer(queries, candidates, size):
+def nearest_of_fewer(queries: torch.Tensor, candidates: torch.Tensor, size: int) -> torch.Tensor:
     """Return for each query the cosine of the nearest of `size` candidates, (N,), the mean over all such subsets.
 
     A larger set has a nearer neighbour by its size alone: sets are compared at the same size. Of M sorted cosines the
@@ -40,11 +41,11 @@ def nearest_of_fewer(queries, candidates, size):
     return (sorted_similarity @ torch.tensor(ways, dtype=torch.float64)).float()
 
 
-def distance_to_others(features, groups):
+def distance_to_others(features: torch.Tensor, groups: Sequence[str]) -> torch.Tensor:
     """Return for each picture its mean distance, 1 - cosine, to the others of its group, (N,); nan where it is alone.
 
     Args:
-        groups: list of N labels; pictures of one prompt share one.
+        groups: N labels; pictures of one prompt share one.
     """
     distances = 1 - features @ features.T
     same = torch.tensor([[one == other for other in groups] for one in groups])
