@@ -8,14 +8,14 @@ from dvc.repo import Repo
 from dvc.repo.experiments.utils import exp_refs_by_names
 
 from gentra_lora.errors import first_line
-from gentra_lora.evaluation.scored_run import METRICS, SCORES, SETUP, RunError, parsed_run
+from gentra_lora.evaluation.scored_run import METRICS, SCORES, SETUP, RunError, ScoredRun, parsed_run
 from gentra_lora.revisions.weights import label_of, opened, text_of
 
 WORKSPACE = "workspace"
 
 
-def read_run(root, rev):
-    """Return the ScoredRun of a revision of the project in `root`.
+def read_run(root: Path, rev: str) -> ScoredRun:
+    """Return the evaluation of a revision of the project in `root`.
 
     Args:
         rev: "workspace", or as for weights.pull_weights: branch, tag, commit, experiment.
@@ -25,7 +25,7 @@ def read_run(root, rev):
         WeightsError: no such revision.
     """
     if rev == WORKSPACE:
-        return _of_files(Path(root))
+        return _of_files(root)
     with opened(str(root), rev) as repo:
         label = label_of(repo, rev)
         try:
@@ -39,15 +39,17 @@ def read_run(root, rev):
         return parsed_run(label, setup, scores, metrics, params)
 
 
-def _of_files(root):
+def _of_files(root: Path) -> ScoredRun:
     try:
-        texts = [(root / path).read_text(encoding="utf-8") for path in (SETUP, SCORES, METRICS, "params.yaml")]
+        setup, scores, metrics, params = (
+            (root / path).read_text(encoding="utf-8") for path in (SETUP, SCORES, METRICS, "params.yaml")
+        )
     except FileNotFoundError as error:
         raise RunError(f"{WORKSPACE}: has no {error.filename}; run `dvc repro`") from error
-    return parsed_run(WORKSPACE, *texts[:3], yaml.safe_load(texts[3]))
+    return parsed_run(WORKSPACE, setup, scores, metrics, yaml.safe_load(params))
 
 
-def _cached_text(repo, path, label):
+def _cached_text(repo: Repo, path: str, label: str) -> str:
     """Return the text of an output of a revision."""
     try:
         with repo.dvcfs.open(path, encoding="utf-8", mode="r") as file:
@@ -63,7 +65,7 @@ def _cached_text(repo, path, label):
         raise RunError(f"{label}: {path} cannot be read ({first_line(error)}); look at the remote") from error
 
 
-def newest_experiments(root, count):
+def newest_experiments(root: Path, count: int) -> list[str]:
     """Return the names of the newest experiments, the oldest of them first.
 
     Where there is one too few, HEAD stands before them.
@@ -73,13 +75,15 @@ def newest_experiments(root, count):
     """
     with Repo(str(root)) as repo:
         found = [name for names in repo.experiments.ls(all_commits=True).values() for name, _ in names]
-        times = {name: repo.scm.resolve_commit(repo.scm.get_ref(_ref(repo, name))).commit_time for name in found}
+        times: dict[str, int] = {
+            name: repo.scm.resolve_commit(repo.scm.get_ref(_ref(repo, name))).commit_time for name in found
+        }
     if len(found) < count - 1 or not found:
         raise RunError(
             f"of {count} experiments there are {len(found)}; `dvc exp run --name NAME -S KEY=VALUE` makes one"
         )
-    return ["HEAD", *sorted(found, key=times.get)][-count:]
+    return ["HEAD", *sorted(found, key=lambda name: times[name])][-count:]
 
 
-def _ref(repo, name):
+def _ref(repo: Repo, name: str) -> str:
     return str(exp_refs_by_names(repo.scm, {name})[name][0])

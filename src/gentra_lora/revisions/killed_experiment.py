@@ -23,7 +23,7 @@ class RepairError(InputError):
     """What cannot be put right without a person's decision."""
 
 
-def leftovers(root):
+def leftovers(root: Path) -> list[str]:
     """Return what a killed experiment left in a repository, a text each; nothing while DVC is at work there."""
     if running(root):
         return []
@@ -37,9 +37,9 @@ def leftovers(root):
     return found + [f"{path} cannot be read" for path in LOCKS if _broken(root / path)]
 
 
-def running(root):
+def running(root: Path) -> list[str]:
     """Return the commands of DVC that hold files of a repository right now, in any of its work trees."""
-    commands = set()
+    commands: set[str] = set()
     trees = re.findall(r"^worktree (.+)$", _git(root, "worktree", "list", "--porcelain"), flags=re.MULTILINE)
     for path in (Path(tree) / lock for tree in {str(root), *trees} for lock in LOCKS):
         if path.exists() and not _broken(path):
@@ -49,7 +49,7 @@ def running(root):
     return sorted(commands)
 
 
-def _is_dvc(pid):
+def _is_dvc(pid: int) -> bool:
     """Return whether a process lives and is DVC's: after a kill its number may be another program's."""
     try:
         process = psutil.Process(pid)
@@ -58,7 +58,7 @@ def _is_dvc(pid):
         return False
 
 
-def _stopped(root):
+def _stopped(root: Path) -> bool:
     """Return whether Ctrl-C ended an experiment: DVC gives the branch back, but not params.yaml nor the outputs."""
     last = _git(root, "reflog", "-1", "--format=%gs", "HEAD")
     if not last.startswith("dvc: Restore HEAD") or not _git(root, "ls-files", "--deleted", "--", "reports"):
@@ -67,7 +67,7 @@ def _stopped(root):
     return params.exists() and params.read_text().strip() != _git(root, "show", "HEAD:./params.yaml")
 
 
-def repair(root):
+def repair(root: Path) -> list[str]:
     """Put a killed experiment's repository back onto its branch; return what was done, a line each.
 
     Changes of tracked files go into git's stash first, commits without a branch get one, outputs that are in no cache
@@ -91,7 +91,7 @@ def repair(root):
     return done
 
 
-def _check_git(root):
+def _check_git(root: Path) -> None:
     git_dir = Path(_must(root, "rev-parse", "--absolute-git-dir"))
     if found := [name for name in AT_WORK if (git_dir / name).exists()]:
         raise RepairError(f"git is in the middle of something ({found[0]}); end or abort it first")
@@ -99,8 +99,8 @@ def _check_git(root):
         raise RepairError(f"{git_dir / 'index.lock'}: git is at work here; if it is not, remove that file")
 
 
-def _back_to_branch(root):
-    done, branch = [], _branch(root)
+def _back_to_branch(root: Path) -> list[str]:
+    done, branch = list[str](), _branch(root)
     # DVC notes times in git's index by which a changed file may seem the same: let git look into all of them.
     for name in _must(root, "ls-files", "-z").split("\0"):
         if name and (root / name).exists():
@@ -123,7 +123,7 @@ def _back_to_branch(root):
     return done
 
 
-def _branch(root):
+def _branch(root: Path) -> str:
     """Return the branch that HEAD is on, or was on when the experiment began.
 
     Raises:
@@ -142,11 +142,11 @@ def _branch(root):
     raise RepairError(f"HEAD is on no branch, and which it was cannot be told ({', '.join(there)}); `git switch` to it")
 
 
-def _refs(root, *names):
+def _refs(root: Path, *names: str) -> list[str]:
     return _git(root, "for-each-ref", "--format=%(refname)", *names).splitlines()
 
 
-def _broken(path):
+def _broken(path: Path) -> bool:
     try:
         return not isinstance(json.loads(path.read_text()), dict)
     except FileNotFoundError:
@@ -155,13 +155,13 @@ def _broken(path):
         return True
 
 
-def _git(root, *words):
+def _git(root: Path, *words: str) -> str:
     """Return what git prints, empty where it fails."""
     done = subprocess.run(["git", *words], cwd=root, capture_output=True, text=True)
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def _must(root, *words, nothing=0):
+def _must(root: Path, *words: str, nothing: int = 0) -> str:
     """Return what git prints; `nothing` is the silent exit status by which it says that there was nothing to do.
 
     Raises:

@@ -1,11 +1,15 @@
 """Which revisions and experiments have weights, how they measured, and whether the remote holds them."""
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from dvc.repo import Repo
 from dvc.repo.experiments.utils import exp_refs
-from dvc.scm import iter_revs
+from dvc.scm import Git, iter_revs
 
+from gentra_lora.drive.folder import DriveFolder, MountedFolder
+from gentra_lora.evaluation.scored_run import Metrics
 from gentra_lora.revisions.weights import METRICS, WeightsError, locked_weights, text_of
 
 HISTORY = 100  # commits of the current branch that are looked at
@@ -17,22 +21,21 @@ class TrainedRevision:
     """A commit with weights: its names (branches, tags, experiments), the file's md5 and the metrics of its commit."""
 
     commit: str
-    names: list
+    names: list[str]
     md5: str
-    metrics: dict
+    metrics: Metrics
     on_remote: bool = False
 
 
-def trained_revisions(repo, folder):
-    """Return the TrainedRevisions of a repository: what has a name, and the commits that brought new weights.
+def trained_revisions(repo: Repo, folder: MountedFolder | DriveFolder) -> list[TrainedRevision]:
+    """Return the commits of a repository that have weights and a name, and those that brought new weights.
 
     Args:
-        repo: dvc.repo.Repo.
-        folder: MountedFolder or DriveFolder of its remote.
+        folder: of its remote.
     """
     named = names_of(repo.scm)
     history = list(iter_revs(repo.scm, revs=["HEAD"], num=-HISTORY))
-    rows = {}
+    rows: dict[str, TrainedRevision] = {}
     for commit in repo.brancher(revs=[*named, *history], workspace=False, sha_only=True):
         try:
             lock = locked_weights(repo, commit)
@@ -46,7 +49,7 @@ def trained_revisions(repo, folder):
     return shown
 
 
-def names_of(scm):
+def names_of(scm: Git) -> dict[str, list[str]]:
     """Return {commit: names} of all branches, tags and experiments."""
     named = {commit: list(names) for commit, names in iter_revs(scm, all_branches=True, all_tags=True).items()}
     for ref in exp_refs(scm):
@@ -54,22 +57,22 @@ def names_of(scm):
     return named
 
 
-def _brought_new(row, rows, history):
+def _brought_new(row: TrainedRevision, rows: Mapping[str, TrainedRevision], history: Sequence[str]) -> bool:
     """Return whether the commit before, in the history from newest to oldest, had other weights or none."""
     place = history.index(row.commit)
     before = rows.get(history[place + 1]) if place + 1 < len(history) else None
     return before is None or before.md5 != row.md5
 
 
-def _metrics(repo):
+def _metrics(repo: Repo) -> Metrics:
     try:
         return json.loads(text_of(repo, METRICS))
     except (FileNotFoundError, ValueError):  # nothing was evaluated there, or its file is broken: no figures to show
         return {}
 
 
-def table(rows):
-    """Return the lines of a table of TrainedRevisions."""
+def table(rows: Sequence[TrainedRevision]) -> list[str]:
+    """Return the lines of a table of revisions."""
     head = ["commit", "names", "weights", *SHOWN, "on the remote"]
     cells = [
         [row.commit[:7], ", ".join(row.names), row.md5[:8], *(_number(row.metrics, name) for name in SHOWN)]
@@ -81,6 +84,6 @@ def table(rows):
     return ["  ".join(text.ljust(width) for text, width in line).rstrip() for line in lines]
 
 
-def _number(metrics, name):
+def _number(metrics: Metrics, name: str) -> str:
     value = metrics.get(name)
     return f"{value:.4f}" if isinstance(value, float | int) else "-"

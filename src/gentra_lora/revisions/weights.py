@@ -4,9 +4,11 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, NotRequired, TypedDict
 from urllib.parse import urlsplit, urlunsplit
 
 import yaml
@@ -21,15 +23,25 @@ from gentra_lora.drive.faults import chain, sentence
 from gentra_lora.drive.folder import open_folder
 from gentra_lora.drive.remotes import KEY_FILES, REMOTE, folder_url
 from gentra_lora.errors import InputError, first_line
+from gentra_lora.evaluation.scored_run import Metrics
 from gentra_lora.whole_file import write_whole
 
 WEIGHTS = "models/sport_gentra_lora.safetensors"
 RECORD, METRICS = "weights.json", "reports/metrics.json"
 SECONDS = 600  # that another pull into the same folder is waited for
+Params = dict[str, dict[str, Any]]  # params.yaml of whatever version: {block: {key: value}}
 
 
 class WeightsError(InputError):
     """Weights of a revision that cannot be had, or are not what its dvc.lock says."""
+
+
+class LockedFile(TypedDict):
+    """What a dvc.lock says of one file."""
+
+    path: str
+    md5: str
+    size: NotRequired[int]
 
 
 @dataclass(frozen=True)
@@ -43,13 +55,15 @@ class Weights:
     md5: str
     sha256: str
     size: int
-    base: dict
-    params: dict
-    metrics: dict
+    base: dict[str, str | None]  # params.yaml's block
+    params: Params
+    metrics: Metrics
 
 
-def pull_weights(repo, rev, dest, remote=None, credentials=None):
-    """Return the Weights of a revision, their file and its record put into `dest`.
+def pull_weights(
+    repo: str, rev: str | None, dest: Path, remote: str | None = None, credentials: str | None = None
+) -> Weights:
+    """Return the weights of a revision, their file and its record put into `dest`.
 
     What is there already is hashed and taken, without the remote; and where `rev` is its commit, without git as well.
 
@@ -57,7 +71,7 @@ def pull_weights(repo, rev, dest, remote=None, credentials=None):
         repo: address or path of a git repository, a bare one too.
         rev: branch, tag, commit (7 digits at least), experiment, NAME@VERSION or NAME#STAGE of the artifact; None is
             the default branch, in a local repository HEAD.
-        dest: Path of a folder; what it held stays where anything fails.
+        dest: folder; what it held stays where anything fails.
         remote: gdrive:// address or folder, in place of the repository's own remote.
         credentials: key file for it; see `remote_config`.
 
@@ -65,7 +79,7 @@ def pull_weights(repo, rev, dest, remote=None, credentials=None):
         WeightsError: no such repository or revision, no weights in its dvc.lock, or not those bytes on the remote.
         DriveError, CredentialsError: the remote cannot be read.
     """
-    path = Path(dest) / Path(WEIGHTS).name
+    path = dest / Path(WEIGHTS).name
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_name(".lock"), timeout=SECONDS):  # file and record belong together
@@ -80,9 +94,10 @@ def pull_weights(repo, rev, dest, remote=None, credentials=None):
         ) from error
 
 
-def _pulled(repo, rev, path, remote, credentials):
+def _pulled(repo: str, rev: str | None, path: Path, remote: str | None, credentials: str | None) -> Weights:
     held = read_record(path)
-    if held and held.repo == public(repo) and re.fullmatch("[0-9a-f]{7,40}", rev or "") and held.commit.startswith(rev):
+    sha = rev if rev and re.fullmatch("[0-9a-f]{7,40}", rev) else None
+    if held and sha and held.repo == public(repo) and held.commit.startswith(sha):
         return held
     with opened(repo, rev, remote, credentials) as found:
         lock, texts = locked_weights(found, rev), texts_of(found, rev)
@@ -93,8 +108,8 @@ def _pulled(repo, rev, path, remote, credentials):
     return record
 
 
-def read_record(path):
-    """Return the Weights beside a file, or None where there are none or the file's bytes are others."""
+def read_record(path: Path) -> Weights | None:
+    """Return the record beside a file, or None where there are none or the file's bytes are others."""
     try:
         record = Weights(**json.loads(path.with_name(RECORD).read_text(encoding="utf-8")))
         return record if _digest(path, "md5") == record.md5 else None
@@ -103,8 +118,8 @@ def read_record(path):
 
 
 @contextmanager
-def opened(repo, rev, remote=None, credentials=None):
-    """Open a repository at a revision, as dvc.repo.Repo on that commit's tree; see `pull_weights`.
+def opened(repo: str, rev: str | None, remote: str | None = None, credentials: str | None = None) -> Iterator[Repo]:
+    """Open a repository at a revision, on that commit's tree; see `pull_weights`.
 
     Raises:
         WeightsError: no such repository or revision.
@@ -113,14 +128,14 @@ def opened(repo, rev, remote=None, credentials=None):
     wanted = {"remote": REMOTE, "remote_config": remote_config(remote, credentials)} if remote else {}
     try:
         rev = tag_of_stage(repo, rev) or ("HEAD" if local else None)
-        with Repo.open(str(repo), rev=rev, **wanted) as found:
+        with Repo.open(repo, rev=rev, **wanted) as found:
             if not remote:
                 _use_key(found, credentials)
             yield found
     except (DvcException, SCMError) as error:
         reason = next((text for text in map(first_line, reversed(chain(error))) if text), "")
         raise WeightsError(
-            f"{public(repo)} at {rev or 'its default branch'}: {reason.replace(str(repo), public(repo))}; look at the "
+            f"{public(repo)} at {rev or 'its default branch'}: {reason.replace(repo, public(repo))}; look at the "
             f"address, your right to read it, and the revision (`gentra-lora weights list`, `git fetch --tags`)"
         ) from error
     finally:
@@ -128,7 +143,7 @@ def opened(repo, rev, remote=None, credentials=None):
             clean_repos()
 
 
-def _use_key(repo, credentials):
+def _use_key(repo: Repo, credentials: str | None) -> None:
     """Let a key that was given, as a file or in the environment, serve for the repository's own Drive folder."""
     name = repo.config["core"].get("remote")
     url = str(repo.config["remote"].get(name, {}).get("url", ""))
@@ -136,16 +151,16 @@ def _use_key(repo, credentials):
         repo.config["remote"][name] |= remote_config(url, credentials)
 
 
-def tag_of_stage(repo, rev):
+def tag_of_stage(repo: str, rev: str | None) -> str | None:
     """Return the commit of the version that stands at a stage, for NAME#STAGE; any other revision as it is."""
     if not rev or rev.count("#") != 1:
         return rev
     name, stage = rev.split("#")
-    with Repo.open(str(repo)) as found:
+    with Repo.open(repo) as found:
         return found.artifacts.get_rev(name, stage=stage)
 
 
-def remote_config(remote, credentials):
+def remote_config(remote: str, credentials: str | None) -> dict[str, str | bool]:
     """Return DVC's settings of a remote: a folder, or a gdrive:// address with a key.
 
     The key is a file, or the text in GDRIVE_CREDENTIALS_DATA where `credentials` is None; both a service account's
@@ -157,19 +172,19 @@ def remote_config(remote, credentials):
             raise WeightsError(f"--remote: {remote} is neither a folder nor a gdrive:// address")
         return {"url": str(folder), "verify": False}  # its bytes are hashed here
     key = read_credentials(credentials, SERVICE, USER)
-    config = {"url": folder_url(remote), "gdrive_use_service_account": key.kind == SERVICE}
+    config: dict[str, str | bool] = {"url": folder_url(remote), "gdrive_use_service_account": key.kind == SERVICE}
     if key.path:
         config[KEY_FILES[key.kind]] = str(key.path)
     return config
 
 
-def label_of(repo, rev):
+def label_of(repo: Repo, rev: str | None) -> str:
     """Return a commit as a person reads it: the name that was asked for and its sha."""
     return f"{rev} ({repo.get_rev()[:7]})" if rev else repo.get_rev()[:7]
 
 
-def locked_weights(repo, rev):
-    """Return the entry {path, md5, size} of the weights in a revision's dvc.lock.
+def locked_weights(repo: Repo, rev: str | None) -> LockedFile:
+    """Return the entry of the weights in a revision's dvc.lock.
 
     Raises:
         WeightsError: no dvc.lock, one that cannot be read, or one without the weights.
@@ -191,7 +206,7 @@ def locked_weights(repo, rev):
     raise WeightsError(f"{label}: its dvc.lock has no {WEIGHTS}; it was committed before anything was trained")
 
 
-def fetch(repo, lock, path, label):
+def fetch(repo: Repo, lock: LockedFile, path: Path, label: str) -> None:
     """Put the locked file at `path`, unless its bytes are there; whole, hashed, or not at all.
 
     Raises:
@@ -202,7 +217,7 @@ def fetch(repo, lock, path, label):
     write_whole(path, lambda partial: _download(repo, lock, partial, label))
 
 
-def _download(repo, lock, partial, label):
+def _download(repo: Repo, lock: LockedFile, partial: Path, label: str) -> None:
     source, url = f"{label}: {lock['path']}, object {lock['md5']}", _remote_url(repo)
     if url.startswith("gdrive://") and not _cached(repo, lock["md5"]):
         open_folder(repo)
@@ -223,24 +238,24 @@ def _download(repo, lock, partial, label):
         )
 
 
-def _place(repo, md5):
+def _place(repo: Repo, md5: str) -> str:
     """Return where DVC took an object from: its cache comes before the remote."""
     return str(_cached(repo, md5) or _remote_url(repo))
 
 
-def _cached(repo, md5):
+def _cached(repo: Repo, md5: str) -> Path | None:
     """Return the object's path in DVC's cache, None where it is not there; a bare repository has no cache."""
     path = Path(repo.cache.local.oid_to_path(md5)) if repo.cache.local else None
     return path if path and path.exists() else None
 
 
-def _remote_url(repo):
+def _remote_url(repo: Repo) -> str:
     config = repo.config
     name = config["core"].get("remote")
     return str(config["remote"].get(name, {}).get("url", f"remote {name}, which is not set up"))
 
 
-def texts_of(repo, rev):
+def texts_of(repo: Repo, rev: str | None) -> tuple[Params, Metrics]:
     """Return (params, metrics) of a revision, the latter empty where nothing was evaluated.
 
     Raises:
@@ -259,8 +274,10 @@ def texts_of(repo, rev):
         raise WeightsError(f"{label}: its {METRICS} is no JSON ({first_line(error)})") from error
 
 
-def record_of(repo, address, rev, lock, path, params, metrics):
-    """Return the Weights of a fetched file."""
+def record_of(
+    repo: Repo, address: str, rev: str | None, lock: LockedFile, path: Path, params: Params, metrics: Metrics
+) -> Weights:
+    """Return what is recorded of a fetched file."""
     return Weights(
         file=path.name,
         repo=public(address),
@@ -275,19 +292,19 @@ def record_of(repo, address, rev, lock, path, params, metrics):
     )
 
 
-def public(address):
+def public(address: str) -> str:
     """Return a repository's address without the user and token that it may hold; a path as the whole one."""
     if os.path.exists(address):
         return str(Path(address).resolve())
-    parts = urlsplit(str(address))
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if parts.scheme else str(address)
+    parts = urlsplit(address)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if parts.scheme else address
 
 
-def text_of(repo, name):
+def text_of(repo: Repo, name: str) -> str:
     """Return a text file of an opened revision."""
     return repo.fs.read_text(repo.fs.join(repo.root_dir, name), encoding="utf-8")
 
 
-def _digest(path, name):
+def _digest(path: Path, name: str) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, name).hexdigest()
