@@ -55,7 +55,7 @@ class Weights:
     md5: str
     sha256: str
     size: int
-    base: dict[str, str | None]  # params.yaml's block
+    base: dict[str, Any]  # params.yaml's block
     params: Params
     metrics: Metrics
 

@@ -5,8 +5,11 @@ by replica. Settings are those of `gentra-lora serve`, as `args` or by the envir
 left out, and so is reloading.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from fastapi import FastAPI
 from ray import serve
 
 from gentra_lora.service.http.app import create_app
@@ -14,14 +17,14 @@ from gentra_lora.service.jobs.service import Service
 from gentra_lora.service.server import SECONDS_AFTER
 from gentra_lora.service.settings import ServiceSettings
 
-HERE = {}  # the service of this process, which is one replica
+HERE: dict[str, Service] = {}  # the service of this process, which is one replica
 RAYS_OWN = ("host", "port", "drain_seconds")  # a replica would not look at them
 
 
 class Replica:
     """A service that is ready, or no replica at all."""
 
-    def __init__(self, values):
+    def __init__(self, values: Mapping[str, Any]) -> None:
         """Load and prove the weights.
 
         Raises:
@@ -32,23 +35,23 @@ class Replica:
         if service.life.state != "ready":
             raise RuntimeError(f"the weights are not served: {service.life.reason}")
 
-    def check_health(self):
+    def check_health(self) -> None:
         """Let Ray replace the replica where its worker is gone."""
         if not HERE["service"].life.alive:
             raise RuntimeError("the worker has ended")
 
 
-def routes():
+def routes() -> FastAPI:
     """Return the application of this replica's service; Ray calls it after the constructor."""
     service = HERE["service"]
     return create_app(service.settings, service, parts=("pictures",))
 
 
-def application(args):
+def application(args: Mapping[str, Any]) -> serve.Application:
     """Return what `serve deploy`, `serve run` and `serve.run` deploy.
 
     Args:
-        args: {name: value}: num_replicas, num_cpus and num_gpus of each, and settings of the service.
+        args: num_replicas, num_cpus and num_gpus of each, and settings of the service.
 
     Raises:
         ValueError: a setting that is Ray's here.
@@ -60,7 +63,7 @@ def application(args):
         if name in values:
             raise ValueError(f"{name}: is Ray's to decide; leave it out, http_options has the address")
     settings = ServiceSettings(**values, host="0.0.0.0")  # Ray's proxy listens, under whatever name
-    deployment = serve.deployment(serve.ingress(routes)(Replica)).options(
+    deployed = serve.deployment(
         name="gentra-lora",
         num_replicas=count,
         ray_actor_options=share,
@@ -70,10 +73,10 @@ def application(args):
         # time: each accepted request is let end, by its time limit at last.
         graceful_shutdown_timeout_s=settings.time_limit + SECONDS_AFTER,
     )
-    return deployment.bind(handed_on(settings))
+    return deployed(serve.ingress(routes)(Replica)).bind(handed_on(settings))
 
 
-def handed_on(settings):
+def handed_on(settings: ServiceSettings) -> dict[str, Any]:
     """Return what was set, by arguments or by the environment of this process.
 
     A replica has the environment of its node: what is not handed on, an API key for one, does not hold there.

@@ -4,12 +4,14 @@ import logging
 import sys
 import threading
 import time
+from types import FrameType
 
 import uvicorn
 
 from gentra_lora.service.http.app import create_app
 from gentra_lora.service.http.middleware import JsonLines
 from gentra_lora.service.jobs.service import Service
+from gentra_lora.service.settings import ServiceSettings
 
 SECONDS_TO_FETCH = 2  # the pictures of jobs that ended meanwhile
 SECONDS_AFTER = 10  # for the answers that say that the jobs were ended
@@ -18,11 +20,11 @@ SECONDS_AFTER = 10  # for the answers that say that the jobs were ended
 class Server(uvicorn.Server):
     """Lets accepted requests end when it is told to stop, for a bounded time, and takes no new ones."""
 
-    def __init__(self, config, service):
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
         super().__init__(config)
         self.service = service
 
-    def handle_exit(self, sig, frame):
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Take nothing new, and go once what was accepted has ended and could be fetched; a second signal: at once."""
         if self.service.life.state == "draining":
             super().handle_exit(sig, frame)
@@ -30,7 +32,7 @@ class Server(uvicorn.Server):
         self.service.drain()
         threading.Thread(target=self._exit_when_idle, args=(sig, frame), daemon=True).start()
 
-    def _exit_when_idle(self, sig, frame):
+    def _exit_when_idle(self, sig: int, frame: FrameType | None) -> None:
         waited = self.service.busy
         while self.service.busy:  # for drain_seconds at most: then the service ends them
             time.sleep(0.05)
@@ -39,7 +41,7 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def serve(settings):
+def serve(settings: ServiceSettings) -> None:
     """Serve until SIGTERM or Ctrl-C."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())

@@ -47,24 +47,24 @@ class ServiceSettings(BaseSettings):
 
     @field_validator("cors_origins", mode="before")
     @classmethod
-    def _split(cls, value):
+    def _split(cls, value: object) -> object:
         return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
 
     @field_validator("cors_origins")
     @classmethod
-    def _named(cls, value):
+    def _named(cls, value: list[str]) -> list[str]:
         if "*" in value:
             raise ValueError("name each origin; * would let every page on the web draw here")
         return value
 
     @field_validator("api_keys", "admin_token")
     @classmethod
-    def _some(cls, value):
+    def _some(cls, value: SecretStr | None) -> SecretStr | None:
         if value and not value.get_secret_value().strip(" ,"):
             raise ValueError("is there and holds none; unset it, or give one")
         return value
 
-    def keys(self):
-        """Return the API keys as bytes."""
+    def keys(self) -> list[bytes]:
+        """Return the API keys."""
         text = self.api_keys.get_secret_value() if self.api_keys else ""
         return [key.strip().encode() for key in text.split(",") if key.strip()]

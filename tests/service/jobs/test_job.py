@@ -39,6 +39,23 @@ def test_job_ends_once_and_the_first_end_stays():
     assert (one.state, one.error.code) == ("cancelled", "cancelled")
 
 
+def test_whoever_sees_a_new_state_without_the_lock_finds_what_belongs_to_it():
+    known = {}
+
+    class Noted(Job):
+        def __setattr__(self, name, value):
+            super().__setattr__(name, value)
+            if name == "state":
+                known[value] = dict(vars(self))
+
+    one, error = Noted([request(width=64, height=64)], 60), ServiceError(500, "failed", "failed")
+    one.begin("first")
+    one.end("failed", error)
+    assert known["running"]["revision"] == "first"
+    assert known["failed"]["error"] is error
+    assert known["failed"]["ended_at"] is not None
+
+
 def test_listeners_are_told_of_each_change_until_they_are_forgotten():
     one, told = job(), []
 

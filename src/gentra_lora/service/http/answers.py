@@ -3,17 +3,19 @@
 import base64
 import json
 import re
+from collections.abc import Mapping
 from io import BytesIO
 
-from fastapi import Response
+from fastapi import Request, Response
 from PIL import Image
 
 from gentra_lora.service.errors import ServiceError
+from gentra_lora.service.jobs.job import Job
 
 PNG, JSON = "image/png", "application/json"
 
 
-def accepted_type(request, pictures):
+def accepted_type(request: Request, pictures: int) -> str:
     """Return the media type of the answer: a PNG, or JSON by wish and for several pictures.
 
     Raises:
@@ -31,9 +33,9 @@ def accepted_type(request, pictures):
     raise ServiceError(406, "not_acceptable", what)
 
 
-def wished_types(accept):
+def wished_types(accept: str) -> list[str]:
     """Return the media types of an Accept header, the most wanted first, those with q=0 left out."""
-    found = []
+    found: list[tuple[float, int, str]] = []
     for word in accept.split(","):
         kind, *more = (part.strip().lower() for part in word.split(";"))
         quality = next((part[2:] for part in more if part.startswith("q=")), "1")
@@ -42,16 +44,16 @@ def wished_types(accept):
     return [kind for share, _, kind in sorted(found) if share]
 
 
-def picture_answer(job, media_type):
+def picture_answer(job: Job, media_type: str) -> Response | dict[str, object]:
     """Return the answer with the pictures of a job that is done."""
     if media_type == PNG:
-        record, revision = job.records[0], job.revision
+        record = job.records[0]
         headers = {
             "X-Job-ID": job.id,
             "X-Seed": str(record["seed"]),
             "X-Size": f"{record['width']}x{record['height']}",
-            "X-Commit": revision.commit or "",
-            "X-Weights-SHA256": revision.file["sha256"],
+            "X-Commit": record["commit"] or "",
+            "X-Weights-SHA256": record["adapter_sha256"],
             "X-Warnings": json.dumps(job.warnings),  # in ASCII
         }
         return Response(job.pngs[0], media_type=PNG, headers=headers)
@@ -62,11 +64,11 @@ def picture_answer(job, media_type):
     return {"id": job.id, "images": pictures, "warnings": job.warnings, "timings": job.timings}
 
 
-def _size(record):
+def _size(record: Mapping[str, object]) -> dict[str, object]:
     return {name: record[name] for name in ("seed", "width", "height")}
 
 
-def job_state(job, position):
+def job_state(job: Job, position: int | None) -> dict[str, object]:
     """Return how far a job is."""
     pictures = [
         {**_size(record), "url": f"/v1/jobs/{job.id}/images/{index}", "parameters": record}
@@ -86,7 +88,7 @@ def job_state(job, position):
     }
 
 
-def event_of(job, position):
+def event_of(job: Job, position: int | None) -> tuple[str, dict[str, object]]:
     """Return (name, values) of what is to be told of a job now."""
     if job.ended:
         return job.state, job_state(job, None)
@@ -95,7 +97,7 @@ def event_of(job, position):
     return "step", {"step": job.step, "steps": job.steps, "preview": preview_of(job)}
 
 
-def preview_of(job):
+def preview_of(job: Job) -> str | None:
     """Return a job's newest preview as a data: address, or None."""
     preview = job.preview
     if preview is None:

@@ -1,11 +1,13 @@
 """The HTTP application: routes that read, submit, wait and answer."""
 
 import asyncio
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from importlib.resources import files
+from typing import NoReturn
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
@@ -19,6 +21,7 @@ from gentra_lora.service.http.decoders import Decoders
 from gentra_lora.service.http.middleware import Guard
 from gentra_lora.service.http.openapi import add_bodies
 from gentra_lora.service.jobs.service import Service
+from gentra_lora.service.settings import ServiceSettings
 
 EXPOSED = ["Retry-After", "X-Request-ID", "X-Job-ID", "X-Seed", "X-Size", "X-Commit", "X-Weights-SHA256", "X-Warnings"]
 DESCRIPTION = """Pictures of one subject by the exact weights of a git revision.
@@ -28,18 +31,19 @@ DESCRIPTION = """Pictures of one subject by the exact weights of a git revision.
 """
 
 
-def create_app(settings, service=None, parts=("pictures", "jobs", "admin")):
-    """Return the application of a Service, which it starts and stops.
+def create_app(
+    settings: ServiceSettings, service: Service | None = None, parts: Iterable[str] = ("pictures", "jobs", "admin")
+) -> FastAPI:
+    """Return the application of a service, which it starts and stops.
 
     Args:
-        settings: ServiceSettings.
         service: one that was made already.
         parts: which routes there are beside the status; replicas that share no jobs leave the last two out.
     """
     service = service or Service(settings)
 
     @asynccontextmanager
-    async def lifespan(app):
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.decoders = Decoders()
         if service.life.state == "starting":
             service.life.start()
@@ -62,9 +66,9 @@ def create_app(settings, service=None, parts=("pictures", "jobs", "admin")):
         app.include_router(routers[part])
     app.mount("/page", StaticFiles(directory=str(files("gentra_lora.service") / "page")), name="page")
     # Refusals go up to the guard, which alone answers with them.
-    app.add_exception_handler(HTTPException, _plain)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.openapi = add_bodies(app, settings)
+    app.exception_handler(HTTPException)(_plain)
+    app.exception_handler(RequestValidationError)(_invalid)
+    app.openapi = add_bodies(app, settings)  # type: ignore[method-assign]  # as FastAPI's own documentation has it
     app.add_middleware(Guard, settings=settings, metrics=service.metrics)
     if settings.cors_origins:  # outermost, so that refusals can be read as well
         app.add_middleware(
@@ -77,12 +81,12 @@ def create_app(settings, service=None, parts=("pictures", "jobs", "admin")):
     return app
 
 
-async def _invalid(request, error):
+async def _invalid(request: Request, error: RequestValidationError) -> NoReturn:
     """Refuse in our own shape what FastAPI refuses by itself: a part of the path that is not as it must be."""
     raise invalid(error) from error
 
 
-async def _plain(request, error):
+async def _plain(request: Request, error: HTTPException) -> NoReturn:
     """Refuse in our own shape what starlette refuses by itself: no such path, no such method."""
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "invalid_request")
     headers = dict(error.headers or {})
@@ -91,7 +95,7 @@ async def _plain(request, error):
     raise ServiceError(error.status_code, code, str(error.detail), headers=headers) from error
 
 
-def _allowed(request, by_route):
+def _allowed(request: Request, by_route: str) -> str:
     """Return the methods of all routes of a path; starlette names those of the first, `by_route`."""
     paths, path = request.app.openapi()["paths"], request.scope["path"]
     found = {word.upper() for form, words in paths.items() if compile_path(form)[0].match(path) for word in words}

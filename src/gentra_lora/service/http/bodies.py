@@ -1,20 +1,27 @@
 """Bodies of requests, read by their kind and checked against a schema."""
 
 import asyncio
+from collections.abc import Awaitable, Mapping
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
-from starlette.datastructures import Headers, UploadFile
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
+from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 
 from gentra_lora.service.errors import ServiceError
-from gentra_lora.service.http.uploads import read_upload
+from gentra_lora.service.http.decoders import Decoders
+from gentra_lora.service.http.uploads import Upload, read_upload
 from gentra_lora.service.jobs.resolve import refusal
 from gentra_lora.service.jobs.schemas import ImageToImage
+from gentra_lora.service.settings import ServiceSettings
 
 JSON, FORM = "application/json", "multipart/form-data"
 TEXT_BYTES = 64 * 1024  # of one field that is no file
+Body = TypeVar("Body", bound=BaseModel)
+Arrived = TypeVar("Arrived")
 
 
 class InMemory(MultiPartParser):
@@ -23,12 +30,12 @@ class InMemory(MultiPartParser):
     spool_max_size = 2**31
 
 
-def kind_of(request):
+def kind_of(request: Request) -> str:
     """Return the media type of a request's body."""
     return request.headers.get("content-type", "").split(";")[0].strip().lower()
 
 
-async def read_json(request, schema, settings):
+async def read_json(request: Request, schema: type[Body], settings: ServiceSettings) -> Body:
     """Return a JSON body as `schema`.
 
     Raises:
@@ -43,11 +50,8 @@ async def read_json(request, schema, settings):
         raise invalid(error) from error
 
 
-async def read_form(request, settings, decoders):
-    """Return (ImageToImage, Upload) of a form with a file named `image`.
-
-    Args:
-        decoders: a Decoders.
+async def read_form(request: Request, settings: ServiceSettings, decoders: Decoders) -> tuple[ImageToImage, Upload]:
+    """Return what a form with a file named `image` holds.
 
     Raises:
         ServiceError: see `read_json` and uploads.read_upload.
@@ -72,7 +76,7 @@ async def read_form(request, settings, decoders):
         await form.close()
 
 
-async def _arrived(reading, seconds):
+async def _arrived(reading: Awaitable[Arrived], seconds: float) -> Arrived:
     try:
         async with asyncio.timeout(seconds):
             return await reading
@@ -85,9 +89,10 @@ async def _arrived(reading, seconds):
         raise ServiceError(400, "invalid_request", f"the form is damaged: {error.detail}") from error
 
 
-def _parts(form):
+def _parts(form: FormData) -> tuple[dict[str, str], UploadFile]:
     """Return ({field: text}, the file)."""
-    values, photo = {}, None
+    values: dict[str, str] = {}
+    photo: UploadFile | None = None
     for name, value in form.multi_items():
         if name == "image" and isinstance(value, UploadFile):
             photo = value
@@ -104,8 +109,8 @@ def _parts(form):
     return values, photo
 
 
-def invalid(error):
-    """Return the 422 of a pydantic ValidationError, without repeating what was sent."""
+def invalid(error: ValidationError | RequestValidationError) -> ServiceError:
+    """Return the 422 of a body or path that is not as it must be, without repeating what was sent."""
     details = [
         {"field": ".".join(map(str, found["loc"])) or "body", "message": _sentence(found)} for found in error.errors()
     ]
@@ -114,7 +119,7 @@ def invalid(error):
     return ServiceError(422, "invalid_request", message, param=first["field"], details=details)
 
 
-def _sentence(found):
+def _sentence(found: Mapping[str, Any]) -> str:
     if found["type"] == "extra_forbidden":
         return "is not known here; remove it"
     text = found["msg"].removeprefix("Value error, ")

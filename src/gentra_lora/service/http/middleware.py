@@ -5,12 +5,15 @@ import json
 import logging
 import secrets
 import time
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gentra_lora.service.errors import ServiceError
+from gentra_lora.service.jobs.metrics import ServiceMetrics
+from gentra_lora.service.settings import ServiceSettings
 
 log = logging.getLogger("gentra_lora.service.access")
 OPEN = ("/", "/favicon.ico", "/healthz", "/readyz", "/openapi.json")  # without a key, as is the page
@@ -25,19 +28,19 @@ PAGE_POLICY = (
 class Guard:
     """Gives each request an id, asks for a key, counts the body's bytes as they arrive, and writes a log line."""
 
-    def __init__(self, app, settings, metrics):
+    def __init__(self, app: ASGIApp, settings: ServiceSettings, metrics: ServiceMetrics) -> None:
         self.app, self.settings, self.metrics = app, settings, metrics
         self.keys = settings.keys()
         self.public = urlsplit(settings.public_url or "").netloc
 
-    async def __call__(self, scope, receive, send):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         request_id, begun, status = secrets.token_hex(8), time.monotonic(), 499  # 499: the client went away
         scope.setdefault("state", {})["request_id"] = request_id
 
-        async def answer(message):
+        async def answer(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -68,11 +71,11 @@ class Guard:
             self.metrics.requests.labels(route, str(status)).inc()
             self._log(scope, request_id, status, time.monotonic() - begun)
 
-    async def _refuse(self, error, request_id, scope, receive, send):
+    async def _refuse(self, error: ServiceError, request_id: str, scope: Scope, receive: Receive, send: Send) -> None:
         self.metrics.rejections.labels(error.code).inc()
         await JSONResponse(error.body(request_id), error.status, error.headers)(scope, receive, send)
 
-    def check(self, scope):
+    def check(self, scope: Scope) -> None:
         """Refuse a request by its headers alone.
 
         Raises:
@@ -103,7 +106,7 @@ class Guard:
         if not length.isascii() or not length.isdigit() or int(length) > self._most(headers):
             raise self._too_large(headers)
 
-    def _served(self, host):
+    def _served(self, host: str) -> bool:
         """Return whether a Host header is one of ours.
 
         A service for this machine alone is known by its names alone: another name may point here, too, and its pages
@@ -112,26 +115,26 @@ class Guard:
         if self.settings.host not in LOOPBACK or host == self.public:
             return True
         parts = _parsed(f"//{host}")
-        return bool(parts) and parts.hostname in LOOPBACK
+        return parts is not None and parts.hostname in LOOPBACK
 
-    def _known(self, origin, headers):
+    def _known(self, origin: str, headers: Headers) -> bool:
         parts = _parsed(origin)
-        return bool(parts) and (
+        return parts is not None and (
             parts.netloc in (headers.get("host"), self.public) or origin in self.settings.cors_origins
         )
 
-    def _most(self, headers):
+    def _most(self, headers: Headers) -> int:
         form = headers.get("content-type", "").strip().lower().startswith("multipart/form-data")
         return self.settings.max_upload_bytes if form else JSON_BYTES
 
-    def _too_large(self, headers):
+    def _too_large(self, headers: Headers) -> ServiceError:
         message = f"the body has more than {self._most(headers)} bytes; send a smaller one"
         return ServiceError(413, "too_large", message, headers={"Connection": "close"})
 
-    def _counted(self, scope, receive):
+    def _counted(self, scope: Scope, receive: Receive) -> Receive:
         headers, seen = Headers(scope=scope), 0
 
-        async def counted():
+        async def counted() -> Message:
             nonlocal seen
             message = await receive()
             seen += len(message.get("body", b""))
@@ -141,12 +144,12 @@ class Guard:
 
         return counted
 
-    def _log(self, scope, request_id, status, seconds):
+    def _log(self, scope: Scope, request_id: str, status: int, seconds: float) -> None:
         line = {"request_id": request_id, "method": scope["method"], "path": scope["path"], "status": status}
         log.info("request", extra={"values": line | {"ms": round(seconds * 1000, 1)} | scope["state"].get("log", {})})
 
 
-def _parsed(address):
+def _parsed(address: str) -> SplitResult | None:
     """Return the parts of an address, None where it is none."""
     try:
         parts = urlsplit(address)
@@ -158,7 +161,7 @@ def _parsed(address):
 class JsonLines(logging.Formatter):
     """A log record as a line of JSON."""
 
-    def format(self, record):
+    def format(self, record: logging.LogRecord) -> str:
         """Return the line, with the traceback where there is one."""
         line = {
             "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),

@@ -1,10 +1,17 @@
 """The parts of the OpenAPI description that FastAPI cannot see: bodies that we read ourselves."""
 
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import FastAPI
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from gentra_lora.service.http.reply_schemas import ErrorBody
 from gentra_lora.service.jobs.schemas import ImageToImage, OpenAIImage, Reload, TextToImage
+from gentra_lora.service.settings import ServiceSettings
 
+Responses = dict[int | str, dict[str, Any]]  # as FastAPI takes them
 BODIES = (TextToImage, ImageToImage, OpenAIImage, Reload)
 REASONS = {
     400: "the body cannot be read",
@@ -24,12 +31,12 @@ REASONS = {
 }
 
 
-def refusals(*statuses):
+def refusals(*statuses: int) -> Responses:
     """Return FastAPI's `responses` for statuses whose answer is an ErrorBody."""
     return {status: {"model": ErrorBody, "description": REASONS[status]} for status in statuses}
 
 
-def documented(*schemas):
+def documented(*schemas: type[BaseModel]) -> dict[str, Any]:
     """Return the `openapi_extra` of a route that reads one of these bodies."""
     content = {}
     for schema in schemas:
@@ -38,12 +45,13 @@ def documented(*schemas):
     return {"requestBody": {"required": True, "content": content}}
 
 
-def add_bodies(app, settings):
+def add_bodies(app: FastAPI, settings: ServiceSettings) -> Callable[[], dict[str, Any]]:
     """Return an `openapi` function for an application: with the bodies' schemas, in the limits of its settings."""
     plain = type(app).openapi
 
-    def openapi():
-        if app.openapi_schema is None:
+    def openapi() -> dict[str, Any]:
+        document = app.openapi_schema
+        if document is None:
             document = plain(app)
             template = "#/components/schemas/{model}"
             found = models_json_schema([(schema, "validation") for schema in BODIES], ref_template=template)[1]["$defs"]
@@ -55,12 +63,12 @@ def add_bodies(app, settings):
             document["components"]["schemas"] |= found
             document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
             document["security"] = [{}, {"key": []}]
-        return app.openapi_schema
+        return document
 
     return openapi
 
 
-def _narrow(schema, settings):
+def _narrow(schema: dict[str, Any], settings: ServiceSettings) -> None:
     most = {"width": settings.max_side, "height": settings.max_side}
     most |= {"num_images": settings.max_images, "n": settings.max_images}
     for name, value in most.items():

@@ -1,10 +1,8 @@
 """What answers hold."""
 
-from typing import Literal
-
 from pydantic import BaseModel, ConfigDict, Field
 
-State = Literal["queued", "running", "done", "failed", "cancelled"]
+from gentra_lora.service.jobs.job import State
 
 
 class FieldError(BaseModel):

@@ -3,39 +3,45 @@
 import base64
 import time
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 
 from gentra_lora.service.errors import ServiceError
 from gentra_lora.service.http.answers import JSON, accepted_type, picture_answer
 from gentra_lora.service.http.bodies import read_form, read_json
-from gentra_lora.service.http.openapi import documented, refusals
+from gentra_lora.service.http.decoders import Decoders
+from gentra_lora.service.http.openapi import Responses, documented, refusals
 from gentra_lora.service.http.reply_schemas import OpenAIPictures, Pictures
+from gentra_lora.service.http.uploads import Upload
+from gentra_lora.service.jobs.job import Job
 from gentra_lora.service.jobs.resolve import refusal
 from gentra_lora.service.jobs.schemas import ImageToImage, OpenAIImage, TextToImage
+from gentra_lora.service.jobs.service import Service
 from gentra_lora.service.jobs.watch import ended
+from gentra_lora.service.settings import ServiceSettings
 
 router = APIRouter(prefix="/v1", tags=["pictures"])
-ANSWER = {200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}}
+ANSWER: Responses = {200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}}
 REFUSALS = refusals(400, 401, 403, 406, 408, 413, 415, 422, 429, 500, 503, 504)
 
 
 @router.post("/txt2img", response_model=Pictures, responses=ANSWER | REFUSALS, openapi_extra=documented(TextToImage))
-async def txt2img(request: Request):
+async def txt2img(request: Request) -> Response | dict[str, object]:
     """Draw a prompt."""
-    service, settings = request.app.state.service, request.app.state.settings
+    service: Service = request.app.state.service
     service.check_open()
-    body = await read_json(request, TextToImage, settings)
+    body = await read_json(request, TextToImage, request.app.state.settings)
     media_type = accepted_type(request, body.num_images)
     return picture_answer(await made(request, await submitted(request, body)), media_type)
 
 
 @router.post("/img2img", response_model=Pictures, responses=ANSWER | REFUSALS, openapi_extra=documented(ImageToImage))
-async def img2img(request: Request):
+async def img2img(request: Request) -> Response | dict[str, object]:
     """Redraw a photo as the prompt says: any that a phone or a forum gives, upright and in its own shape."""
-    state = request.app.state
-    state.service.check_open()
-    with state.decoders.upload():
-        body, photo = await read_form(request, state.settings, state.decoders)
+    service: Service = request.app.state.service
+    decoders: Decoders = request.app.state.decoders
+    service.check_open()
+    with decoders.upload():
+        body, photo = await read_form(request, request.app.state.settings, decoders)
         media_type = accepted_type(request, body.num_images)
         job = await submitted(request, body, photo)
         del photo  # the whole of it; what is drawn is scaled
@@ -49,9 +55,10 @@ async def img2img(request: Request):
     responses=REFUSALS,
     openapi_extra=documented(OpenAIImage),
 )
-async def openai_images(request: Request):
+async def openai_images(request: Request) -> dict[str, object]:
     """Draw a prompt for clients of OpenAI's API; at `url` the picture lies for some minutes."""
-    service, settings = request.app.state.service, request.app.state.settings
+    service: Service = request.app.state.service
+    settings: ServiceSettings = request.app.state.settings
     service.check_open()
     asked = await read_json(request, OpenAIImage, settings)
     accepted_json(request)
@@ -69,13 +76,13 @@ async def openai_images(request: Request):
     return {"created": int(time.time()), "data": data}
 
 
-def accepted_json(request):
+def accepted_json(request: Request) -> None:
     """Refuse a client that would not take JSON."""
     if not any(word in request.headers.get("accept", "*/*") for word in (JSON, "*/*", "application/*")):
         raise ServiceError(406, "not_acceptable", f"accept {JSON}")
 
 
-def _translated(asked):
+def _translated(asked: OpenAIImage) -> TextToImage:
     names = set(TextToImage.model_fields) & set(OpenAIImage.model_fields)
     values = {name: getattr(asked, name) for name in names if getattr(asked, name) is not None}
     if asked.size and asked.size != "auto":
@@ -86,22 +93,23 @@ def _translated(asked):
     return TextToImage(**values, num_images=asked.n or 1)
 
 
-async def submitted(request, body, photo=None):
+async def submitted(request: Request, body: TextToImage, photo: Upload | None = None) -> Job:
     """Return the job of a request; a photo is scaled beside the event loop."""
-    state = request.app.state
+    service: Service = request.app.state.service
+    decoders: Decoders = request.app.state.decoders
     given = body, photo, request.state.request_id
-    job = state.service.submit(*given) if photo is None else await state.decoders.run(state.service.submit, *given)
+    job = service.submit(*given) if photo is None else await decoders.run(service.submit, *given)
     note(request, job)
     return job
 
 
-async def made(request, job):
+async def made(request: Request, job: Job) -> Job:
     """Return the job, done; a client that goes away cancels it.
 
     Raises:
         ServiceError: why there is no picture.
     """
-    service = request.app.state.service
+    service: Service = request.app.state.service
     try:
         if not await ended(job, request):
             raise ServiceError(400, "client_gone", "the client went away")
@@ -112,7 +120,7 @@ async def made(request, job):
     return job
 
 
-def note(request, job):
+def note(request: Request, job: Job) -> None:
     """Let the log line of a request name its job, and hold its prompt where that is wished."""
     request.state.log = {"job": job.id}
     if request.app.state.settings.log_prompts:

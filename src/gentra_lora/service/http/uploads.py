@@ -18,8 +18,8 @@ class Upload:
     sha256: str
 
 
-def read_upload(content, max_pixels):
-    """Return the Upload of a file's bytes.
+def read_upload(content: bytes, max_pixels: int) -> Upload:
+    """Return the photo of a file's bytes.
 
     Raises:
         ServiceError: 415, no picture of a kind that is read; 413, more pixels than `max_pixels`, told from the header
@@ -47,7 +47,7 @@ def read_upload(content, max_pixels):
     return Upload(image, hashlib.sha256(content).hexdigest())
 
 
-def _has_second(opened):
+def _has_second(opened: Image.Image) -> bool:
     """Return whether there is a second picture; counting all takes minutes in a TIFF of many pages."""
     try:
         opened.seek(1)
@@ -56,10 +56,10 @@ def _has_second(opened):
     return True
 
 
-def _too_many(value, most):
+def _too_many(value: str, most: int) -> ServiceError:
     return _refused(413, "too_large", f"has {value} pixels; at most {most / 1e6:g} million are taken: scale it down")
 
 
-def _refused(status, code, message):
+def _refused(status: int, code: str, message: str) -> ServiceError:
     details = [{"field": "image", "message": message}]
     return ServiceError(status, code, f"image {message}", param="image", details=details)

@@ -3,79 +3,101 @@
 import secrets
 import threading
 import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from gentra_lora.pictures.request import PictureRequest
+from gentra_lora.service.errors import ServiceError
+from gentra_lora.service.jobs.revision import Revision
 
+State = Literal["queued", "running", "done", "failed", "cancelled"]
 ENDED = ("done", "failed", "cancelled")
 
 
 class Job:
     """Pictures that were asked for together. Whoever changes it calls `changed`, from whatever thread."""
 
-    def __init__(self, requests, seconds, warnings=(), request_id=None):
-        """Take PictureRequests, the seconds that they may take, and what the client should know about them."""
+    def __init__(
+        self,
+        requests: Sequence[PictureRequest],
+        seconds: float,
+        warnings: Iterable[str] = (),
+        request_id: str | None = None,
+    ) -> None:
+        """Take what is wanted, the seconds that it may take, and what the client should know about it."""
         self.id, self.request_id = secrets.token_urlsafe(16), request_id
         self.requests, self.warnings = list(requests), list(warnings)
         self.created = time.monotonic()
         self.deadline = self.created + seconds
-        self.state, self.error = "queued", None
+        self.state: State = "queued"
+        self.error: ServiceError | None = None
         self.steps = sum(request.steps_run for request in requests)
         self.taken = [0] * len(self.requests)  # steps of each picture
-        self.previews_wanted, self.preview = 0, None
-        self.pictures = [None] * len(self.requests)  # uint8 (H, W, 3), in whatever order they come
-        self.pngs, self.records, self.revision = [], [], None
+        self.previews_wanted = 0
+        self.preview: NDArray[np.uint8] | None = None  # (h, w, 3)
+        # (H, W, 3), in whatever order they come
+        self.pictures: list[NDArray[np.uint8] | None] = [None] * len(self.requests)
+        self.pngs: list[bytes] = []
+        self.records: list[dict[str, Any]] = []
+        self.revision: Revision  # there once it has begun
         self.timings = {"queued": 0.0, "denoising": 0.0, "decoding": 0.0}
-        self.ended_at = None
-        self._lock, self._listeners = threading.RLock(), []
+        self.ended_at: float | None = None
+        self._lock = threading.RLock()
+        self._listeners: list[Callable[[], object]] = []
 
     @property
-    def step(self):
+    def step(self) -> int:
         """How many steps of all pictures are taken."""
         return sum(self.taken)
 
     @property
-    def ended(self):
+    def ended(self) -> bool:
         """Whether nothing will change any more."""
         return self.state in ENDED
 
-    def listen(self, listener):
-        """Call `listener` without arguments after each change."""
+    def listen(self, listener: Callable[[], object]) -> None:
+        """Call `listener` after each change."""
         with self._lock:
             self._listeners.append(listener)
 
-    def forget(self, listener):
+    def forget(self, listener: Callable[[], object]) -> None:
         """Call it no more."""
         with self._lock:
             self._listeners.remove(listener)
 
-    def changed(self):
+    def changed(self) -> None:
         """Tell all listeners."""
         with self._lock:
             listeners = list(self._listeners)
         for listener in listeners:
             listener()
 
-    def begin(self, revision):
+    def begin(self, revision: Revision) -> bool:
         """Note what makes the pictures; return whether it was this call that began it."""
         with self._lock:
             if self.state != "queued":
                 return False
-            self.state, self.revision = "running", revision
             self.timings["queued"] = time.monotonic() - self.created
+            self.revision = revision
+            self.state = "running"  # last: whoever sees it may read the rest, without the lock
         self.changed()
         return True
 
-    def end(self, state, error=None):
+    def end(self, state: Literal["done", "failed", "cancelled"], error: ServiceError | None = None) -> bool:
         """End it, unless it has ended; return whether it was this call that did.
 
         Args:
-            error: ServiceError of a job that failed or was cancelled.
+            error: why it failed or was cancelled.
         """
         with self._lock:
             if self.ended:
                 return False
-            self.state, self.error, self.ended_at = state, error, time.monotonic()
+            self.error, self.ended_at = error, time.monotonic()
+            self.state = state  # last, as in `begin`
         self.changed()
         return True
 

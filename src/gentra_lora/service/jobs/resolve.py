@@ -1,28 +1,46 @@
 """A request as it came -> PictureRequests with every number said, or a refusal that names the field."""
 
 import secrets
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from PIL import Image
+from transformers import CLIPTokenizer
 
 from gentra_lora.base.samplers import DEFAULT
 from gentra_lora.photos.captions import has_trigger, lost_words
 from gentra_lora.pictures.request import PictureRequest, fitted, size_of_photo
 from gentra_lora.pictures.sampling_pipeline import GenerationError
 from gentra_lora.service.errors import ServiceError
-from gentra_lora.service.jobs.schemas import MAX_SEED, SIDES
+from gentra_lora.service.jobs.revision import Defaults
+from gentra_lora.service.jobs.schemas import LEAST_SIDE, MAX_SEED, SIDE_UNIT, TextToImage
+from gentra_lora.service.settings import ServiceSettings
 
 
-def resolve(body, defaults, settings, photo=None):
-    """Return a PictureRequest for each picture of a request.
+class Photo(Protocol):
+    """What is redrawn: an RGB image, and the sha256 of the file that it came in."""
+
+    @property
+    def image(self) -> Image.Image: ...
+
+    @property
+    def sha256(self) -> str: ...
+
+
+def resolve(
+    body: TextToImage, defaults: Defaults, settings: ServiceSettings, photo: Photo | None = None
+) -> list[PictureRequest]:
+    """Return what each picture of a request is to be.
 
     Args:
-        body: TextToImage or ImageToImage.
         defaults: the served revision's.
-        photo: uploads.Upload of an ImageToImage.
+        photo: of an ImageToImage.
 
     Raises:
         ServiceError: 422, more than this service makes, or fewer than one step.
     """
     given = {name: value for name, value in body.model_dump().items() if value is not None}
-    wanted = {"sampler": DEFAULT} | defaults | given
+    wanted: dict[str, Any] = {"sampler": DEFAULT, **defaults, **given}
     wanted["width"], wanted["height"] = _size(given, defaults, settings, photo)
     count = wanted.pop("num_images")
     if count > settings.max_images:
@@ -41,14 +59,17 @@ def resolve(body, defaults, settings, photo=None):
         raise refusal("strength", str(error).removeprefix("strength: ")) from error
 
 
-def _size(given, defaults, settings, photo):
+def _size(
+    given: Mapping[str, Any], defaults: Defaults, settings: ServiceSettings, photo: Photo | None
+) -> tuple[int, int]:
     if photo is not None and not {"width", "height"} <= given.keys():
         if "width" in given or "height" in given:
             raise refusal("height" if "width" in given else "width", "is missing; give both sides or none")
         sides = size_of_photo(photo.image.size, min(defaults["width"] * defaults["height"], settings.max_pixels))
-        largest = settings.max_side // SIDES["multiple_of"] * SIDES["multiple_of"]
-        return tuple(min(max(side, SIDES["ge"]), largest) for side in sides)
-    width, height = (given.get(side, defaults[side]) for side in ("width", "height"))
+        largest = settings.max_side // SIDE_UNIT * SIDE_UNIT
+        width, height = (min(max(side, LEAST_SIDE), largest) for side in sides)
+        return width, height
+    width, height = given.get("width", defaults["width"]), given.get("height", defaults["height"])
     for name, side in (("width", width), ("height", height)):
         if side > settings.max_side:
             raise refusal(name, f"is {side}; this service makes at most {settings.max_side} px")
@@ -59,7 +80,7 @@ def _size(given, defaults, settings, photo):
     return width, height
 
 
-def check_texts(body, tokenizer):
+def check_texts(body: TextToImage, tokenizer: CLIPTokenizer) -> None:
     """Refuse texts whose end the text encoder would not see.
 
     Raises:
@@ -73,14 +94,14 @@ def check_texts(body, tokenizer):
             raise refusal(name, f"has more than {limit} tokens: {end.strip()!r} would not be seen; shorten it")
 
 
-def warnings_of(request, trigger_word):
+def warnings_of(request: PictureRequest, trigger_word: str) -> list[str]:
     """Return what a client should know of a request that is as it may be."""
     if trigger_word and request.lora_scale and not has_trigger(request.prompt, trigger_word):
         return [f"the prompt lacks the trigger word {trigger_word!r}; the subject may not appear"]
     return []
 
 
-def refusal(field, message):
+def refusal(field: str, message: str) -> ServiceError:
     """Return the 422 of one field."""
     return ServiceError(
         422, "invalid_request", f"{field} {message}", param=field, details=[{"field": field, "message": message}]

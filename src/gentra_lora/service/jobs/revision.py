@@ -3,19 +3,45 @@
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypedDict
+
+import torch
 
 from gentra_lora.adapter.file import check_effect, read_adapter
 from gentra_lora.base.model import BaseSource, base_identity, check_base
 from gentra_lora.errors import InputError
-from gentra_lora.revisions.weights import pull_weights, read_record
+from gentra_lora.evaluation.scored_run import Metrics
+from gentra_lora.revisions.weights import Params, Weights, pull_weights, read_record
+from gentra_lora.service.settings import ServiceSettings
 
 STEPS, GUIDANCE_SCALE = 25, 7.5  # of SD 1.5, where a file comes without its params.yaml
 
 
 class RevisionError(InputError):
     """Weights that must not be served; the message says why."""
+
+
+class File(TypedDict):
+    """The weights' file."""
+
+    name: str
+    md5: str
+    sha256: str
+    size: int
+
+
+class Defaults(TypedDict):
+    """What a request is given that does not say it."""
+
+    width: int
+    height: int
+    num_inference_steps: int
+    guidance_scale: float
+    lora_scale: float
+    strength: float
 
 
 @dataclass(frozen=True)
@@ -26,17 +52,17 @@ class Revision:
     commit: str | None
     repo: str | None
     trained_at: str | None  # the commit that it was trained by, as the file itself says
-    file: dict  # name, md5, sha256, size
+    file: File
     base: str  # base_identity of what it was trained on
     trigger_word: str
-    metrics: dict
-    defaults: dict
+    metrics: Metrics
+    defaults: Defaults
     source: BaseSource
-    tensors: dict = field(repr=False)
+    tensors: dict[str, torch.Tensor] = field(repr=False)
 
 
-def find_revision(settings, rev=None):
-    """Return the Revision that the settings ask for, or another `rev` of the same repository.
+def find_revision(settings: ServiceSettings, rev: str | None = None) -> Revision:
+    """Return the revision that the settings ask for, or another `rev` of the same repository.
 
     Raises:
         RevisionError: a file that lacks what it must say of itself, or belongs to another base.
@@ -44,6 +70,7 @@ def find_revision(settings, rev=None):
     """
     if settings.weights and rev:
         raise RevisionError("the service was started with --weights and has no other revisions; start it with --repo")
+    weights: Weights | None
     if settings.weights:
         path, weights = settings.weights, read_record(settings.weights)
     else:
@@ -54,8 +81,8 @@ def find_revision(settings, rev=None):
     tensors, header = read_adapter(path)
     check_effect(tensors)
     content = path.read_bytes()
-    found = {name: hashlib.new(name, content).hexdigest() for name in ("md5", "sha256")}
-    if weights and found["md5"] != weights.md5:
+    md5, sha256 = (hashlib.new(name, content).hexdigest() for name in ("md5", "sha256"))
+    if weights and md5 != weights.md5:
         raise RevisionError(f"{path}: is not what {weights.commit[:12]} says (md5 {weights.md5}); pull it again")
     base = header.get("gentra.base")
     if not base:
@@ -65,7 +92,7 @@ def find_revision(settings, rev=None):
         commit=weights.commit if weights else None,
         repo=_name_of(weights.repo) if weights else None,
         trained_at=_commit(header.get("gentra.git_revision", "")),
-        file={"name": path.name, **found, "size": len(content)},
+        file={"name": path.name, "md5": md5, "sha256": sha256, "size": len(content)},
         base=base,
         trigger_word=header.get("modelspec.trigger_phrase", ""),
         metrics=weights.metrics if weights else {},
@@ -75,17 +102,17 @@ def find_revision(settings, rev=None):
     )
 
 
-def _commit(text):
+def _commit(text: str) -> str | None:
     return text if re.fullmatch("[0-9a-f]{40}", text) else None
 
 
-def _name_of(repo):
+def _name_of(repo: str) -> str:
     path = Path(repo.removeprefix("file://"))
     return path.name if path.is_absolute() else repo
 
 
-def _defaults(header, params):
-    """Return what a request is given that does not say it: as the revision was evaluated."""
+def _defaults(header: Mapping[str, str], params: Params) -> Defaults:
+    """Return the defaults: as the revision was evaluated."""
     evaluate, train = params.get("evaluate", {}), json.loads(header.get("gentra.train_params", "{}"))
     guidance_scale = evaluate.get("guidance_scale", train.get("sample_guidance_scale", GUIDANCE_SCALE))
     width, height = (int(side) for side in header.get("modelspec.resolution", "512x512").split("x"))
@@ -99,7 +126,7 @@ def _defaults(header, params):
     }
 
 
-def _source(settings, base, path):
+def _source(settings: ServiceSettings, base: dict[str, Any], path: Path) -> BaseSource:
     if settings.base:
         return BaseSource(settings.base, settings.base_revision)
     if not base:
@@ -111,7 +138,7 @@ def _source(settings, base, path):
     return source
 
 
-def check_limits(revision, settings):
+def check_limits(revision: Revision, settings: ServiceSettings) -> None:
     """Refuse settings under which a request that says no size would be refused.
 
     Raises:
@@ -125,7 +152,7 @@ def check_limits(revision, settings):
         )
 
 
-def check_source(revision, allow_other_base):
+def check_source(revision: Revision, allow_other_base: bool) -> str:
     """Return the identity of the base that is to be loaded, and refuse one that the adapter was not trained on.
 
     Raises:
@@ -138,7 +165,7 @@ def check_source(revision, allow_other_base):
     return identity
 
 
-def check_same_base(revision, identity, allow_other_base):
+def check_same_base(revision: Revision, identity: str, allow_other_base: bool) -> None:
     """Refuse an adapter of another base than the one of `identity`; see `check_source`."""
     if not (allow_other_base or same_base(identity, revision.base)):
         raise RevisionError(
@@ -147,18 +174,18 @@ def check_same_base(revision, identity, allow_other_base):
         )
 
 
-def same_base(one, other):
+def same_base(one: str, other: str) -> bool:
     """Return whether two identities are of the same weights, wherever local ones lie."""
     return _digests(one) == _digests(other)
 
 
-def _digests(identity):
+def _digests(identity: str) -> list[str]:
     """Return what identifies a base: of local files their hash alone, since folders may be called anything."""
     return [part.split("@")[1] if "@sha256:" in part else part for part in identity.split(" + ")]
 
 
-def described(revision):
-    """Return a Revision as the values of its answer, without tensors."""
+def described(revision: Revision) -> dict[str, object]:
+    """Return a revision as the values of its answer, without tensors."""
     return {
         "revision": {
             "rev": revision.rev,

@@ -1,25 +1,28 @@
 """What requests hold; the limits here are of all services, a service's own settings may be narrower."""
 
 import unicodedata
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from gentra_lora.base.samplers import SAMPLERS
 
 MAX_SEED = 2**53 - 1  # above, JavaScript and others would round it
-SIDES = {"ge": 64, "le": 2048, "multiple_of": 8}
-SamplerName = Literal[tuple(SAMPLERS)]
+LEAST_SIDE, MOST_SIDE, SIDE_UNIT = 64, 2048, 8  # px
+if TYPE_CHECKING:  # a type checker knows no names but those that are spelled out
+    SamplerName = str
+else:
+    SamplerName = Literal[tuple(SAMPLERS)]
 
 
-def _readable(text):
+def _readable(text: str) -> str:
     for character in text:
         if unicodedata.category(character) in ("Cc", "Cs") and character not in "\t\r\n":
             raise ValueError(f"holds the control character U+{ord(character):04X}; remove it")
     return text
 
 
-def _some(text):
+def _some(text: str) -> str:
     if not text.strip():
         raise ValueError("is empty; say what to draw")
     return text
@@ -43,8 +46,8 @@ class TextToImage(Strict):
     seed: int | None = Field(None, ge=0, le=MAX_SEED, description="picture k of several has seed + k; else drawn")
     num_inference_steps: int | None = Field(None, ge=1, le=100)
     guidance_scale: float | None = Field(None, ge=0, le=30, description="1 and below: without guidance, twice as fast")
-    width: int | None = Field(None, **SIDES)
-    height: int | None = Field(None, **SIDES)
+    width: int | None = Field(None, ge=LEAST_SIDE, le=MOST_SIDE, multiple_of=SIDE_UNIT)
+    height: int | None = Field(None, ge=LEAST_SIDE, le=MOST_SIDE, multiple_of=SIDE_UNIT)
     num_images: int = Field(1, ge=1, le=16)
     lora_scale: float | None = Field(None, ge=0, le=2, description="strength of the adapter; 0 is the base itself")
     sampler: SamplerName | None = None

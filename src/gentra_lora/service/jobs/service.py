@@ -13,7 +13,10 @@ from gentra_lora.service.jobs.job import Job
 from gentra_lora.service.jobs.lifecycle import Lifecycle
 from gentra_lora.service.jobs.metrics import ServiceMetrics
 from gentra_lora.service.jobs.queue import JobQueue
-from gentra_lora.service.jobs.resolve import check_texts, resolve, warnings_of
+from gentra_lora.service.jobs.resolve import Photo, check_texts, resolve, warnings_of
+from gentra_lora.service.jobs.revision import Revision
+from gentra_lora.service.jobs.schemas import TextToImage
+from gentra_lora.service.settings import ServiceSettings
 
 log = logging.getLogger(__name__)
 LOST = "the device is lost; start the service anew"
@@ -22,17 +25,17 @@ LOST = "the device is lost; start the service anew"
 class Service:
     """One base with one adapter at a time, its queue and its jobs."""
 
-    def __init__(self, settings):
+    def __init__(self, settings: ServiceSettings) -> None:
         """Hold the settings; `life.start` begins to load."""
         self.settings, self.metrics = settings, ServiceMetrics()
         self.queue = JobQueue(settings.max_queue)
         self.life = Lifecycle(settings, self.queue, self.metrics, self._finish)
-        self.jobs = OrderedDict()  # by id
+        self.jobs: OrderedDict[str, Job] = OrderedDict()  # by id
         self._lock, self._tokens = threading.RLock(), threading.Lock()
         self._encoder = ThreadPoolExecutor(1, "encoder")
         self.metrics.observe(self)
 
-    def drain(self):
+    def drain(self) -> None:
         """Take nothing more; after `drain_seconds` end what is left."""
         if not self.life.drain():
             return
@@ -41,12 +44,12 @@ class Service:
         timer.start()
 
     @property
-    def busy(self):
+    def busy(self) -> bool:
         """Whether a job has not ended."""
         with self._lock:
             return any(not job.ended for job in self.jobs.values())
 
-    def end_jobs(self):
+    def end_jobs(self) -> None:
         """End every job that has not ended."""
         with self._lock:
             jobs = list(self.jobs.values())
@@ -54,7 +57,7 @@ class Service:
             job.end("cancelled", ServiceError(503, "draining", "the service is being stopped; ask again"))
             self.queue.drop(job)
 
-    def stop(self):
+    def stop(self) -> None:
         """End all jobs and the worker, within a step."""
         self.drain()
         self.end_jobs()
@@ -63,29 +66,29 @@ class Service:
             self.life.worker.join(timeout=30)
         self._encoder.shutdown(cancel_futures=True)
 
-    def check_open(self):
-        """Refuse a request before its body is read, where it would be refused after.
+    def check_open(self) -> Revision:
+        """Return what is served; refuse a request before its body is read, where it would be refused after.
 
         Raises:
             ServiceError: 503, not ready or draining; 429, no place.
         """
-        state, reason = self.life.state, self.life.reason
+        state, reason, revision = self.life.state, self.life.reason, self.life.revision
         if state == "draining":
             raise ServiceError(503, "draining", reason, headers={"Retry-After": "5", "Connection": "close"})
-        if state != "ready" or not self.life.alive:
+        if state != "ready" or not self.life.alive or revision is None:
             raise not_ready(reason or LOST)
         self.queue.check_room()
+        return revision
 
-    def submit(self, body, photo=None, request_id=None):
-        """Return the Job of a request, which waits from now on.
+    def submit(self, body: TextToImage, photo: Photo | None = None, request_id: str | None = None) -> Job:
+        """Return the job of a request, which waits from now on.
 
         Raises:
             ServiceError: see `check_open` and `resolve`.
         """
-        self.check_open()
+        revision = self.check_open()
         with self._tokens:
             check_texts(body, self.life.tokenizer)
-        revision = self.life.revision
         requests = resolve(body, revision.defaults, self.settings, photo)
         job = Job(requests, self.settings.time_limit, warnings_of(requests[0], revision.trigger_word), request_id)
         with self._lock:
@@ -95,21 +98,21 @@ class Service:
             self._forget_old()
         return job
 
-    def cancel(self, job, error=None):
+    def cancel(self, job: Job, error: ServiceError | None = None) -> None:
         """End a job by wish of its client; its place is free at once, and its pictures leave their batch."""
         error = error or ServiceError(409, "cancelled", "cancelled by its client")
         job.end("cancelled", error)
         self.queue.drop(job)
 
-    def _forget_old(self):
+    def _forget_old(self) -> None:
         now, kept = time.monotonic(), self.settings.job_seconds_kept
-        ended = [job for job in self.jobs.values() if job.ended]
-        for place, job in enumerate(ended):
-            if now - job.ended_at > kept or len(ended) - place > self.settings.jobs_kept:
+        ended = [(job, job.ended_at) for job in self.jobs.values() if job.ended_at is not None]
+        for place, (job, ended_at) in enumerate(ended):
+            if now - ended_at > kept or len(ended) - place > self.settings.jobs_kept:
                 del self.jobs[job.id]
 
-    def find(self, job_id):
-        """Return a Job.
+    def find(self, job_id: str) -> Job:
+        """Return a job.
 
         Raises:
             ServiceError: 404, there is none, or it has been forgotten.
@@ -121,18 +124,19 @@ class Service:
             raise ServiceError(404, "not_found", "no such job, or it ended too long ago")
         return job
 
-    def _finish(self, job):
+    def _finish(self, job: Job) -> None:
         try:
             self._encoder.submit(self._encode, job)
         except RuntimeError:  # the service has been stopped
             job.end("cancelled", ServiceError(503, "draining", "the service is being stopped; ask again"))
 
-    def _encode(self, job):
+    def _encode(self, job: Job) -> None:
         try:
             with self.metrics.seconds.labels("encoding").time():
                 origin = self.origin(job.revision)
                 job.records = [record_of(request, origin) for request in job.requests]
-                job.pngs = [png_of(*pair) for pair in zip(job.pictures, job.records, strict=True)]
+                pictures = [picture for picture in job.pictures if picture is not None]
+                job.pngs = [png_of(*pair) for pair in zip(pictures, job.records, strict=True)]
         except Exception as error:
             values = {"job": job.id, "request_id": job.request_id}
             log.error("a picture could not be encoded", exc_info=error, extra={"values": values})
@@ -145,11 +149,11 @@ class Service:
         if job.end("done"):
             self.metrics.pictures.labels(mode).inc(len(job.pngs))
 
-    def origin(self, revision):
+    def origin(self, revision: Revision) -> dict[str, str | None]:
         """Return what a picture's record says of what made it."""
         return {
             "base": self.life.identity,
             "adapter_sha256": revision.file["sha256"],
             "commit": revision.commit,
-            "precision": self.life.worker.engine.precision,
+            "precision": self.life.precision,
         }

@@ -2,13 +2,14 @@
 
 import numpy as np
 
+from gentra_lora.pictures.engine import PictureEngine
 from gentra_lora.pictures.request import PictureRequest
-from gentra_lora.service.jobs.revision import RevisionError
+from gentra_lora.service.jobs.revision import Revision, RevisionError
 
 STEPS, LEAST = 4, 2 / 255  # two levels of the most changed pixel
 
 
-def warm_up(engine, revision):
+def warm_up(engine: PictureEngine, revision: Revision) -> None:
     """Make a picture with and without the adapter that is on, at the size of its training.
 
     Raises:
@@ -18,8 +19,8 @@ def warm_up(engine, revision):
     made = []
     for scale in (0.0, 1.0):
         prompt = f"a photo of a {revision.trigger_word}"
-        size = {name: revision.defaults[name] for name in ("width", "height")}
-        batch = engine.start([PictureRequest(prompt, 0, STEPS, 1.0, lora_scale=scale, **size)])
+        size = revision.defaults["width"], revision.defaults["height"]
+        batch = engine.start([PictureRequest(prompt, 0, STEPS, 1.0, *size, lora_scale=scale)])
         while not batch.done:
             batch.step()
         made.append(engine.pixels(batch.latents[0]))

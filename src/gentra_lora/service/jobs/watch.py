@@ -3,31 +3,35 @@
 import asyncio
 import contextlib
 import time
+from typing import Self
 
+from starlette.requests import Request
+
+from gentra_lora.service.jobs.job import Job
 from gentra_lora.service.jobs.worker import expire
 
 
 class Watch:
     """Wakes the event loop when a job changes. A context manager."""
 
-    def __init__(self, job, previews=False):
+    def __init__(self, job: Job, previews: bool = False) -> None:
         self.job, self.previews = job, previews
         self._loop, self._event = asyncio.get_running_loop(), asyncio.Event()
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self.job.previews_wanted += self.previews
         self.job.listen(self._wake)
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.job.forget(self._wake)
         self.job.previews_wanted -= self.previews
 
-    def _wake(self):
+    def _wake(self) -> None:
         with contextlib.suppress(RuntimeError):  # the loop has been closed: nobody waits any more
             self._loop.call_soon_threadsafe(self._event.set)
 
-    async def changed(self, seconds):
+    async def changed(self, seconds: float) -> bool:
         """Wait for the next change, at most so long; return whether there was one."""
         try:
             async with asyncio.timeout(seconds):
@@ -38,7 +42,7 @@ class Watch:
         return True
 
 
-async def ended(job, request):
+async def ended(job: Job, request: Request) -> bool:
     """Wait for a job's end; return False where the client went away first."""
     gone = asyncio.create_task(_gone(request))
     try:
@@ -58,6 +62,6 @@ async def ended(job, request):
         gone.cancel()
 
 
-async def _gone(request):
+async def _gone(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass

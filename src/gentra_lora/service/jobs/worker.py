@@ -4,13 +4,19 @@ import gc
 import logging
 import threading
 import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import torch
 
-from gentra_lora.pictures.engine import NotFiniteError, to_uint8
+from gentra_lora.pictures.batch import PictureBatch
+from gentra_lora.pictures.engine import NotFiniteError, PictureEngine, to_uint8
 from gentra_lora.pictures.sampling_pipeline import GenerationError
 from gentra_lora.service.errors import ServiceError
+from gentra_lora.service.jobs.job import Job, Place
+from gentra_lora.service.jobs.metrics import ServiceMetrics
+from gentra_lora.service.jobs.queue import JobQueue
+from gentra_lora.service.jobs.revision import Revision
 
 log = logging.getLogger(__name__)
 MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
@@ -20,19 +26,19 @@ class Worker(threading.Thread):
     """Makes the jobs of a queue, until it is closed.
 
     Args:
-        queue: JobQueue.
-        engine: PictureEngine, which nobody else touches from now on.
-        metrics: ServiceMetrics.
+        engine: nobody else touches it from now on.
         finish: called with a job that has all its pictures, and does not take long.
     """
 
-    def __init__(self, queue, engine, metrics, finish):
+    def __init__(
+        self, queue: JobQueue, engine: PictureEngine, metrics: ServiceMetrics, finish: Callable[[Job], object]
+    ) -> None:
         super().__init__(name="worker", daemon=True)
         self.queue, self.engine, self.metrics, self.finish = queue, engine, metrics, finish
-        self.revision = None  # what is served; changed by commands, in this thread
-        self.running = ()  # Places
+        self.revision: Revision  # what is served; set by a command, in this thread, before there are jobs
+        self.running: Sequence[Place] = ()
 
-    def run(self):
+    def run(self) -> None:
         """Work until the queue is closed, or until the device is lost; then nobody waits in vain."""
         try:
             while (work := self.queue.take()) is not None:
@@ -46,7 +52,7 @@ class Worker(threading.Thread):
             for job in lost:
                 job.end("failed", ServiceError(500, "failed", "the service has a fault and must be started anew"))
 
-    def make(self, places):
+    def make(self, places: Sequence[Place]) -> None:
         """Make the pictures of one batch; whatever goes wrong is told to the jobs that it concerns."""
         begun = time.monotonic()
         places = [place for place in places if not place.job.ended]
@@ -55,7 +61,8 @@ class Worker(threading.Thread):
         for job in {place.job for place in places}:
             if job.begin(self.revision):
                 self.metrics.seconds.labels("queued").observe(job.timings["queued"])
-        self.running, failed = places, None
+        self.running = places
+        failed: ServiceError | None = None
         try:
             self._denoise(places)
         except Exception as error:
@@ -65,7 +72,7 @@ class Worker(threading.Thread):
         self.running = ()
         self.queue.measured(time.monotonic() - begun, len({place.job for place in places}))
 
-    def _told(self, error, places):
+    def _told(self, error: Exception, places: Sequence[Place]) -> ServiceError:
         """Return what a client is told of an error; what only the log should hold goes there."""
         told = told_of(error)
         if told.code == "failed":
@@ -74,7 +81,7 @@ class Worker(threading.Thread):
             log.error("pictures failed", exc_info=error, extra={"values": values})
         return told
 
-    def _mend(self, places, failed):
+    def _mend(self, places: Sequence[Place], failed: ServiceError) -> None:
         """Try each picture of a batch alone, so that one cannot spoil another's; alone, it fails."""
         _free_memory()
         if len(places) == 1:
@@ -85,11 +92,11 @@ class Worker(threading.Thread):
             place.job.taken[place.index] = 0
             self.make([place])
 
-    def _fail(self, job, failed):
+    def _fail(self, job: Job, failed: ServiceError) -> None:
         if job.end("failed", failed):
             self.metrics.failures.labels(failed.code).inc()
 
-    def _denoise(self, places):
+    def _denoise(self, places: Sequence[Place]) -> None:
         begun, batch = time.monotonic(), self.engine.start([place.request for place in places])
         self.metrics.batch_size.observe(len(places))
         while not batch.done:
@@ -105,7 +112,7 @@ class Worker(threading.Thread):
         for place, latents in zip(places, batch.latents, strict=True):
             self._decode(place, latents)
 
-    def _alive(self, batch, places):
+    def _alive(self, batch: PictureBatch, places: Sequence[Place]) -> Sequence[Place]:
         """Return the places whose jobs still want their pictures, the others left out of the batch."""
         now = time.monotonic()
         for job in {place.job for place in places if now > place.job.deadline} | set(self.queue.expired()):
@@ -117,18 +124,18 @@ class Worker(threading.Thread):
         self.running = [places[row] for row in rows]
         return self.running
 
-    def _tell(self, batch, places):
-        seen = set()
+    def _tell(self, batch: PictureBatch, places: Sequence[Place]) -> None:
+        seen: set[Job] = set()
         for row, place in enumerate(places):
             job = place.job
             job.taken[place.index] = batch.taken
-            if job not in seen and job.previews_wanted:
+            if job not in seen and job.previews_wanted and batch.guess is not None:
                 job.preview = self.engine.preview(batch.guess[row])
             seen.add(job)
         for job in seen:
             job.changed()
 
-    def _decode(self, place, latents):
+    def _decode(self, place: Place, latents: torch.Tensor) -> None:
         """Decode one picture; where that fails, its job alone does."""
         job, begun = place.job, time.monotonic()
         if job.ended:
@@ -144,13 +151,13 @@ class Worker(threading.Thread):
             self.finish(job)
 
 
-def expire(job):
+def expire(job: Job) -> None:
     """End a job whose time is over."""
     seconds = job.deadline - job.created
     job.end("cancelled", ServiceError(504, "time_limit", f"not done within {seconds:g} s; ask for less, or later"))
 
 
-def told_of(error):
+def told_of(error: Exception) -> ServiceError:
     """Return what a client is told of an error, without what only the log should hold."""
     if isinstance(error, ServiceError):
         return error
@@ -163,7 +170,7 @@ def told_of(error):
     return ServiceError(500, "failed", "the picture could not be made; the log says why, by the request's id")
 
 
-def _free_memory():
+def _free_memory() -> None:
     gc.collect()
     with suppress(RuntimeError):  # of a device that is lost
         torch.cuda.empty_cache()
