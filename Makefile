@@ -2,12 +2,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo serve test test-service check format test-notebook bench smoke-sd15 lock
+.PHONY: demo demo-docs serve test test-service check format test-notebook bench smoke-sd15 lock
 
 # The four stages on the embedded subject and base, then one screen of results.
 demo: .venv/installed
 	dvc repro
 	gentra-lora summary
+
+# What README.md shows, from the last `make demo`: docs/demo/ and the table.
+demo-docs: .venv/installed
+	python bench/demo_docs.py
 
 # The page and the API at http://127.0.0.1:8000, by the weights that `make demo` has trained.
 serve: .venv/installed

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import sys
 from dataclasses import replace
 
@@ -141,10 +142,16 @@ def test_base_draws_what_the_prompt_says():
         assert scores["base"][kind] >= 0.7 * scores["render"][kind], kind
 
 
-def test_adapter_of_the_committed_run_closed_the_gap():
-    metrics = json.loads((ROOT / "reports/metrics.json").read_text(encoding="utf-8"))
+def test_adapter_of_the_run_that_is_shown_closed_the_gap():
+    metrics = json.loads((ROOT / "docs/demo/metrics.json").read_text(encoding="utf-8"))
     assert metrics["gap_closed"] >= 0.6
     assert metrics["val_loss"] <= 0.7 * metrics["val_loss_base"]
+
+
+def test_run_that_is_shown_says_what_it_was_measured_with():
+    origin = json.loads((ROOT / "docs/demo/origin.json").read_text(encoding="utf-8"))
+    assert re.fullmatch("[0-9a-f]{40}", origin["revision"]) and re.fullmatch("[0-9a-f]{32}", origin["weights_md5"])
+    assert origin["hardware"]
 
 
 def test_prompts_of_the_demo_fit_the_text_encoder():

@@ -4,20 +4,15 @@ import subprocess
 
 import pytest
 
+from bench.demo_docs import with_table
 from gentra_lora.commands.main import parser
-from gentra_lora.evaluation.metrics_table import metrics_table
 from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_table_is_the_one_of_the_measured_metrics():
-    measured = metrics_table(json.loads((ROOT / "reports/metrics.json").read_text(encoding="utf-8")))[1:]
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in README.splitlines() if "| " in line]
-    shown = {row[0]: row[1:] for row in rows}
-    for line in measured:
-        name, *values = re.split(r"\s{2,}", line.strip())
-        assert shown[name] == values, name
+    assert with_table(README, json.loads((ROOT / "docs/demo/metrics.json").read_text(encoding="utf-8"))) == README
 
 
 def table_after(comment):
