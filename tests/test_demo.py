@@ -85,6 +85,7 @@ def test_every_accessory_can_be_seen(render_car, accessory):
     assert (np.abs(with_it.astype(int) - without).max(axis=2) > 40).mean() > 0.002
 
 
+@pytest.mark.repository
 def test_photos_show_every_setting_and_view_and_say_only_trigger_setting_and_view(render_car):
     captions, car, _ = render_car
     written = read_captions(DEMO, *find_files(DEMO / "images"))
@@ -136,18 +137,21 @@ def test_tokenizer_spells_any_word():
     assert lost_words("a photo of a sport gentra at night, rear three quarter view", tokenizer) == ""
 
 
+@pytest.mark.repository
 def test_base_draws_what_the_prompt_says():
     scores = json.loads((ROOT / "demo/base_scores.json").read_text(encoding="utf-8"))
     for kind in ("prompt_match", "style", "colour", "setting", "view"):
         assert scores["base"][kind] >= 0.7 * scores["render"][kind], kind
 
 
+@pytest.mark.repository
 def test_adapter_of_the_run_that_is_shown_closed_the_gap():
     metrics = json.loads((ROOT / "docs/demo/metrics.json").read_text(encoding="utf-8"))
     assert metrics["gap_closed"] >= 0.6
     assert metrics["val_loss"] <= 0.7 * metrics["val_loss_base"]
 
 
+@pytest.mark.repository
 def test_run_that_is_shown_says_what_it_was_measured_with():
     origin = json.loads((ROOT / "docs/demo/origin.json").read_text(encoding="utf-8"))
     assert re.fullmatch("[0-9a-f]{40}", origin["revision"]) and re.fullmatch("[0-9a-f]{32}", origin["weights_md5"])

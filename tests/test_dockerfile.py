@@ -7,7 +7,9 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, needs_git
+
+pytestmark = pytest.mark.repository
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 LOCK = (ROOT / "requirements-serve.lock").read_text(encoding="utf-8").splitlines()
@@ -45,6 +47,7 @@ def copied():
     return [word for line in re.findall(r"^COPY (.*)$", DOCKERFILE, re.M) for word in line.split()[:-1]]
 
 
+@needs_git
 @pytest.mark.parametrize("path", copied())
 def test_what_is_copied_is_in_git_and_not_left_out_of_the_context(path):
     listed = subprocess.run(["git", "ls-files", path], cwd=ROOT, capture_output=True, text=True).stdout

@@ -19,7 +19,7 @@ import yaml
 from PIL import Image
 
 from gentra_lora.adapter.file import read_adapter
-from tests.conftest import ROOT, tiny_values, write_photos
+from tests.conftest import ROOT, shipped_dvc_yaml, tiny_values, write_photos
 
 pytestmark = pytest.mark.slow
 
@@ -46,9 +46,11 @@ def repo(tmp_path_factory, tiny_base, tiny_clip):
     shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     shutil.copytree(tiny_base, folder / "models/nano-sd")
     shutil.copytree(tiny_clip, folder / "models/nano-clip")
-    shutil.copytree(ROOT / ".dvc", folder / ".dvc", ignore=shutil.ignore_patterns("tmp", "cache", "config.local"))
-    for name in ("dvc.yaml", ".gitignore", ".dvcignore"):
+    (folder / ".dvc").mkdir()
+    (folder / ".dvc/config").write_text("[core]\n    analytics = false\n")
+    for name in (".dvc/.gitignore", ".gitignore", ".dvcignore"):
         shutil.copy(ROOT / name, folder / name)
+    (folder / "dvc.yaml").write_text(shipped_dvc_yaml())
     write_photos(folder / "data/raw")
     (folder / "reports").mkdir()
     (folder / "reports/noise.json").write_text("{}\n")
@@ -88,7 +90,7 @@ def test_repro_prints_no_warning_and_no_progress_bar(reproduced):
 
 def test_repro_leaves_dvc_yaml_and_git_clean(reproduced):
     repo, _ = reproduced
-    assert (repo / "dvc.yaml").read_bytes() == (ROOT / "dvc.yaml").read_bytes()
+    assert (repo / "dvc.yaml").read_text() == shipped_dvc_yaml()
     tracked = command(repo, "git", "ls-files").split()
     assert "reports/metrics.json" in tracked
     assert not [name for name in tracked if name.startswith(("data/processed", "data/latents", "checkpoints"))]

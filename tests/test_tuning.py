@@ -3,7 +3,11 @@
 import json
 import re
 
+import pytest
+
 from tests.conftest import ROOT
+
+pytestmark = pytest.mark.repository
 
 GUIDE = (ROOT / "docs/tuning.md").read_text(encoding="utf-8")
 MEASURED = json.loads((ROOT / "bench/variants.json").read_text(encoding="utf-8"))

@@ -14,8 +14,16 @@ from gentra_lora.adapter.provenance import (
 )
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.repository
+
 TRAIN = {"rank": 8, "lora_alpha": 4.0, "lora_dropout": 0.0, "steps": 300, "learning_rate": 0.0001, "seed": 7}
 TRAIN |= {"lr_scheduler": "cosine", "optimizer": "adamw"}
+
+
+@pytest.fixture(autouse=True)
+def no_repository(tmp_path, monkeypatch):
+    """Keep dvc.yaml, dvc.lock and the commits of this repository out of the headers."""
+    monkeypatch.chdir(tmp_path)
 
 
 def metadata(**changed):

@@ -6,6 +6,8 @@ from gentra_lora.commands.main import main
 from gentra_lora.params import load_params
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.repository
+
 
 def test_local_base_is_set_and_watched_by_dvc(demo_project):
     shutil.copytree(ROOT / "models/nano-sd", demo_project / "models/mine")

@@ -6,6 +6,8 @@ from gentra_lora.commands.main import main
 from gentra_lora.params import load_params
 from tests.conftest import full_disk
 
+pytestmark = pytest.mark.repository
+
 
 def test_profile_is_copied_over_params(profiles, capsys):
     main(["profile", "sd15_t4"])

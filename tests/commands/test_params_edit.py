@@ -2,7 +2,9 @@ import pytest
 
 from gentra_lora.commands.params_edit import EditError, with_deps, with_values
 from gentra_lora.params import ParamsError, read_params
-from tests.conftest import ROOT
+from tests.conftest import ROOT, shipped_dvc_yaml
+
+pytestmark = pytest.mark.repository
 
 TEXT = (ROOT / "profiles/sd15_t4.yaml").read_text(encoding="utf-8")
 
@@ -39,7 +41,7 @@ def test_value_that_is_no_yaml_is_refused():
 
 
 def test_local_base_becomes_a_dependency_of_every_stage_and_nothing_else_changes():
-    text = (ROOT / "dvc.yaml").read_text(encoding="utf-8")
+    text = shipped_dvc_yaml()
     assert with_deps(text, []) == text
     added = with_deps(text, ["models/base.safetensors"])
     assert [line for line in added.splitlines() if line not in text.splitlines()] == [

@@ -11,6 +11,8 @@ from gentra_lora.service.settings import ServiceSettings
 from tests.conftest import ROOT
 from tests.serving import settings_for
 
+pytestmark = pytest.mark.repository
+
 TEXT = (ROOT / "docs/service.md").read_text(encoding="utf-8")
 
 

@@ -1,0 +1,158 @@
+"""docs/ and the README: every table and number is the measured one, and every link leads somewhere."""
+
+import json
+import re
+import subprocess
+
+import pytest
+
+from gentra_lora.params import Params
+from tests.conftest import ROOT, needs_git
+
+pytestmark = pytest.mark.repository
+PAGES = {
+    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+}
+TEXT = "\n".join(PAGES.values())
+
+
+def measured(name):
+    return json.loads((ROOT / f"bench/{name}.json").read_text(encoding="utf-8"))
+
+
+def table(page, name):
+    """Return {first cell: other cells} of the table that the comment about bench/NAME.json stands above."""
+    text = PAGES[page]
+    lines = text[text.index(f"<!-- a test compares this table with bench/{name}.json -->") :].splitlines()[3:]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in [*lines, ""][: [*lines, ""].index("")]]
+    return {row[0]: row[1:] for row in rows}
+
+
+def test_table_of_recipes_is_the_one_that_was_measured():
+    three = {name: found for name, found in measured("recipes").items() if len(found["runs"]) == 3}
+    assert {"ours", "plain loop", "uniform timesteps"} <= three.keys()
+    assert table("docs/training.md", "recipes") == {
+        name: [f"{found['mean']:.4f}", f"{found['lowest']:.4f} to {found['highest']:.4f}"]
+        for name, found in three.items()
+    }
+
+
+def test_table_of_prior_preservation_is_the_one_that_was_measured():
+    found = measured("prior_preservation")
+    assert table("docs/training.md", "prior_preservation") == {
+        name: [f"{found[name][key]:.4f}" for key in ("drift", "subject_similarity", "prompt_match", "val_loss")]
+        for name in ("none", "49, weight 1")
+    }
+
+
+def test_table_of_speed_is_the_one_that_was_measured():
+    bases = [measured("train")[name] for name in ("nano", "sd15")]
+    faster = {
+        f"times as fast, photos of {size}": [f"{base['faster_than_plain_loop'][size]:.2f}" for base in bases]
+        for size in bases[0]["faster_than_plain_loop"]
+    }
+    assert table("docs/training.md", "train") == faster | {
+        "seconds a step": [f"{base['seconds_a_step']:.3f}" for base in bases],
+        "of its bare forward, backward and optimizer": [f"{base['of_the_bare_step']:.3f}" for base in bases],
+        "peak memory, MB": [str(base["peak_mb"]) for base in bases],
+        "the plain loop's, MB": [str(base["peak_mb_plain_loop"]) for base in bases],
+    }
+
+
+def test_a_step_costs_the_same_with_50_and_5000_photos():
+    assert "50 and 5,000 were measured" in PAGES["docs/training.md"]
+    nano = measured("train")["nano"]
+    assert nano["step_with_5000_photos"] == pytest.approx(nano["step_with_50_photos"], rel=0.03)
+    assert nano["peak_mb_after_5000_photos"] == pytest.approx(nano["peak_mb"], rel=0.03)
+
+
+def test_table_of_evaluation_is_the_one_that_was_measured():
+    ratios = measured("evaluate")["times_as_fast_as_the_plain_loop"]
+    assert table("docs/evaluation.md", "evaluate") == {name: [f"{ratio:.2f}"] for name, ratio in ratios.items()}
+    assert ratios["first evaluation"] >= 1.5
+
+
+def test_table_of_the_cache_is_the_one_that_was_measured():
+    found = measured("cache")
+    assert table("docs/photos.md", "cache") == {
+        "`cache_latents`": [
+            f"{found['photos_per_second']:.2f}",
+            str(found["peak_mb_100_photos"]),
+            str(found["peak_mb_2000_photos"]),
+        ],
+        "a plain loop of `vae.encode` over the same crops": [f"{found['photos_per_second_plain_loop']:.2f}", "-", "-"],
+    }
+
+
+def test_table_of_the_service_is_the_one_that_was_measured():
+    found = measured("serve")
+    one, three = (found["times_one_at_a_time"][name] for name in ("one scale", "three scales"))
+    assert table("docs/service.md", "serve") == {
+        "seconds of a picture by HTTP, of diffusers'": [
+            f"{found[f'service_of_bare_{kind}']:.2f}" for kind in ("fused", "peft")
+        ],
+        "pictures a second, 1 client": [f"{one['1'][kind]:.2f}" for kind in ("fused", "peft")],
+        "4 clients": [f"{one['4'][kind]:.2f}" for kind in ("fused", "peft")],
+        "16 clients": [f"{one['16'][kind]:.2f}" for kind in ("fused", "peft")],
+        "16 clients, three strengths of the adapter": [f"{three['16'][kind]:.2f}" for kind in ("fused", "peft")],
+    }
+
+
+def test_losses_with_six_crops_and_with_one_are_those_of_the_recipes():
+    six, one = (measured("recipes")[name]["mean"] for name in ("ours", "no crop variants"))
+    text = " ".join(PAGES["docs/tuning.md"].split())
+    assert f"six crops end at {six:.3f} of the base's held-out loss and a single one at {one:.3f}" in text
+
+
+def test_table_of_packages_names_each_of_them():
+    listed = re.findall(r"^\| \[(\w+)\]\(\.\./src/gentra_lora/\1\) \|", PAGES["docs/code.md"], flags=re.MULTILINE)
+    assert sorted(listed) == sorted(path.parent.name for path in ROOT.glob("src/gentra_lora/*/__init__.py"))
+
+
+def links():
+    """Return all (page, target) of links that lead into this repository."""
+    found = [(page, target) for page, text in PAGES.items() for target in re.findall(r"\]\(([^)\s]+)\)", text)]
+    return sorted({(page, target) for page, target in found if not target.startswith(("http://", "https://"))})
+
+
+@needs_git
+def test_linked_files_are_in_git():
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for page, target in links():
+        path = (ROOT / page).parent / target.partition("#")[0]
+        name = path.resolve().relative_to(ROOT.resolve()).as_posix() if target.partition("#")[0] else page
+        assert any(line == name or line.startswith(f"{name}/") for line in tracked.splitlines()), f"{page}: {target}"
+
+
+def anchors(text):
+    """Return the anchors that GitHub gives to the headings of a page."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_anchors_of_links_are_headings_of_their_pages():
+    found = [(page, *target.partition("#")[::2]) for page, target in links() if "#" in target]
+    assert found
+    for page, path, anchor in found:
+        other = ((ROOT / page).parent / path).resolve().relative_to(ROOT.resolve()).as_posix() if path else page
+        assert anchor in anchors(PAGES[other]), f"{page}: {path}#{anchor}"
+
+
+def test_every_page_can_be_reached_from_the_readme():
+    assert {page for page in PAGES if page.startswith("docs/")} <= {
+        target.partition("#")[0] for page, target in links() if page == "README.md"
+    }
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_params_named_on_a_page_exist(page):
+    blocks = "|".join(Params.model_fields)
+    for block, key in re.findall(rf"\b({blocks})\.(\w+)", PAGES[page]):
+        if key not in ("main", "yaml", "json", "png", "md"):  # ends of file names
+            assert key in Params.model_fields[block].annotation.model_fields, f"{block}.{key}"
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"(?:^|`)make ([a-z][\w-]+)", TEXT, flags=re.MULTILINE))))
+def test_make_target_exists(target):
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
