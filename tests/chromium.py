@@ -14,6 +14,8 @@ from selenium import webdriver  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 
+from tests.serving import PATIENCE  # noqa: E402
+
 FLAGS = ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-background-networking")
 DESK, PHONE = (1280, 900), (360, 640)
 
@@ -68,9 +70,9 @@ class Page:
     def all(self, selector):
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
 
-    def until(self, condition, seconds=15):
+    def until(self, condition):
         """Wait for a script's expression to be true and return its value."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + PATIENCE
         while not (value := self.js(f"return {condition}")):
             assert time.monotonic() < end, f"{condition} did not come true: {self.text('stage')}"
             time.sleep(0.02)
@@ -79,9 +81,9 @@ class Page:
     def text(self, name):
         return self.js("return document.getElementById(arguments[0]).textContent.trim()", name)
 
-    def says(self, name, words, seconds=15):
+    def says(self, name, words):
         """Wait for an element's text to hold some words."""
-        self.until(f"document.getElementById({name!r}).textContent.includes({json.dumps(words)})", seconds)
+        self.until(f"document.getElementById({name!r}).textContent.includes({json.dumps(words)})")
 
     def ready(self):
         self.until("document.getElementById('readiness').dataset.state === 'ready'")

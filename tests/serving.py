@@ -1,6 +1,7 @@
 """A repository with two revisions of real adapters, and services that run in a thread of this process."""
 
 import json
+import math
 import socket
 import threading
 import time
@@ -18,12 +19,14 @@ from gentra_lora.adapter.lora import attach_adapter, lora_modules
 from gentra_lora.base.model import BaseSource, base_identity, load_unet
 from gentra_lora.revisions.weights import WEIGHTS
 from gentra_lora.service.http.app import create_app
+from gentra_lora.service.jobs.job import ENDED
 from gentra_lora.service.jobs.service import Service
 from gentra_lora.service.settings import ServiceSettings
 from tests.dvc_project import command
 
 TRIGGER, RANK = "gentra", 4
 STEPS, GUIDANCE = 3, 3.0
+PATIENCE = 120  # seconds: what takes longer hangs, however busy the machine is
 
 
 def write_serving_adapter(path, base, seed=0, std=0.1, resolution=64, rank=RANK, targets="attention+ff", **header):
@@ -92,7 +95,8 @@ def serving_repo(tmp_path_factory, tiny_base):
 
 def settings_for(repo, **more):
     """Return ServiceSettings for the tag `first` of a repository, whatever the environment says."""
-    values = {"repo": str(repo), "rev": "first", "weights_dir": repo.parent / "served", "time_limit": 60}
+    values = {"repo": str(repo), "rev": "first", "weights_dir": repo.parent / "served"}
+    values |= {"time_limit": 10 * PATIENCE, "drain_seconds": 10 * PATIENCE}  # no test waits for their end
     return ServiceSettings(**values | more)
 
 
@@ -105,11 +109,15 @@ class Served:
 
     def get(self, path, **more):
         """GET a path."""
-        return requests.get(self.url + path, timeout=300, **more)
+        return requests.get(self.url + path, timeout=PATIENCE, **more)
 
     def post(self, path, **more):
         """POST to a path."""
-        return requests.post(self.url + path, timeout=300, **more)
+        return requests.post(self.url + path, timeout=PATIENCE, **more)
+
+    def cancel(self, job):
+        """DELETE a job."""
+        return requests.delete(f"{self.url}/v1/jobs/{job}", timeout=PATIENCE)
 
     def draw(self, prompt="a gentra", **values):
         """POST a prompt to /v1/txt2img."""
@@ -131,26 +139,89 @@ class Served:
         """POST a reload."""
         return self.post("/v1/admin/reload", json={"rev": rev}, headers={"Authorization": f"Bearer {token}"})
 
+    def state(self, job):
+        """Return a job as it is now."""
+        return self.get(f"/v1/jobs/{job}").json()
 
-def until(claim, seconds=20, message="did not become true"):
+    def ended(self, job):
+        """Wait for a job's end and return it."""
+        return until(lambda: (found := self.state(job))["state"] in ENDED and found)
+
+
+def until(claim, message="did not become true"):
     """Wait until `claim()` holds and return what it returned."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + PATIENCE
     while not (found := claim()):
         assert time.monotonic() < end, message
         time.sleep(0.01)
     return found
 
 
+class Gate:
+    """Stands before a denoiser's steps: none is taken until the test lets it."""
+
+    def __init__(self, forward):
+        """Hold the denoiser's own `forward`."""
+        self.forward, self.passes, self.reached = (
+            forward,
+            0,
+            0,
+        )  # reached: steps that were begun, the one that waits too
+        self._turn = threading.Condition()
+
+    def __call__(self, *args, **more):
+        with self._turn:
+            self.reached += 1
+            self._turn.notify_all()
+            assert self._turn.wait_for(lambda: self.passes > 0, PATIENCE), "no step was let pass"
+            self.passes -= 1
+        return self.forward(*args, **more)
+
+    def wait(self, steps=1):
+        """Wait until the denoiser stands before that step, counted from 1."""
+        with self._turn:
+            assert self._turn.wait_for(lambda: self.reached >= steps, PATIENCE), f"step {steps} was not begun"
+
+    def let(self, steps=math.inf):
+        """Let steps be taken, all that come where no number is given."""
+        with self._turn:
+            self.passes += steps
+            self._turn.notify_all()
+
+
 @contextmanager
-def running(settings, ready=True, service=None):
-    """Run a service in a thread; yield the Served once it serves, or at once where it is not to be `ready`."""
+def gated(served):
+    """Yield a Gate before a service's denoiser, at which its work stands; all steps are let pass at the end."""
+    unet = served.service.life.worker.engine.unet
+    unet.forward = gate = Gate(unet.forward)
+    try:
+        yield gate
+    finally:
+        gate.let()
+        unet.forward = gate.forward
+
+
+@contextmanager
+def busy(served, **values):
+    """Yield a Gate at which a job stands before its first step; what is asked for meanwhile waits behind it."""
+    with gated(served) as gate:
+        gate.job = served.job(width=128, **values)  # of a size that no other's batch has
+        gate.wait()
+        yield gate
+
+
+@contextmanager
+def running(settings, ready=True, service=None, seconds_to_answer=10):
+    """Run a service in a thread; yield the Served once it serves, or at once where it is not to be `ready`.
+
+    At the end it gives the requests that are still open so many seconds.
+    """
     service = service or Service(settings)
     with closing(socket.socket()) as listening:
         listening.bind(("127.0.0.1", 0))
         port = listening.getsockname()[1]
-        config = uvicorn.Config(
-            create_app(settings, service), log_config=None, access_log=False, timeout_graceful_shutdown=10
-        )
+        app, quiet = create_app(settings, service), {"log_config": None, "access_log": False}
+        config = uvicorn.Config(app, timeout_graceful_shutdown=seconds_to_answer, **quiet)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
@@ -162,7 +233,7 @@ def running(settings, ready=True, service=None):
             yield Served(f"http://127.0.0.1:{port}", service)
         finally:
             server.should_exit = True
-            thread.join(timeout=60)
+            thread.join(PATIENCE)
             assert not thread.is_alive(), "the server did not end"
 
 

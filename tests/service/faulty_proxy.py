@@ -74,7 +74,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def pass_on(self, cut):
         body = self.rfile.read(int(self.headers["Content-Length"] or 0))
-        service = http.client.HTTPConnection(self.server.target, timeout=30)
+        service = http.client.HTTPConnection(self.server.target)
         service.request(self.command, self.path, body, dict(self.headers))
         with service.getresponse() as found:
             self.send_response(found.status)

@@ -2,7 +2,6 @@
 
 import io
 import json
-import time
 import urllib.request
 
 import pytest
@@ -11,7 +10,7 @@ from pillow_heif import register_heif_opener
 
 from tests.chromium import PHONE, Keys, Page, open_chromium
 from tests.service.faulty_proxy import FaultyProxy
-from tests.serving import running, settings_for
+from tests.serving import running, settings_for, until
 
 pytestmark = pytest.mark.load
 PROMPT = "a photo of a sport gentra"
@@ -168,9 +167,8 @@ def test_download_holds_the_bytes_that_the_server_sent(page, downloads):
     page.generate(prompt=PROMPT, seed=77)
     (address,) = page.result()
     page.find("download").click()
-    saved, end = downloads / "gentra-seed-77.png", time.monotonic() + 5
-    while not saved.exists() and time.monotonic() < end:
-        time.sleep(0.02)
+    saved = downloads / "gentra-seed-77.png"
+    until(saved.exists)
     assert saved.read_bytes() == fetched(address)
     assert Image.open(io.BytesIO(saved.read_bytes())).text
 

@@ -15,7 +15,7 @@ import requests
 from gentra_lora.service.settings import ServiceSettings
 from tests.conftest import ROOT
 from tests.service.http.test_answers import pixels
-from tests.serving import until
+from tests.serving import PATIENCE, until
 
 ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
 pytestmark = [pytest.mark.load, pytest.mark.filterwarnings("ignore")]
@@ -59,7 +59,7 @@ def deploy(serving_repo, tmp_path_factory):
 
 def draw(seed=3):
     values = {"prompt": "a gentra", "seed": seed}
-    return requests.post(f"{URL}/v1/txt2img", json=values, timeout=60)
+    return requests.post(f"{URL}/v1/txt2img", json=values, timeout=PATIENCE)
 
 
 def test_what_the_environment_of_the_deployer_says_holds_in_the_replicas(monkeypatch, tmp_path):
@@ -95,15 +95,15 @@ def test_two_replicas_answer_with_the_pictures_of_the_one_service(deploy, served
 
 
 def test_jobs_and_reloads_are_left_out(deploy):
-    assert requests.get(f"{URL}/v1/jobs/x", timeout=10).status_code == 404
-    assert requests.post(f"{URL}/v1/admin/reload", json={}, timeout=10).status_code == 404
+    assert requests.get(f"{URL}/v1/jobs/x", timeout=PATIENCE).status_code == 404
+    assert requests.post(f"{URL}/v1/admin/reload", json={}, timeout=PATIENCE).status_code == 404
 
 
 def test_killed_replica_comes_back_and_the_other_answers_meanwhile(deploy):
     before = replicas()
     os.kill(min(before), signal.SIGKILL)
     assert {draw().status_code for _ in range(5)} == {200}
-    until(lambda: len(replicas()) == 2 and replicas() != before, seconds=60)
+    until(lambda: len(replicas()) == 2 and replicas() != before)
 
 
 def test_revision_changes_replica_by_replica_without_a_dropped_request(deploy):

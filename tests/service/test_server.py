@@ -11,55 +11,55 @@ import requests
 import uvicorn
 
 from gentra_lora.service.server import Server
-from tests.serving import until, write_serving_adapter
+from tests.serving import PATIENCE, until, write_serving_adapter
 
 
 @pytest.fixture
-def process(tmp_path, tiny_base):
-    """`gentra-lora serve` as a process of its own, ready."""
+def process(request, tmp_path, tiny_base):
+    """`gentra-lora serve` as a process of its own, ready; its parameter are the seconds that it drains for."""
     path = write_serving_adapter(tmp_path / "a.safetensors", tiny_base)
-    words = ["--weights", str(path), "--base", str(tiny_base), "--port", "0", "--drain-seconds", "3"]
+    words = ["--weights", str(path), "--base", str(tiny_base), "--port", "0", "--drain-seconds", str(request.param)]
     with (tmp_path / "log").open("wb") as log:
         command = [sys.executable, "-m", "gentra_lora.commands.main", "serve", *words]
         started = subprocess.Popen(command, stderr=log, cwd=tmp_path, env=os.environ | {"GENTRA_API_KEYS": ""})
-    lines = until(lambda: [line for line in (tmp_path / "log").read_text().splitlines() if "running on" in line], 60)
+    lines = until(lambda: [line for line in (tmp_path / "log").read_text().splitlines() if "running on" in line])
     started.url = "http://127.0.0.1:" + lines[0].split("127.0.0.1:")[1].split()[0].rstrip('"}')
-    until(lambda: requests.get(f"{started.url}/readyz", timeout=5).status_code == 200, 60)
+    until(lambda: requests.get(f"{started.url}/readyz", timeout=PATIENCE).status_code == 200)
     yield started
     started.kill()
     started.wait()
 
 
 @pytest.mark.load
+@pytest.mark.parametrize("process", [10 * PATIENCE], indirect=True)
 @pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
-def test_signal_lets_the_accepted_job_end_and_the_process_ends_in_bounded_time(process, signal_number):
-    answer = requests.post(f"{process.url}/v1/jobs", json={"prompt": "a", "num_inference_steps": 30}, timeout=10)
-    events = requests.get(f"{process.url}{answer.json()['links']['events']}", stream=True, timeout=30)
+def test_signal_lets_the_accepted_job_end_and_the_process_ends_with_it(process, signal_number):
+    answer = requests.post(f"{process.url}/v1/jobs", json={"prompt": "a", "num_inference_steps": 30}, timeout=PATIENCE)
+    events = requests.get(f"{process.url}{answer.json()['links']['events']}", stream=True, timeout=PATIENCE)
     lines = events.iter_lines(decode_unicode=True)
     next(lines)
-    begun = time.monotonic()
     process.send_signal(signal_number)
-    until(lambda: requests.get(f"{process.url}/readyz", timeout=5).status_code == 503)
-    assert requests.post(f"{process.url}/v1/txt2img", json={"prompt": "a"}, timeout=5).status_code == 503
+    until(lambda: requests.get(f"{process.url}/readyz", timeout=PATIENCE).status_code == 503)
+    assert requests.post(f"{process.url}/v1/txt2img", json={"prompt": "a"}, timeout=PATIENCE).status_code == 503
     assert "event: done" in list(lines)
-    picture = requests.get(f"{process.url}{answer.json()['links']['self']}/images/0", timeout=5)
+    picture = requests.get(f"{process.url}{answer.json()['links']['self']}/images/0", timeout=PATIENCE)
     assert picture.status_code == 200  # for a moment it can still be fetched
-    process.wait(timeout=20)
-    assert time.monotonic() - begun < 10
+    process.wait(PATIENCE)
 
 
 @pytest.mark.load
+@pytest.mark.parametrize("process", [3], indirect=True)
 def test_signal_in_a_long_job_ends_it_after_the_time_that_it_is_given(process):
     values = {"prompt": "a", "num_inference_steps": 100, "width": 512, "height": 512, "num_images": 4}
-    answer = requests.post(f"{process.url}/v1/jobs", json=values, timeout=10)
-    events = requests.get(f"{process.url}{answer.json()['links']['events']}", stream=True, timeout=60)
+    answer = requests.post(f"{process.url}/v1/jobs", json=values, timeout=PATIENCE)
+    events = requests.get(f"{process.url}{answer.json()['links']['events']}", stream=True, timeout=PATIENCE)
     begun = time.monotonic()
     process.terminate()
     lines = [line for line in events.iter_lines(decode_unicode=True) if line]
     assert lines[-2] == "event: cancelled"
     assert json.loads(lines[-1].removeprefix("data: "))["error"]["code"] == "draining"
-    process.wait(timeout=20)
-    assert 2 < time.monotonic() - begun < 15
+    process.wait(PATIENCE)
+    assert time.monotonic() - begun > 2
 
 
 class Accepted:

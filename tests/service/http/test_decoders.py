@@ -4,6 +4,7 @@ import threading
 import pytest
 
 from gentra_lora.service.http.decoders import Decoders
+from tests.serving import PATIENCE
 
 
 def test_work_is_done_beside_the_loop_and_its_error_comes_back():
@@ -20,13 +21,13 @@ def test_work_is_done_beside_the_loop_and_its_error_comes_back():
 def test_no_more_photos_are_opened_at_once_than_there_are_threads():
     async def run():
         decoders, inside, most, lock = Decoders(2), [0], [0], threading.Lock()
-        enough = threading.Event()
+        together = threading.Barrier(2)
 
         def work():
             with lock:
                 inside[0] += 1
                 most[0] = max(most[0], inside[0])
-            enough.wait(0.02)
+            together.wait(PATIENCE)
             with lock:
                 inside[0] -= 1
 

@@ -1,12 +1,11 @@
 import threading
-import time
 from contextlib import suppress
 
 import pytest
 import requests
 
 from gentra_lora.service.jobs.revision import RevisionError
-from tests.serving import running, settings_for
+from tests.serving import PATIENCE, running, settings_for
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "secret"[:3]}])
@@ -43,22 +42,21 @@ def test_api_key_does_not_open_the_admin_route(serving_repo, tmp_path):
 
 
 def test_reload_that_hangs_does_not_hold_up_the_end(serving_repo, tmp_path, monkeypatch):
-    hang = threading.Event()
+    begun, hang = threading.Event(), threading.Event()
 
     def find(*_):
-        hang.wait(60)
+        begun.set()
+        assert hang.wait(PATIENCE)
         raise RevisionError("too late")
 
-    with running(settings_for(serving_repo, weights_dir=tmp_path, admin_token="secret", drain_seconds=0)) as served:
+    settings = settings_for(serving_repo, weights_dir=tmp_path, admin_token="secret", drain_seconds=0)
+    with running(settings, seconds_to_answer=1) as served:
         monkeypatch.setattr("gentra_lora.service.jobs.lifecycle.find_revision", find)
         asking = threading.Thread(target=suppressed, args=(served.reload, "second"))
         asking.start()
-        time.sleep(0.2)
-        begun = time.monotonic()
+        assert begun.wait(PATIENCE)
         served.service.drain()
-    assert time.monotonic() - begun < 15
-    monkeypatch.undo()
-    hang.set()
+    hang.set()  # the server has ended before
     asking.join()
 
 

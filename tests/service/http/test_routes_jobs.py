@@ -4,17 +4,16 @@ import json
 
 import numpy as np
 import pytest
-import requests
 from PIL import Image
 
 from tests.service.http.test_answers import pixels
 from tests.service.http.test_routes_pictures import photo
-from tests.serving import running, settings_for, until
+from tests.serving import busy, gated, running, settings_for, until
 
 
-def events(served, job, **more):
+def events(served, job):
     """Yield (name, values) of a job's events."""
-    with requests.get(f"{served.url}/v1/jobs/{job}/events", stream=True, timeout=60, **more) as answer:
+    with served.get(f"/v1/jobs/{job}/events", stream=True) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         name = None
         for line in answer.iter_lines(decode_unicode=True):
@@ -24,15 +23,11 @@ def events(served, job, **more):
                 yield name, json.loads(line.removeprefix("data: "))
 
 
-def state(served, job):
-    return served.get(f"/v1/jobs/{job}").json()
-
-
 def test_job_is_accepted_with_links_and_its_picture_is_that_of_the_direct_call(served):
     answer = served.post("/v1/jobs", json={"prompt": "a gentra", "seed": 3})
     assert answer.status_code == 202
     assert answer.headers["location"] == answer.json()["links"]["self"]
-    done = until(lambda: (found := state(served, answer.json()["id"]))["state"] == "done" and found)
+    done = served.ended(answer.json()["id"])
     (picture,) = done["images"]
     assert picture["seed"] == 3
     assert done["timings"]["denoising"] > 0
@@ -44,13 +39,20 @@ def test_job_is_accepted_with_links_and_its_picture_is_that_of_the_direct_call(s
 def test_photo_can_be_a_job(served):
     answer = served.post("/v1/jobs", files={"image": photo()}, data={"prompt": "a gentra", "strength": "0.7"})
     assert answer.status_code == 202, answer.text
-    done = until(lambda: (found := state(served, answer.json()["id"]))["state"] == "done" and found)
+    done = served.ended(answer.json()["id"])
     assert done["images"][0]["parameters"]["strength"] == 0.7
 
 
 def test_events_count_the_steps_show_previews_and_end_with_the_pictures(served):
-    job = served.job(num_inference_steps=30)
-    told = list(events(served, job))
+    with gated(served) as gate:
+        job = served.job(num_inference_steps=30)
+        gate.wait()
+        watched = events(served, job)
+        told = [next(watched)]
+        gate.let(1)
+        told.append(next(watched))  # it was read before the next one could take its place
+        gate.let()
+        told += watched
     steps = [values for name, values in told if name == "step"]
     assert [values["step"] for values in steps] == sorted(values["step"] for values in steps)
     assert {values["steps"] for values in steps} == {30}
@@ -63,48 +65,51 @@ def test_events_count_the_steps_show_previews_and_end_with_the_pictures(served):
 
 
 def test_events_of_two_jobs_are_each_of_its_own(served):
-    one, other = served.job(num_inference_steps=9), served.job(num_inference_steps=7, num_images=2)
-    for job, steps in ((one, 9), (other, 14)):
-        told = list(events(served, job))
-        assert told[-1][1]["id"] == job
+    with busy(served):
+        jobs = {served.job(num_inference_steps=9): 9, served.job(num_inference_steps=7, num_images=2): 14}
+        watched = {job: events(served, job) for job in jobs}
+        assert [next(told)[0] for told in watched.values()] == ["queued"] * 2
+    for job, steps in jobs.items():
+        told = list(watched[job])
+        assert {values["id"] for name, values in told if name == "done"} == {job}
         assert {values["steps"] for name, values in told if name == "step"} <= {steps}
         assert told[-1][1]["step"] == steps
 
 
 def test_events_of_a_job_that_has_ended_are_its_end(served):
     job = served.job()
-    until(lambda: state(served, job)["state"] == "done")
+    served.ended(job)
     ((name, values),) = events(served, job)
     assert (name, values["images"][0]["url"]) == ("done", f"/v1/jobs/{job}/images/0")
 
 
 def test_waiting_job_is_told_its_position(served):
-    jobs = [served.job(num_inference_steps=100, width=64 + 8 * n) for n in range(3)]
-    name, values = next(events(served, jobs[-1]))
-    assert name == "queued"
-    assert values["position"] in (1, 2)
-    for job in jobs:
-        requests.delete(f"{served.url}/v1/jobs/{job}", timeout=10)
+    with busy(served):
+        jobs = [served.job(width=64 + 8 * n) for n in range(2)]
+        name, values = next(events(served, jobs[-1]))
+    assert (name, values["position"]) == ("queued", 2)
 
 
 def test_job_is_cancelled_within_a_step_and_the_next_is_right(served):
     wanted = pixels(served.draw(seed=8).content)
-    job = served.job(num_inference_steps=100)
-    until(lambda: state(served, job)["step"] >= 3)
-    cancelled = requests.delete(f"{served.url}/v1/jobs/{job}", timeout=10).json()
-    assert cancelled["state"] == "cancelled"
-    assert cancelled["images"] == []
-    found = pixels(served.draw(seed=8).content)
-    assert state(served, job)["step"] <= cancelled["step"] + 1
-    assert state(served, job)["error"]["code"] == "cancelled"
-    assert np.array_equal(found, wanted)
+    with gated(served) as gate:
+        job = served.job(num_inference_steps=100)
+        gate.let(3)
+        gate.wait(4)
+        cancelled = served.cancel(job).json()
+        assert (cancelled["state"], cancelled["step"], cancelled["images"]) == ("cancelled", 3, [])
+        gate.let(1)
+        until(lambda: not served.service.life.worker.running)
+        assert gate.reached == 4
+    assert served.state(job)["error"]["code"] == "cancelled"
+    assert np.array_equal(pixels(served.draw(seed=8).content), wanted)
 
 
 def test_cancelling_twice_or_after_the_end_changes_nothing(served):
     job = served.job()
-    until(lambda: state(served, job)["state"] == "done")
+    served.ended(job)
     for _ in range(2):
-        assert requests.delete(f"{served.url}/v1/jobs/{job}", timeout=10).json()["state"] == "done"
+        assert served.cancel(job).json()["state"] == "done"
 
 
 @pytest.mark.parametrize("path", ["/v1/jobs/none", "/v1/jobs/none/events", "/v1/jobs/none/images/0"])
@@ -113,10 +118,10 @@ def test_job_that_is_not_there_is_404(served, path):
 
 
 def test_picture_before_the_end_and_beyond_the_last_is_404(served):
-    job = served.job(num_inference_steps=60)
-    assert served.get(f"/v1/jobs/{job}/images/0").status_code == 404
-    until(lambda: state(served, job)["state"] == "done")
-    assert served.get(f"/v1/jobs/{job}/images/1").status_code == 404
+    with busy(served) as gate:
+        assert served.get(f"/v1/jobs/{gate.job}/images/0").status_code == 404
+    assert served.ended(gate.job)["state"] == "done"
+    assert served.get(f"/v1/jobs/{gate.job}/images/1").status_code == 404
 
 
 @pytest.mark.parametrize("path", ["/v1/jobs/a/images/x", "/v1/jobs/a/images/-1", "/v1/jobs/%20"])
@@ -127,18 +132,21 @@ def test_path_that_cannot_be_one_is_422_in_the_shape_of_all_errors(served, path)
 
 
 def test_ended_jobs_are_forgotten_beyond_their_number_and_their_time(serving_repo, tmp_path):
-    with running(settings_for(serving_repo, weights_dir=tmp_path, jobs_kept=2, job_seconds_kept=60)) as served:
+    settings = settings_for(serving_repo, weights_dir=tmp_path, jobs_kept=2, job_seconds_kept=3600)
+    with running(settings) as served:
         jobs = []
         for _ in range(4):
             jobs.append(served.job())
-            until(lambda: state(served, jobs[-1])["state"] == "done")
+            served.ended(jobs[-1])
         assert [served.get(f"/v1/jobs/{job}").status_code for job in jobs] == [404, 404, 200, 200]
         served.service.settings.job_seconds_kept = 0.01
         until(lambda: served.get(f"/v1/jobs/{jobs[-1]}").status_code == 404)
 
 
 def test_reader_of_events_that_goes_away_does_not_end_the_job(served):
-    job = served.job(num_inference_steps=60)
-    next(events(served, job))
-    until(lambda: state(served, job)["state"] == "done")
-    assert served.service.find(job).previews_wanted == 0
+    with busy(served) as gate:
+        watched = events(served, gate.job)
+        next(watched)
+        watched.close()
+    assert served.ended(gate.job)["state"] == "done"
+    until(lambda: served.service.find(gate.job).previews_wanted == 0)

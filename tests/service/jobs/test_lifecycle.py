@@ -1,5 +1,6 @@
 import shutil
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import psutil
@@ -8,9 +9,8 @@ import torch
 
 from gentra_lora.service.jobs.service import Service
 from tests.service.http.test_answers import pixels
-from tests.service.http.test_routes_jobs import state
 from tests.service.jobs.test_revision import repo  # noqa: F401 - a fixture
-from tests.serving import commit_weights, running, settings_for, until
+from tests.serving import busy, commit_weights, running, settings_for, until
 
 
 def texts(served):
@@ -127,13 +127,16 @@ def test_second_reload_at_the_same_time_is_409(changing):
 
 def test_running_job_ends_by_the_revision_that_it_began_with(changing):
     commit = changing.service.life.revision.commit
-    wanted = pixels(changing.draw(seed=3, num_inference_steps=60).content)
-    job = changing.job(seed=3, num_inference_steps=60)
-    until(lambda: state(changing, job)["step"] > 2)
-    assert changing.reload("second").status_code == 200
-    done = until(lambda: (found := state(changing, job))["state"] == "done" and found)
-    assert done["images"][0]["parameters"]["commit"] == commit
-    assert np.array_equal(pixels(changing.get(f"/v1/jobs/{job}/images/0").content), wanted)
+    wanted = pixels(changing.draw(seed=3, width=128).content)
+    with ThreadPoolExecutor(1) as pool, busy(changing, seed=3) as gate:
+        reloading = pool.submit(changing.reload, "second")
+        until(lambda: changing.service.queue._commands)
+        gate.let()
+        assert reloading.result().status_code == 200
+    done = changing.ended(gate.job)
+    assert (done["state"], done["images"][0]["parameters"]["commit"]) == ("done", commit)
+    assert np.array_equal(pixels(changing.get(f"/v1/jobs/{gate.job}/images/0").content), wanted)
+    assert changing.service.life.revision.commit != commit
 
 
 def test_two_reloads_at_once_leave_torch_as_it_was(changing):

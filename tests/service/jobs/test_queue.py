@@ -6,6 +6,7 @@ import pytest
 from gentra_lora.service.errors import ServiceError
 from gentra_lora.service.jobs.queue import JobQueue
 from tests.service.jobs.test_job import job
+from tests.serving import PATIENCE
 
 
 def filled(*jobs, most=16):
@@ -119,7 +120,7 @@ def test_taker_waits_for_work():
     time.sleep(0.05)
     assert not taken
     queue.put(job())
-    thread.join(timeout=5)
+    thread.join(PATIENCE)
     assert len(taken[0]) == 1
 
 

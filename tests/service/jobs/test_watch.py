@@ -3,6 +3,7 @@ import threading
 
 from gentra_lora.service.jobs.watch import Watch, ended
 from tests.service.jobs.test_job import job
+from tests.serving import PATIENCE
 
 
 class Client:
@@ -21,7 +22,7 @@ def test_change_in_another_thread_wakes_the_loop_and_none_does_not():
         with Watch(one := job()) as watch:
             assert not await watch.changed(0.01)
             threading.Thread(target=one.changed).start()
-            assert await watch.changed(5)
+            assert await watch.changed(PATIENCE)
 
     asyncio.run(run())
 

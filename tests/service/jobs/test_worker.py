@@ -2,19 +2,17 @@ import base64
 import json
 import socket
 import threading
-import time
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
-import requests
 import torch
 
 from gentra_lora.pictures.engine import NotFiniteError
 from tests.service.http.test_answers import pixels
-from tests.service.http.test_routes_jobs import state
 from tests.service.http.test_routes_pictures import photo
-from tests.serving import running, settings_for, until
+from tests.serving import PATIENCE, busy, gated, running, settings_for, until
 
 
 def engine_of(served):
@@ -52,7 +50,7 @@ def faulty(served, monkeypatch, error, times=1):
 def open_request(served, **values):
     """Send a request and return its connection, the answer unread."""
     place = urlsplit(served.url)
-    connection = socket.create_connection((place.hostname, place.port), timeout=30)
+    connection = socket.create_connection((place.hostname, place.port), PATIENCE)
     body = json.dumps({"prompt": "a gentra"} | values).encode()
     connection.sendall(
         f"POST /v1/txt2img HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -92,16 +90,12 @@ def test_one_picture_that_is_not_finite_fails_its_job_alone_and_no_other_is_made
             raise NotFiniteError("the picture is not finite")
         return pixels_of(latents)
 
-    first = served.job(num_inference_steps=40, width=128)
-    until(lambda: state(served, first)["state"] == "running")
-    jobs = [served.job(seed=n, num_inference_steps=40) for n in range(4)]
-    until(lambda: state(served, first)["state"] == "done")
-    monkeypatch.setattr(
-        engine, "pixels", lambda latents: pixels_of(latents) if latents.shape[-1] == 32 else broken(latents)
-    )
-    ended = [
-        until(lambda job=job: (found := state(served, job))["state"] in ("done", "failed") and found) for job in jobs
-    ]
+    with busy(served):
+        jobs = [served.job(seed=n) for n in range(4)]
+        monkeypatch.setattr(
+            engine, "pixels", lambda latents: pixels_of(latents) if latents.shape[-1] == 32 else broken(latents)
+        )
+    ended = [served.ended(job) for job in jobs]
     assert sorted(found["state"] for found in ended) == ["done", "done", "done", "failed"]
     assert len(calls) == 4
     assert all(found["step"] == found["steps"] for found in ended)
@@ -142,91 +136,87 @@ def test_picture_that_is_not_finite_is_an_error_not_black(served, monkeypatch):
 
 
 def test_waiting_requests_that_fit_are_denoised_together(served, counted):
-    first = served.job(num_inference_steps=40, width=128)
-    jobs = [served.job(seed=n, lora_scale=n / 4) for n in range(4)]
-    for job in [first, *jobs]:
-        until(lambda job=job: state(served, job)["state"] == "done")
+    with busy(served):
+        jobs = [served.job(seed=n, lora_scale=n / 4) for n in range(4)]
+    assert [served.ended(job)["state"] for job in jobs] == ["done"] * 4
     assert 8 in counted  # four pictures with guidance
 
 
 def test_pictures_of_a_batch_are_those_made_alone(served):
     alone = [pixels(served.draw(seed=n, lora_scale=n / 4, prompt=f"gentra {n}").content) for n in range(4)]
-    first = served.job(num_inference_steps=40, width=128)
-    jobs = [served.job(seed=n, lora_scale=n / 4, prompt=f"gentra {n}") for n in range(4)]
+    with busy(served):
+        jobs = [served.job(seed=n, lora_scale=n / 4, prompt=f"gentra {n}") for n in range(4)]
     for job, wanted in zip(jobs, alone, strict=True):
-        until(lambda job=job: state(served, job)["state"] == "done")
+        served.ended(job)
         found = pixels(served.get(f"/v1/jobs/{job}/images/0").content)
         assert np.abs(found.astype(int) - wanted).max() <= 1
-    assert state(served, first)["state"] == "done"
 
 
-def test_time_limit_cancels_at_the_next_step_and_nothing_runs_beside_the_next_job(serving_repo, tmp_path):
-    with running(settings_for(serving_repo, weights_dir=tmp_path, time_limit=0.3)) as served:
-        unet = engine_of(served).unet
-        forward, inside, most = unet.forward, [0], [0]
-
-        def slow(*args, **more):
-            inside[0] += 1
-            most[0] = max(most[0], inside[0])
-            time.sleep(0.1)
-            inside[0] -= 1
-            return forward(*args, **more)
-
-        unet.forward = slow
-        answer = served.draw(num_inference_steps=100)
+def test_time_limit_cancels_at_the_next_step_and_nothing_runs_beside_the_next_job(served):
+    with ThreadPoolExecutor(1) as pool, gated(served) as gate:
+        asked = pool.submit(served.draw, num_inference_steps=100)
+        gate.let(2)
+        gate.wait(3)
+        (place,) = served.service.life.worker.running
+        assert place.job.deadline == place.job.created + served.service.settings.time_limit
+        place.job.deadline = place.job.created
+        gate.let(1)
+        answer = asked.result()
         assert answer.status_code == 504
         assert answer.json()["error"]["code"] == "time_limit"
-        assert answer.elapsed.total_seconds() < 5
-        served.service.settings.time_limit = 60
-        assert served.draw(num_inference_steps=1).status_code == 200
-        assert most[0] == 1
+        until(lambda: not served.service.life.worker.running)
+        assert gate.reached == 3
+    assert served.draw(num_inference_steps=1).status_code == 200
 
 
-def test_time_limit_of_a_waiting_job_does_not_wait_for_its_turn(serving_repo, tmp_path):
-    with running(settings_for(serving_repo, weights_dir=tmp_path, time_limit=1.0)) as served:
-        first = served.job(num_inference_steps=1, width=128)
-        served.service.find(first).deadline += 60
-        unet = engine_of(served).unet
-        forward = unet.forward
-        unet.forward = lambda *args, **more: (time.sleep(0.1), forward(*args, **more))[1]
-        long = served.job(num_inference_steps=100, width=128)
-        served.service.find(long).deadline += 60
-        answer = served.draw()
+def test_time_limit_of_a_waiting_job_does_not_wait_for_its_turn(served):
+    with ThreadPoolExecutor(1) as pool, busy(served) as gate:
+        asked = pool.submit(served.draw)
+        (waiting,) = until(served.service.queue.jobs)
+        waiting.deadline = waiting.created
+        gate.let(1)
+        answer = asked.result()
         assert answer.status_code == 504
-        assert answer.elapsed.total_seconds() < 5
-        assert state(served, long)["state"] == "running"
+        assert served.state(gate.job)["state"] == "running"
         assert not served.service.queue.jobs()  # its place is free
 
 
 def test_client_that_goes_away_in_the_queue_frees_its_place(served):
-    long = served.job(num_inference_steps=100, width=128)
-    connection = open_request(served)
-    until(lambda: len(served.service.queue.jobs()) == 1)
-    connection.close()
-    until(lambda: not served.service.queue.jobs(), seconds=5)
-    requests.delete(f"{served.url}/v1/jobs/{long}", timeout=10)
+    with busy(served):
+        connection = open_request(served)
+        until(served.service.queue.jobs)
+        connection.close()
+        until(lambda: not served.service.queue.jobs())
 
 
-def test_client_that_goes_away_at_work_frees_the_denoiser_within_a_step(served, counted):
-    connection = open_request(served, num_inference_steps=100)
-    until(lambda: len(counted) >= 3)
-    connection.close()
-    until(lambda: not served.service.life.worker.running, seconds=5)
-    assert len(counted) < 90
+def test_client_that_goes_away_at_work_frees_the_denoiser_within_a_step(served):
+    with gated(served) as gate:
+        connection = open_request(served, num_inference_steps=100)
+        gate.let(2)
+        gate.wait(3)
+        (place,) = served.service.life.worker.running
+        connection.close()
+        until(lambda: place.job.ended)
+        gate.let(1)
+        until(lambda: not served.service.life.worker.running)
+        assert gate.reached == 3
     assert served.draw().status_code == 200
 
 
 def test_client_that_goes_away_leaves_the_others_of_its_batch_as_they_would_be(served, counted):
-    wanted = pixels(served.draw(seed=5, num_inference_steps=60).content)
-    first = served.job(num_inference_steps=30, width=128)
-    connection, job = open_request(served, num_inference_steps=60), served.job(seed=5, num_inference_steps=60)
-    until(lambda: state(served, job)["step"] > 3)
-    connection.close()
-    until(lambda: state(served, job)["state"] == "done")
-    assert counted[-1] == 2  # its picture alone, with guidance
+    wanted = pixels(served.draw(seed=5, num_inference_steps=6).content)
+    with busy(served, num_inference_steps=1) as gate:
+        connection, job = open_request(served, num_inference_steps=6), served.job(seed=5, num_inference_steps=6)
+        until(lambda: len(served.service.queue.jobs()) == 2)
+        gate.let(1 + 3)
+        gate.wait(1 + 4)
+        (gone,) = {place.job for place in served.service.life.worker.running} - {served.service.find(job)}
+        connection.close()
+        until(lambda: gone.ended)
+    assert served.ended(job)["state"] == "done"
+    assert counted[-3:] == [4, 2, 2]  # two pictures with guidance, then its picture alone
     found = pixels(served.get(f"/v1/jobs/{job}/images/0").content)
     assert np.abs(found.astype(int) - wanted).max() <= 1
-    assert state(served, first)["state"] == "done"
 
 
 def test_client_that_goes_away_in_the_middle_of_its_upload_leaves_nothing(served):
