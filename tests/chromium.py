@@ -14,7 +14,7 @@ from selenium import webdriver  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 
-from tests.serving import PATIENCE  # noqa: E402
+from tests.waiting import PATIENCE  # noqa: E402
 
 FLAGS = ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-background-networking")
 DESK, PHONE = (1280, 900), (360, 640)

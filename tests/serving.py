@@ -4,7 +4,6 @@ import json
 import math
 import socket
 import threading
-import time
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
@@ -23,10 +22,10 @@ from gentra_lora.service.jobs.job import ENDED
 from gentra_lora.service.jobs.service import Service
 from gentra_lora.service.settings import ServiceSettings
 from tests.dvc_project import command
+from tests.waiting import PATIENCE, until
 
 TRIGGER, RANK = "gentra", 4
 STEPS, GUIDANCE = 3, 3.0
-PATIENCE = 120  # seconds: what takes longer hangs, however busy the machine is
 
 
 def write_serving_adapter(path, base, seed=0, std=0.1, resolution=64, rank=RANK, targets="attention+ff", **header):
@@ -146,15 +145,6 @@ class Served:
     def ended(self, job):
         """Wait for a job's end and return it."""
         return until(lambda: (found := self.state(job))["state"] in ENDED and found)
-
-
-def until(claim, message="did not become true"):
-    """Wait until `claim()` holds and return what it returned."""
-    end = time.monotonic() + PATIENCE
-    while not (found := claim()):
-        assert time.monotonic() < end, message
-        time.sleep(0.01)
-    return found
 
 
 class Gate:

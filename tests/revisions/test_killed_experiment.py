@@ -1,11 +1,11 @@
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from gentra_lora.commands.main import main
 from gentra_lora.revisions.killed_experiment import BASELINE, MERGE, REFS, RepairError, leftovers, repair, running
 from tests.conftest import full_disk
 from tests.dvc_project import IDENTITY, TRAIN, command, weights_of
+from tests.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.slow
 SLOW = """\
@@ -21,7 +22,7 @@ if grep -q "rank: 99" params.yaml; then
   mkdir -p checkpoints
   echo step 5 > checkpoints/step-5.pt
   touch begun
-  sleep 60
+  sleep 600
 fi
 """
 WEIGHTS = Path("models/sport_gentra_lora.safetensors")
@@ -29,7 +30,7 @@ WEIGHTS = Path("models/sport_gentra_lora.safetensors")
 
 @pytest.fixture
 def slow(project):
-    """The project with a training that says when it has begun, and takes a minute from there."""
+    """The project with a training that says when it has begun, and takes ten minutes from there."""
     (project / "train.sh").write_text(SLOW + TRAIN)
     with (project / ".gitignore").open("a") as file:
         file.write("/checkpoints\n/begun\n")
@@ -44,16 +45,21 @@ def started(project, *words):
     values = os.environ | IDENTITY | {"PATH": path}
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     process = subprocess.Popen(["dvc", "exp", "run", *words], cwd=project, env=values, start_new_session=True, **quiet)
-    while not (project / "begun").exists():
-        assert process.poll() is None
-        time.sleep(0.05)
-    time.sleep(2)  # DVC looks to signals a moment after its command has begun; longer on a busy machine
+    until(lambda: (project / "begun").exists() or process.poll() is not None)
+    assert process.poll() is None
+    until(lambda: ignores_interrupts(process))
     return process
+
+
+def ignores_interrupts(process):
+    """Return whether DVC leaves Ctrl-C to its command, which it does a moment after that has begun."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return int(re.search(r"SigIgn:\s*(\w+)", status)[1], 16) >> signal.SIGINT - 1 & 1
 
 
 def end(process, number):
     os.killpg(process.pid, number)
-    process.wait()
+    process.wait(PATIENCE)
 
 
 def git(project, *words):

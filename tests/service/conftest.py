@@ -1,6 +1,6 @@
 import pytest
 
-from tests.serving import until
+from tests.waiting import until
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,8 @@ from pillow_heif import register_heif_opener
 
 from tests.chromium import PHONE, Keys, Page, open_chromium
 from tests.service.faulty_proxy import FaultyProxy
-from tests.serving import running, settings_for, until
+from tests.serving import running, settings_for
+from tests.waiting import until
 
 pytestmark = pytest.mark.load
 PROMPT = "a photo of a sport gentra"

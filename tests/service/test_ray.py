@@ -15,7 +15,7 @@ import requests
 from gentra_lora.service.settings import ServiceSettings
 from tests.conftest import ROOT
 from tests.service.http.test_answers import pixels
-from tests.serving import PATIENCE, until
+from tests.waiting import PATIENCE, until
 
 ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
 pytestmark = [pytest.mark.load, pytest.mark.filterwarnings("ignore")]

@@ -11,7 +11,8 @@ import requests
 import uvicorn
 
 from gentra_lora.service.server import Server
-from tests.serving import PATIENCE, until, write_serving_adapter
+from tests.serving import write_serving_adapter
+from tests.waiting import PATIENCE, until
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import threading
 import pytest
 
 from gentra_lora.service.http.decoders import Decoders
-from tests.serving import PATIENCE
+from tests.waiting import PATIENCE
 
 
 def test_work_is_done_beside_the_loop_and_its_error_comes_back():

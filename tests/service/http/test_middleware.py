@@ -10,7 +10,8 @@ import requests
 
 from gentra_lora.service.http.middleware import JsonLines
 from tests.service.http.test_routes_pictures import photo
-from tests.serving import PATIENCE, running, settings_for, until
+from tests.serving import running, settings_for
+from tests.waiting import PATIENCE, until
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,8 @@ import pytest
 import requests
 
 from gentra_lora.service.jobs.revision import RevisionError
-from tests.serving import PATIENCE, running, settings_for
+from tests.serving import running, settings_for
+from tests.waiting import PATIENCE
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "secret"[:3]}])

@@ -8,7 +8,8 @@ from PIL import Image
 
 from tests.service.http.test_answers import pixels
 from tests.service.http.test_routes_pictures import photo
-from tests.serving import busy, gated, running, settings_for, until
+from tests.serving import busy, gated, running, settings_for
+from tests.waiting import until
 
 
 def events(served, job):

@@ -10,7 +10,8 @@ import torch
 from gentra_lora.service.jobs.service import Service
 from tests.service.http.test_answers import pixels
 from tests.service.jobs.test_revision import repo  # noqa: F401 - a fixture
-from tests.serving import busy, commit_weights, running, settings_for, until
+from tests.serving import busy, commit_weights, running, settings_for
+from tests.waiting import until
 
 
 def texts(served):

@@ -6,7 +6,7 @@ import pytest
 from gentra_lora.service.errors import ServiceError
 from gentra_lora.service.jobs.queue import JobQueue
 from tests.service.jobs.test_job import job
-from tests.serving import PATIENCE
+from tests.waiting import PATIENCE
 
 
 def filled(*jobs, most=16):

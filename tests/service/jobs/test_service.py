@@ -7,7 +7,8 @@ from gentra_lora.service.errors import ServiceError
 from tests.conftest import full_disk
 from tests.service.http.test_answers import pixels
 from tests.service.http.test_routes_pictures import photo
-from tests.serving import PATIENCE, busy, running, settings_for, until
+from tests.serving import busy, running, settings_for
+from tests.waiting import PATIENCE, until
 
 
 def test_full_queue_is_429_and_every_accepted_request_is_answered(serving_repo, tmp_path):

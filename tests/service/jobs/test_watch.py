@@ -3,7 +3,7 @@ import threading
 
 from gentra_lora.service.jobs.watch import Watch, ended
 from tests.service.jobs.test_job import job
-from tests.serving import PATIENCE
+from tests.waiting import PATIENCE
 
 
 class Client:

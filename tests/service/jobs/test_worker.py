@@ -12,7 +12,8 @@ import torch
 from gentra_lora.pictures.engine import NotFiniteError
 from tests.service.http.test_answers import pixels
 from tests.service.http.test_routes_pictures import photo
-from tests.serving import PATIENCE, busy, gated, running, settings_for, until
+from tests.serving import busy, gated, running, settings_for
+from tests.waiting import PATIENCE, until
 
 
 def engine_of(served):
