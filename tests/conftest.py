@@ -22,6 +22,7 @@ import torch
 import yaml
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from dvc.repo import Repo
+from dvc.utils.serialize import dumps_yaml
 from PIL import Image
 from pydrive2.fs import GDriveFileSystem
 from safetensors.torch import save_file
@@ -32,6 +33,7 @@ from gentra_lora.base.libraries import hush_libraries
 from gentra_lora.drive.folder import open_folder
 from gentra_lora.drive.objects import push
 from gentra_lora.latents.cached_photos import CachedPhotos
+from gentra_lora.params_text import parse_params
 from gentra_lora.stages import cache_latents, prepare
 from tests.dvc_project import make_history
 from tests.fake_drive import FakeDrive
@@ -167,7 +169,7 @@ def shipped_dvc_yaml():
 
 def demo_values():
     """Return the values of profiles/demo.yaml."""
-    return yaml.safe_load((ROOT / "profiles/demo.yaml").read_text(encoding="utf-8"))
+    return parse_params((ROOT / "profiles/demo.yaml").read_text(encoding="utf-8"), "profiles/demo.yaml")
 
 
 def tiny_values(base, clip):
@@ -213,7 +215,7 @@ def workspace(tmp_path, monkeypatch, tiny_base, tiny_clip):
     """A folder with photos, captions and a params.yaml for the tiny models; the current one during the test."""
     values = tiny_values(tiny_base, tiny_clip)
     write_photos(tmp_path / "data/raw")
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
+    (tmp_path / "params.yaml").write_text(dumps_yaml(values))
     listed = "".join(
         f"  {stage}:\n    deps: ['{tiny_base}', '{tiny_clip}']\n"
         for stage in ("prepare", "cache_latents", "train", "evaluate")
@@ -235,9 +237,9 @@ def cached(workspace):
 def change(workspace, block, **values):
     """Change values in the workspace's params.yaml."""
     path = workspace / "params.yaml"
-    params = yaml.safe_load(path.read_text())
+    params = parse_params(path.read_text(), str(path))
     params[block] |= values
-    path.write_text(yaml.safe_dump(params))
+    path.write_text(dumps_yaml(params))
 
 
 @pytest.fixture(scope="session")

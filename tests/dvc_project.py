@@ -28,7 +28,7 @@ echo "{\\"val_loss\\": 0.0$rank, \\"subject_similarity\\": 0.9}" > reports/metri
 PARAMS = """\
 base:
   model: owner/base
-  revision: 0123456789012345678901234567890123456789
+  revision: "0123456789012345678901234567890123456789"
 train:
   rank: 8
 """

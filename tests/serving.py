@@ -12,6 +12,7 @@ import requests
 import torch
 import uvicorn
 import yaml
+from dvc.utils.serialize import dumps_yaml
 
 from gentra_lora.adapter.file import kohya_tensors, write_adapter
 from gentra_lora.adapter.lora import attach_adapter, lora_modules
@@ -80,7 +81,7 @@ def make_serving_repo(top, base, resolution=64):
         "base": {"model": str(base), "revision": None, "vae": None, "vae_revision": None, "mixed_precision": "auto"},
         "evaluate": {"num_inference_steps": STEPS, "guidance_scale": GUIDANCE},
     }
-    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    (folder / "params.yaml").write_text(dumps_yaml(params))
     commit_weights(folder, remote, base, "first", 1, resolution=resolution)
     commit_weights(folder, remote, base, "second", 2, resolution=resolution)
     return folder

@@ -14,10 +14,12 @@ import pytest
 import torch
 import yaml
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from dvc.utils.serialize import dumps_yaml
 from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from gentra_lora.adapter.file import module_deltas, read_adapter
+from gentra_lora.params_text import parse_params
 from tests.base.test_single_file_base import CONFIGS, HUB_INDEX
 from tests.conftest import ROOT, write_photos
 from tests.ldm_layout import ldm_state_dict
@@ -80,7 +82,7 @@ def as_pinned_id(folder, place):
 
 def params_for(base, clip):
     """Return the T4 profile's values with what makes it small."""
-    values = yaml.safe_load((ROOT / "profiles/sd15_t4.yaml").read_text(encoding="utf-8"))
+    values = parse_params((ROOT / "profiles/sd15_t4.yaml").read_text(encoding="utf-8"), "profiles/sd15_t4.yaml")
     values["base"] |= {"revision": None, "vae": None, "vae_revision": None} | base
     values["prepare"] |= {"resolution": 64, "trigger_word": "gentra", "held_out_share": 0.3}
     values["cache_latents"]["crop_variants"] = 2
@@ -97,7 +99,7 @@ def test_base_of_sd15s_shape_goes_through_all_four_stages(folder, tiny_clip, tmp
     base, environment = form(folder, tmp_path)
     values = params_for(base, {"model": str(tiny_clip), "revision": None})
     write_photos(tmp_path / "data/raw", 4)
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
+    (tmp_path / "params.yaml").write_text(dumps_yaml(values))
     deps = [path for path in (base["model"], str(tiny_clip)) if Path(path).exists()]
     (tmp_path / "dvc.yaml").write_text(yaml.safe_dump({"stages": {stage: {"deps": deps} for stage in STAGES}}))
     for stage in STAGES:

@@ -1,10 +1,13 @@
-import re
+import shutil
 
 import pytest
-import yaml
+from dvc.utils.hydra import apply_overrides
+from dvc.utils.serialize import dumps_yaml
+from hydra.core.override_parser.types import Quote, QuotedString
 
 from gentra_lora.params import Params, ParamsError, load_params, read_params
 from tests.conftest import PROFILES, ROOT, demo_values
+from tests.params_walk import by_key, rounds
 
 pytestmark = pytest.mark.repository
 
@@ -12,7 +15,7 @@ pytestmark = pytest.mark.repository
 def parsed(block, **changed):
     values = demo_values()
     values[block] |= changed
-    return read_params(yaml.safe_dump(values))
+    return read_params(dumps_yaml(values))
 
 
 @pytest.mark.parametrize("name", PROFILES)
@@ -20,11 +23,40 @@ def test_every_shipped_profile_is_valid(name):
     assert isinstance(load_params(ROOT / f"profiles/{name}.yaml"), Params)
 
 
-@pytest.mark.parametrize("written", ["5e-05", "5e-5", "0.00005", "1e-04"])
-def test_floats_arrive_as_floats_however_dvc_writes_them(written):
-    text = (ROOT / "profiles/demo.yaml").read_text(encoding="utf-8")
-    changed = re.sub(r"learning_rate: \S+", f"learning_rate: {written}", text)
-    assert read_params(changed).train.learning_rate == pytest.approx(float(written))
+def set_by_dvc(folder, *overrides):
+    """Return the file of the demo's params.yaml as `dvc exp run -S` changes it."""
+    path = shutil.copy(ROOT / "profiles/demo.yaml", folder / "params.yaml")
+    apply_overrides(path, list(overrides))
+    return path
+
+
+def in_hydras_words(value):
+    """Return a value as one writes it after `-S KEY=`."""
+    if isinstance(value, str):
+        return QuotedString(text=value, quote=Quote.single).with_quotes()
+    if isinstance(value, list):
+        return f"[{', '.join(map(in_hydras_words, value))}]"
+    return {"None": "null"}.get(repr(value), repr(value))
+
+
+def test_whatever_an_experiment_sets_arrives_as_it_was_meant_for_every_key(tmp_path):
+    for meant in rounds():
+        path = set_by_dvc(tmp_path, *(f"{key}={in_hydras_words(value)}" for key, value in meant.items()))
+        assert by_key(load_params(path)) == meant
+
+
+@pytest.mark.parametrize("text", ["5e-05", "5e-5", "5E-5", "0.00005", "1e-04", ".5", "1.", "+1.", "2", "1_0.5", "1e+2"])
+def test_number_of_an_experiment_arrives_as_that_float_however_it_is_written(tmp_path, text):
+    assert load_params(set_by_dvc(tmp_path, f"train.learning_rate={text}")).train.learning_rate == float(text)
+
+
+@pytest.mark.parametrize("text", ["no", "on", "yes", "off", "y", "007", "0o14", "1:30", "2026-11-25", "a b", "v1.0"])
+def test_word_of_an_experiment_arrives_as_that_word(tmp_path, text):
+    assert load_params(set_by_dvc(tmp_path, f"evaluate.class_noun={text}")).evaluate.class_noun == text
+
+
+def test_precision_no_can_be_set_by_an_experiment_as_errors_advise(tmp_path):
+    assert load_params(set_by_dvc(tmp_path, "base.mixed_precision=no")).base.mixed_precision == "no"
 
 
 def test_unknown_key_is_named_with_the_nearest_known_one():
@@ -34,14 +66,14 @@ def test_unknown_key_is_named_with_the_nearest_known_one():
 
 def test_unknown_block_is_named_with_the_nearest_known_one():
     with pytest.raises(ParamsError, match=r"trian: unknown key; did you mean train\?"):
-        read_params(yaml.safe_dump(demo_values() | {"trian": {}}))
+        read_params(dumps_yaml(demo_values() | {"trian": {}}))
 
 
 def test_missing_key_is_named():
     values = demo_values()
     del values["train"]["rank"]
     with pytest.raises(ParamsError, match=r"train\.rank: missing"):
-        read_params(yaml.safe_dump(values))
+        read_params(dumps_yaml(values))
 
 
 @pytest.mark.parametrize(
@@ -60,6 +92,8 @@ def test_missing_key_is_named():
         ("prepare", "held_out_share", 0),
         ("evaluate", "seeds", []),
         ("base", "model", ""),
+        ("cache_latents", "flip", "yes"),
+        ("evaluate", "class_noun", 7),
     ],
 )
 def test_wrong_type_or_impossible_value_is_an_error_that_names_key_and_value(block, key, value):
@@ -74,7 +108,7 @@ def test_all_problems_are_told_at_once():
     values["train"] |= {"rank": 0, "epochs": 3}
     values["prepare"]["resolution"] = 1
     with pytest.raises(ParamsError) as caught:
-        read_params(yaml.safe_dump(values))
+        read_params(dumps_yaml(values))
     assert all(key in str(caught.value) for key in ("train.rank", "train.epochs", "prepare.resolution"))
 
 
@@ -86,6 +120,18 @@ def test_warmup_longer_than_the_run_is_refused():
 def test_prompt_without_the_trigger_word_is_refused():
     with pytest.raises(ParamsError, match=r"evaluate\.prompts: 'a red van' lacks the trigger word 'sport gentra'"):
         parsed("evaluate", prompts=["a red van"])
+
+
+def test_words_that_are_no_booleans_are_told_what_is():
+    with pytest.raises(ParamsError, match=r"cache_latents\.flip: .*, not 'on'; write true or false"):
+        parsed("cache_latents", flip="on")
+
+
+def test_key_that_stands_twice_is_refused_by_its_line():
+    text = (ROOT / "profiles/demo.yaml").read_text(encoding="utf-8")
+    line = len(text.splitlines()) + 1
+    with pytest.raises(ParamsError, match=rf"params\.yaml: .*line {line}: found duplicate key \"seeds\""):
+        read_params(text + "  seeds: [1]\n")
 
 
 def test_file_that_is_not_there_is_an_error(tmp_path):

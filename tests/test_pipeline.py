@@ -16,10 +16,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from dvc.utils.serialize import dumps_yaml
 from PIL import Image
 
 from gentra_lora.adapter.file import read_adapter
-from tests.conftest import ROOT, shipped_dvc_yaml, tiny_values, write_photos
+from tests.conftest import ROOT, change, shipped_dvc_yaml, tiny_values, write_photos
 
 pytestmark = pytest.mark.slow
 
@@ -55,7 +56,7 @@ def repo(tmp_path_factory, tiny_base, tiny_clip):
     (folder / "reports").mkdir()
     (folder / "reports/noise.json").write_text("{}\n")
     values = tiny_values("models/nano-sd", "models/nano-clip")
-    (folder / "params.yaml").write_text(yaml.safe_dump(values))
+    (folder / "params.yaml").write_text(dumps_yaml(values))
     command(folder, "git", "init", "-q")
     commit(folder)
     return folder
@@ -180,9 +181,7 @@ def repro_killed(repo, checkpoints, seconds, aimed):
 
 def test_twenty_sigkills_at_random_moments_change_no_byte(experiment, tmp_path):
     repo, _ = experiment
-    params = yaml.safe_load((repo / "params.yaml").read_text())
-    params["train"] |= {"steps": 400, "checkpoint_every": 1, "held_out_every": 50, "learning_rate": 0.001}
-    (repo / "params.yaml").write_text(yaml.safe_dump(params))
+    change(repo, "train", steps=400, checkpoint_every=1, held_out_every=50, learning_rate=0.001)
     adapter, moments = repo / "models/sport_gentra_lora.safetensors", random.Random(1)
     kills = [repro_killed(repo, tmp_path, moments.uniform(0, 0.6), n % 2) for n in range(20)]
     resumed = [int(found[1]) for kill in kills if (found := re.search(r"going on from step (\d+)", kill.shown))]
@@ -241,9 +240,8 @@ def test_unknown_key_of_an_experiment_ends_before_anything_runs(experiment, edit
 
 def test_stage_that_fails_leaves_git_clean_of_photos_latents_and_weights(experiment):
     repo, _ = experiment
-    params = yaml.safe_load((repo / "params.yaml").read_text())
-    params["cache_latents"]["crop_variants"], params["train"]["optimizer"] = 3, "adamw8bit"
-    (repo / "params.yaml").write_text(yaml.safe_dump(params))
+    change(repo, "cache_latents", crop_variants=3)
+    change(repo, "train", optimizer="adamw8bit")
     shown = command(repo, "dvc", "repro", check=False)
     assert "Running stage 'cache_latents'" in shown and "failed to reproduce 'train'" in shown
     new = [line[3:] for line in command(repo, "git", "status", "--porcelain", "-uall").splitlines()]

@@ -1,31 +1,26 @@
 """params.yaml as typed values: a pydantic model per block. Only stages (and the command line) read it."""
 
 import difflib
-import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self, get_type_hints
 
-import yaml
 from pydantic import BaseModel as Model
-from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from gentra_lora.errors import InputError
+from gentra_lora.params_text import ParamsTextError, parse_params
 
 PARAMS_FILE = Path("params.yaml")
+# What YAML 1.2 reads otherwise than many a writer means.
+WAYS_OUT = {"bool_type": "; write true or false", "string_type": "; quotes make a string of it"}
 
 
 class ParamsError(InputError):
     """params.yaml does not describe a run; the message names every key that is wrong and the way out."""
 
 
-def _float_of_yaml(value):
-    # DVC writes 0.00005 as 5e-05, and YAML 1.1 takes a number without a dot before the exponent for a string.
-    if isinstance(value, str) and re.fullmatch(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+", value):
-        return float(value)
-    return value
-
-
-Float = Annotated[float, BeforeValidator(_float_of_yaml), Field(allow_inf_nan=False)]
+Float = Annotated[float, Field(allow_inf_nan=False)]
 Fraction = Annotated[Float, Field(ge=0, le=1)]
 Positive = Annotated[Float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -59,7 +54,7 @@ class Prepare(Block):
     split_by: Literal["photo", "shoot"]
 
     @model_validator(mode="after")
-    def _buckets_exist(self):
+    def _buckets_exist(self) -> Self:
         if self.aspect == "buckets" and (self.resolution % 64 or self.resolution < 128):
             raise ValueError(f"aspect buckets need a resolution of 128 or more in steps of 64, not {self.resolution}")
         return self
@@ -107,7 +102,7 @@ class Train(Block):
     seed: Seed
 
     @model_validator(mode="after")
-    def _warmup_ends(self):
+    def _warmup_ends(self) -> Self:
         if self.lr_warmup_steps >= self.steps:
             raise ValueError(f"lr_warmup_steps is {self.lr_warmup_steps}, but steps is {self.steps}; lower the warmup")
         return self
@@ -136,7 +131,7 @@ class Params(Block):
     evaluate: Evaluate
 
     @model_validator(mode="after")
-    def _class_pictures_are_there(self):
+    def _class_pictures_are_there(self) -> Self:
         if self.train.prior_weight and not self.cache_latents.class_pictures:
             weight = self.train.prior_weight
             raise ValueError(
@@ -145,7 +140,7 @@ class Params(Block):
         return self
 
     @model_validator(mode="after")
-    def _prompts_name_the_subject(self):
+    def _prompts_name_the_subject(self) -> Self:
         trigger_word = self.prepare.trigger_word
         for prompt in self.evaluate.prompts:
             if trigger_word.lower() not in prompt.lower():
@@ -153,16 +148,16 @@ class Params(Block):
         return self
 
 
-def read_params(text, source="params.yaml"):
+def read_params(text: str, source: str = "params.yaml") -> Params:
     """Return the Params of a YAML text.
 
     Raises:
         ParamsError: not YAML, or unknown, missing, wrongly typed or impossible values: all of them at once.
     """
     try:
-        values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ParamsError(f"{source}: not readable as YAML: {error}") from error
+        values = parse_params(text, source)
+    except ParamsTextError as error:
+        raise ParamsError(str(error)) from error
     if not isinstance(values, dict):
         raise ParamsError(f"{source}: must hold the blocks {', '.join(Params.model_fields)}")
     try:
@@ -172,14 +167,14 @@ def read_params(text, source="params.yaml"):
         raise ParamsError("\n".join([f"{source}:", *(f"  {problem}" for problem in problems)])) from error
 
 
-def load_params(path=PARAMS_FILE):
+def load_params(path: Path = PARAMS_FILE) -> Params:
     """Return the Params of a file. Every block is checked, so that a late stage's typo stops the first one."""
     if not path.exists():
         raise ParamsError(f"{path}: no such file; run from the repository's root, or `gentra-lora profile demo`")
     return read_params(path.read_text(encoding="utf-8"), source=str(path))
 
 
-def _explain(problem):
+def _explain(problem: ErrorDetails) -> str:
     key = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         return f"{key}: unknown key{_nearest(key, problem['loc'])}"
@@ -188,13 +183,13 @@ def _explain(problem):
     reason = problem["msg"].removeprefix("Value error, ")
     if isinstance(problem["input"], dict):
         return ": ".join(filter(None, (key, reason)))
-    return f"{key}: {reason}, not {problem['input']!r}"
+    return f"{key}: {reason}, not {problem['input']!r}{WAYS_OUT.get(problem['type'], '')}"
 
 
-def _nearest(key, loc):
-    known = Params.model_fields
+def _nearest(key: str, loc: tuple[int | str, ...]) -> str:
+    block: type[Model] = Params
     for part in loc[:-1]:
-        known = known[part].annotation.model_fields
-    names = [".".join([*map(str, loc[:-1]), name]) for name in known]
+        block = get_type_hints(block)[str(part)]
+    names = [".".join([*map(str, loc[:-1]), name]) for name in block.model_fields]
     found = difflib.get_close_matches(key, names, n=1)
     return f"; did you mean {found[0]}?" if found else f"; known: {', '.join(names)}"

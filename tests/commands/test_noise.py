@@ -1,7 +1,7 @@
 import json
 
 import pytest
-import yaml
+from dvc.utils.serialize import dumps_yaml
 
 from gentra_lora.commands.main import main
 from gentra_lora.evaluation.noise_floor import read_noise
@@ -36,7 +36,7 @@ pathlib.Path("reports/metrics.json").write_text(json.dumps({"val_loss": seed / 1
 def project(tmp_path, monkeypatch):
     values = demo_values()
     values["train"]["seed"] = 1
-    files = {"dvc.yaml": STAGE, "evaluate.py": SCRIPT, "params.yaml": yaml.safe_dump(values)}
+    files = {"dvc.yaml": STAGE, "evaluate.py": SCRIPT, "params.yaml": dumps_yaml(values)}
     files |= {"made.json": json.dumps({"rows": rows_of(), "setup": SETUP})}
     files |= {".gitignore": "/reports/*\n!/reports/metrics.json\n!/reports/noise.json\n"}
     for name, text in files.items():

@@ -1,8 +1,13 @@
+import re
+
 import pytest
+from dvc.utils.serialize import loads_yaml
 
 from gentra_lora.commands.params_edit import EditError, with_deps, with_values
 from gentra_lora.params import ParamsError, read_params
+from gentra_lora.params_text import ParamsTextError
 from tests.conftest import ROOT, shipped_dvc_yaml
+from tests.params_walk import by_key, rounds
 
 pytestmark = pytest.mark.repository
 
@@ -50,15 +55,47 @@ def test_local_base_becomes_a_dependency_of_every_stage_and_nothing_else_changes
     assert with_deps(added, ["models/base.safetensors"]) == added
 
 
-@pytest.mark.parametrize("text", ["no", "1e3", "12", "null", "2026-11-25", "a b", "a: b", "# a"])
-def test_words_that_yaml_reads_as_something_else_can_be_set_in_quotes(text):
-    changed = with_values(TEXT, {"evaluate.class_noun": f'"{text}"'})
-    assert read_params(changed).evaluate.class_noun == text
+def in_yaml(value):
+    """Return a value as one writes it after `gentra-lora set KEY=`."""
+    if isinstance(value, str):
+        plain = re.fullmatch(r"[a-zA-Z][\w /-]*", value, re.ASCII) and loads_yaml(value) == value
+        return value if plain else '"' + "".join(f"\\U{ord(letter):08x}" for letter in value) + '"'
+    if isinstance(value, list):
+        return f"[{', '.join(map(in_yaml, value))}]"
+    return {"None": "null"}.get(repr(value), repr(value))
 
 
-def test_what_is_set_is_what_params_yaml_then_says():
-    with pytest.raises(ParamsError, match="evaluate.class_noun: .* not 90"):
-        read_params(with_values(TEXT, {"evaluate.class_noun": "1:30"}))
+def test_whatever_is_set_for_every_key_is_read_as_it_was_meant_by_us_and_by_dvc_and_comments_stay():
+    comments = re.findall("# .*", TEXT)
+    for meant in rounds():
+        changed = with_values(TEXT, {key: in_yaml(value) for key, value in meant.items()})
+        blocks = loads_yaml(changed)
+        assert by_key(read_params(changed)) == meant
+        assert {f"{block}.{key}": value for block, values in blocks.items() for key, value in values.items()} == meant
+        assert [comment for comment in comments if comment not in changed] == []
+
+
+@pytest.mark.parametrize("text", ["5e-324", "5.507562651072507e-08", "1_0.50", ".5e-5", "+1.", "1E-4", ".inf", "-1.50"])
+def test_number_that_is_not_set_stays_as_it_was_written(text):
+    text = f"train:\n  rank: 8\n  learning_rate: {text} # a\n"
+    assert with_values(text, {"train.rank": "16"}) == text.replace("8", "16", 1)
+
+
+@pytest.mark.parametrize("text", ["no", "on", "yes", "1:30", "0o9", "a b", "models/nano-sd"])
+def test_plain_words_are_set_as_those_words(text):
+    assert read_params(with_values(TEXT, {"evaluate.class_noun": text})).evaluate.class_noun == text
+
+
+@pytest.mark.parametrize(("text", "found"), [("007", "7"), ("1e3", "1000.0"), ("null", "None"), ("true", "True")])
+def test_what_is_set_is_what_params_yaml_then_says(text, found):
+    with pytest.raises(ParamsError, match=f"evaluate.class_noun: .* not {found}; quotes make a string of it"):
+        read_params(with_values(TEXT, {"evaluate.class_noun": text}))
+
+
+def test_key_that_stands_twice_is_refused_by_its_line():
+    line = len(TEXT.splitlines()) + 1
+    with pytest.raises(ParamsTextError, match=rf"params\.yaml: .*line {line}: found duplicate key \"seeds\""):
+        with_values(TEXT + "  seeds: [1]\n", {"train.rank": "8"})
 
 
 @pytest.mark.parametrize("text", ["", "a", "train: 5"])

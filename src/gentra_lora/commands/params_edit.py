@@ -2,37 +2,42 @@
 
 import difflib
 import io
-import re
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-import yaml
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
-from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+from ruamel.yaml.constructor import RoundTripConstructor
+from ruamel.yaml.nodes import ScalarNode
+from ruamel.yaml.representer import RoundTripRepresenter
+from ruamel.yaml.scalarfloat import ScalarFloat
 
 from gentra_lora.errors import InputError
+from gentra_lora.params_text import ParamsTextError, parse_params
 
-FLOAT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
+FLOAT, NULL = "tag:yaml.org,2002:float", "tag:yaml.org,2002:null"
 
 
 class EditError(InputError):
     """An edit that names no value of the file."""
 
 
-def with_values(text, edits):
+def with_values(text: str, edits: Mapping[str, str]) -> str:
     """Return a YAML text with values set; comments, order and the other lines stay.
 
     Args:
-        edits: {"block.key": text of the value, read as YAML: 5e-05, null, [1, 2] or plain words}.
+        edits: {"block.key": text of the value, read as params.yaml is: 5e-05, null, [1, 2] or plain words}.
 
     Raises:
         EditError: a key that the text does not have, or a value that is no YAML.
+        ParamsTextError: the text is no YAML.
     """
-    ruamel = _ruamel()
-    data = ruamel.load(text)
-    if not isinstance(data, dict) or not all(isinstance(values, dict) for values in data.values()):
+    if not _is_blocks(parse_params(text, "params.yaml")):
         raise EditError(
             "params.yaml: is not blocks of keys; `git checkout params.yaml` or `gentra-lora profile` mends it"
         )
+    ruamel = _ruamel()
+    data = ruamel.load(text)
     known = [f"{block}.{key}" for block, values in data.items() for key in values]
     for key, value in edits.items():
         if key not in known:
@@ -43,7 +48,11 @@ def with_values(text, edits):
     return _dumped(ruamel, data)
 
 
-def with_deps(text, paths):
+def _is_blocks(data: Any) -> bool:
+    return isinstance(data, dict) and all(isinstance(values, dict) for values in data.values())
+
+
+def with_deps(text: str, paths: Iterable[str]) -> str:
     """Return dvc.yaml's text with paths among the deps of every stage, so that DVC sees when they change."""
     ruamel = _ruamel()
     data = ruamel.load(text)
@@ -54,34 +63,50 @@ def with_deps(text, paths):
     return _dumped(ruamel, data)
 
 
-def _ruamel():
+class _Reader(RoundTripConstructor):
+    """ruamel's, with the text of each number: ruamel itself may write another last digit, 4e-324 for 5e-324."""
+
+
+class _Writer(RoundTripRepresenter):
+    """ruamel's, with numbers as they were read, and null by that name."""
+
+
+def _read_float(reader: _Reader, node: ScalarNode) -> float:
+    number = reader.construct_yaml_float(node)
+    if isinstance(number, ScalarFloat):
+        vars(number)["text"] = node.value
+    return number
+
+
+def _write_float(writer: _Writer, number: ScalarFloat) -> ScalarNode:
+    return writer.represent_scalar(FLOAT, vars(number)["text"], anchor=number.yaml_anchor(any=True))
+
+
+_Reader.add_constructor(FLOAT, _read_float)
+_Writer.add_representer(ScalarFloat, _write_float)
+_Writer.add_representer(type(None), lambda writer, _: writer.represent_scalar(NULL, "null"))
+
+
+def _ruamel() -> YAML:
     ruamel = YAML()
+    ruamel.Constructor, ruamel.Representer = _Reader, _Writer
     ruamel.preserve_quotes, ruamel.width = True, 4096
     ruamel.indent(mapping=2, sequence=4, offset=2)
-    ruamel.representer.add_representer(type(None), lambda to, _: to.represent_scalar("tag:yaml.org,2002:null", "null"))
     return ruamel
 
 
-def _dumped(ruamel, data):
+def _dumped(ruamel: YAML, data: Any) -> str:
     out = io.StringIO()
     ruamel.dump(data, out)
     return out.getvalue()
 
 
-def _value(key, text):
-    """Return a value as YAML 1.1 reads its text, for that is how params.yaml is read; but 5e-05 is a float."""
+def _value(key: str, text: str) -> Any:
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise EditError(f"{key}: {text!r} is no value that YAML can read") from error
-    if isinstance(value, str):
-        return float(text) if FLOAT.fullmatch(text.strip()) else _quoted(value)
+        value = parse_params(text, key)
+    except ParamsTextError as error:
+        raise EditError(f"{key}: {text!r} is no value that YAML can read; quotes make a string of it") from error
     if isinstance(value, list):
-        value = CommentedSeq(_quoted(item) if isinstance(item, str) else item for item in value)
+        value = CommentedSeq(value)
         value.fa.set_flow_style()
     return value
-
-
-def _quoted(text):
-    """Return a text, in quotes where YAML 1.1 would read something else."""
-    return text if yaml.safe_load(text) == text else DoubleQuotedScalarString(text)

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-import yaml
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc.repo.experiments.utils import exp_refs_by_names
 
 from gentra_lora.errors import first_line
 from gentra_lora.evaluation.scored_run import METRICS, SCORES, SETUP, RunError, ScoredRun, parsed_run
+from gentra_lora.params_text import parse_params
 from gentra_lora.revisions.weights import label_of, opened, text_of
 
 WORKSPACE = "workspace"
@@ -29,14 +29,14 @@ def read_run(root: Path, rev: str) -> ScoredRun:
     with opened(str(root), rev) as repo:
         label = label_of(repo, rev)
         try:
-            metrics, params = text_of(repo, METRICS), yaml.safe_load(text_of(repo, "params.yaml"))
+            metrics, params = text_of(repo, METRICS), text_of(repo, "params.yaml")
             setup, scores = (_cached_text(repo, path, label) for path in (SETUP, SCORES))
         except FileNotFoundError as error:
             raise RunError(
                 f"{label}: has no {Path(error.filename or METRICS).name}; it was not evaluated, or before such files "
                 "were kept: check it out, run `dvc repro` and commit"
             ) from error
-        return parsed_run(label, setup, scores, metrics, params)
+        return parsed_run(label, setup, scores, metrics, parse_params(params, f"{label}: params.yaml"))
 
 
 def _of_files(root: Path) -> ScoredRun:
@@ -46,7 +46,7 @@ def _of_files(root: Path) -> ScoredRun:
         )
     except FileNotFoundError as error:
         raise RunError(f"{WORKSPACE}: has no {error.filename}; run `dvc repro`") from error
-    return parsed_run(WORKSPACE, setup, scores, metrics, yaml.safe_load(params))
+    return parsed_run(WORKSPACE, setup, scores, metrics, parse_params(params, "params.yaml"))
 
 
 def _cached_text(repo: Repo, path: str, label: str) -> str:

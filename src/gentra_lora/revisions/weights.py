@@ -24,6 +24,7 @@ from gentra_lora.drive.folder import open_folder
 from gentra_lora.drive.remotes import KEY_FILES, REMOTE, folder_url
 from gentra_lora.errors import InputError, first_line
 from gentra_lora.evaluation.scored_run import Metrics
+from gentra_lora.params_text import ParamsTextError, parse_params
 from gentra_lora.whole_file import write_whole
 
 WEIGHTS = "models/sport_gentra_lora.safetensors"
@@ -263,8 +264,8 @@ def texts_of(repo: Repo, rev: str | None) -> tuple[Params, Metrics]:
     """
     label = label_of(repo, rev)
     try:
-        params = yaml.safe_load(text_of(repo, "params.yaml"))
-    except (FileNotFoundError, yaml.YAMLError) as error:
+        params = parse_params(text_of(repo, "params.yaml"), "params.yaml")
+    except (FileNotFoundError, ParamsTextError) as error:
         raise WeightsError(f"{label}: its params.yaml is missing or no YAML; pull a revision that has one") from error
     try:
         return params, json.loads(text_of(repo, METRICS))
