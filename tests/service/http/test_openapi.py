@@ -41,6 +41,20 @@ def test_every_reference_leads_somewhere(document):
     assert names <= set(document["components"]["schemas"])
 
 
+def test_every_refusal_is_described_as_json_in_one_shape(document):
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            for status, answer in operation["responses"].items():
+                if int(status) >= 400:
+                    schema = {"$ref": "#/components/schemas/ErrorBody"}
+                    assert answer["content"] == {"application/json": {"schema": schema}}, operation["operationId"]
+
+
+def test_events_are_described_as_a_stream_of_them(document):
+    content = document["paths"]["/v1/jobs/{job_id}/events"]["get"]["responses"]["200"]["content"]
+    assert content["text/event-stream"]["itemSchema"]["properties"].keys() >= {"event", "data"}
+
+
 def fuzz(served, examples, folder):
     """Run schemathesis against a service, from a folder where it may leave files.
 

@@ -1,3 +1,9 @@
+from pathlib import Path
+
+import psutil
+import pytest
+
+
 def value(served, name):
     for line in served.get("/metrics").text.splitlines():
         if line.startswith(name + " "):
@@ -32,3 +38,8 @@ def test_gauges_tell_what_is_now(served):
 def test_unknown_paths_do_not_make_labels_of_their_own(served):
     served.get("/made/up/path")
     assert "made/up" not in served.get("/metrics").text
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="prometheus_client looks at processes by way of /proc")
+def test_memory_of_the_process_is_told(served):
+    assert value(served, "process_resident_memory_bytes") == pytest.approx(psutil.Process().memory_info().rss, rel=0.2)

@@ -1,9 +1,10 @@
 """Jobs: asked for, watched, fetched, cancelled."""
 
-import json
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Request, Response
-from starlette.responses import StreamingResponse
+from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from gentra_lora.service.errors import ServiceError
 from gentra_lora.service.http.answers import event_of, job_state
@@ -15,11 +16,15 @@ from gentra_lora.service.jobs.schemas import ImageToImage, TextToImage
 from gentra_lora.service.jobs.watch import Watch
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
-KEEP_ALIVE = 15  # seconds
-UNBUFFERED = {"X-Accel-Buffering": "no"}  # nginx would hold events back
 JOB_ID = Path(pattern=r"^[\w-]{1,64}$")
-EVENTS = {200: {"content": {"text/event-stream": {}}}}
-PNG = {200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}}
+PICTURE = {"image/png": {"schema": {"type": "string", "format": "binary"}}}
+PNG: dict[int | str, dict[str, Any]] = {200: {"content": PICTURE}}
+
+
+class Events(EventSourceResponse):
+    """FastAPI's; without a media type of its own, the route's refusals are described as the JSON that they are."""
+
+    media_type = ""
 
 
 @router.post(
@@ -29,7 +34,7 @@ PNG = {200: {"content": {"image/png": {"schema": {"type": "string", "format": "b
     responses=refusals(400, 401, 403, 408, 413, 415, 422, 429, 503),
     openapi_extra=documented(TextToImage, ImageToImage),
 )
-async def create_job(request: Request, response: Response):
+async def create_job(request: Request, response: Response) -> dict[str, Any]:
     """Ask for pictures and be answered at once: JSON for a prompt, a form for a photo."""
     state = request.app.state
     state.service.check_open()
@@ -44,7 +49,7 @@ async def create_job(request: Request, response: Response):
 
 
 @router.get("/{job_id}", response_model=JobState, responses=refusals(401, 403, 404, 422))
-async def read_job(request: Request, job_id: str = JOB_ID):
+async def read_job(request: Request, job_id: str = JOB_ID) -> dict[str, Any]:
     """How far a job is, and where its pictures are."""
     service = request.app.state.service
     job = service.find(job_id)
@@ -52,7 +57,7 @@ async def read_job(request: Request, job_id: str = JOB_ID):
 
 
 @router.delete("/{job_id}", response_model=JobState, responses=refusals(401, 403, 404, 422))
-async def cancel_job(request: Request, job_id: str = JOB_ID):
+async def cancel_job(request: Request, job_id: str = JOB_ID) -> dict[str, Any]:
     """Cancel a job: its place is free at once, and its pictures leave their batch at the next step."""
     service = request.app.state.service
     job = service.find(job_id)
@@ -61,7 +66,7 @@ async def cancel_job(request: Request, job_id: str = JOB_ID):
 
 
 @router.get("/{job_id}/images/{index}", response_class=Response, responses=PNG | refusals(401, 403, 404, 422))
-async def read_picture(request: Request, job_id: str = JOB_ID, index: int = Path(ge=0, le=15)):
+async def read_picture(request: Request, job_id: str = JOB_ID, index: int = Path(ge=0, le=15)) -> Response:
     """A picture of a job that is done."""
     job = request.app.state.service.find(job_id)
     if job.state != "done" or index >= len(job.pngs):
@@ -69,24 +74,21 @@ async def read_picture(request: Request, job_id: str = JOB_ID, index: int = Path
     return Response(job.pngs[index], media_type="image/png", headers={"Cache-Control": "private, max-age=600"})
 
 
-@router.get("/{job_id}/events", response_class=StreamingResponse, responses=EVENTS | refusals(401, 403, 404, 422))
-async def job_events(request: Request, job_id: str = JOB_ID):
+async def watched(request: Request, job_id: str = JOB_ID) -> AsyncIterator[Watch]:
+    """Yield the Watch of a job; one that is not there is refused before the answer begins."""
+    with Watch(request.app.state.service.find(job_id), previews=True) as watch:
+        yield watch
+
+
+@router.get("/{job_id}/events", response_class=Events, responses=refusals(401, 403, 404, 422))
+async def job_events(request: Request, watch: Annotated[Watch, Depends(watched)]) -> AsyncIterator[ServerSentEvent]:
     """Server-sent events: `queued` with a position, `step` with a preview, then `done`, `failed` or `cancelled`."""
-    service = request.app.state.service
-    job = service.find(job_id)
-    return StreamingResponse(_events(service, job), media_type="text/event-stream", headers=UNBUFFERED)
-
-
-async def _events(service, job):
-    """Yield the newest state after each change: a slow reader misses steps, never the end."""
-    told = None
-    with Watch(job, previews=True) as watch:
-        while True:
-            name, values = event_of(job, service.queue.position(job))
-            if (name, values) != told:
-                told = (name, values)
-                yield f"event: {name}\ndata: {json.dumps(values)}\n\n"
-            if name in ("done", "failed", "cancelled"):
-                return
-            if not await watch.changed(1 if name == "queued" else KEEP_ALIVE):
-                yield ": still there\n\n"
+    job, told = watch.job, None
+    while True:  # the newest state after each change: a slow reader misses steps, never the end
+        name, values = event_of(job, request.app.state.service.queue.position(job))
+        if (name, values) != told:
+            told = (name, values)
+            yield ServerSentEvent(event=name, data=values)
+        if name in ("done", "failed", "cancelled"):
+            return
+        await watch.changed(1 if name == "queued" else None)  # FastAPI keeps the connection alive meanwhile

@@ -1,14 +1,24 @@
 """What Prometheus reads of one service."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+from collections.abc import Callable
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 
 SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300)
 
 
 class ServiceMetrics:
-    """Counters of one service, in a registry of their own."""
+    """Counters of one service, in a registry of their own, with the process's memory, CPU time and open files."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         disable_created_metrics()  # a second line for each, of when it began
         registry = self.registry = CollectorRegistry()
         self.requests = Counter("gentra_requests", "HTTP requests", ["route", "status"], registry=registry)
@@ -30,14 +40,14 @@ class ServiceMetrics:
         self.ready = Gauge("gentra_ready", "1 where pictures are served", registry=registry)
         self.revision = Gauge("gentra_revision", "1 for what is served", ["commit", "sha256"], registry=registry)
         self.reloads = Counter("gentra_reloads", "Reloads", ["outcome"], registry=registry)
+        ProcessCollector(registry=registry)
 
-    def observe(self, service):
-        """Let the gauges read a Service whenever they are read."""
-        life = service.life
-        self.waiting.set_function(lambda: len(service.queue.jobs()))
-        self.running.set_function(lambda: len(life.worker.running) if life.worker else 0)
-        self.ready.set_function(lambda: life.state == "ready")
+    def observe(self, waiting: Callable[[], int], running: Callable[[], int], ready: Callable[[], bool]) -> None:
+        """Let the gauges ask whenever they are read: for jobs that wait, pictures at work, whether there is service."""
+        self.waiting.set_function(waiting)
+        self.running.set_function(running)
+        self.ready.set_function(ready)
 
-    def text(self):
+    def text(self) -> bytes:
         """Return Prometheus' text."""
         return generate_latest(self.registry)

@@ -33,7 +33,11 @@ class Service:
         self.jobs: OrderedDict[str, Job] = OrderedDict()  # by id
         self._lock, self._tokens = threading.RLock(), threading.Lock()
         self._encoder = ThreadPoolExecutor(1, "encoder")
-        self.metrics.observe(self)
+        self.metrics.observe(
+            waiting=lambda: len(self.queue.jobs()),
+            running=lambda: len(self.life.worker.running) if self.life.worker else 0,
+            ready=lambda: self.life.state == "ready",
+        )
 
     def drain(self) -> None:
         """Take nothing more; after `drain_seconds` end what is left."""

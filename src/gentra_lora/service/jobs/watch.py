@@ -31,8 +31,8 @@ class Watch:
         with contextlib.suppress(RuntimeError):  # the loop has been closed: nobody waits any more
             self._loop.call_soon_threadsafe(self._event.set)
 
-    async def changed(self, seconds: float) -> bool:
-        """Wait for the next change, at most so long; return whether there was one."""
+    async def changed(self, seconds: float | None) -> bool:
+        """Wait for the next change, at most so long where seconds are given; return whether there was one."""
         try:
             async with asyncio.timeout(seconds):
                 await self._event.wait()
