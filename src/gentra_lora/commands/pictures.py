@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import subprocess
 from pathlib import Path
 
 from gentra_lora.adapter.file import read_adapter
@@ -151,4 +152,18 @@ def summary_lines():
     lines = ["", "stage              seconds, when it last ran"] if seconds else []
     lines += [f"  {name:16} {value:7.1f}" for name, value in seconds.items()]
     lines += ["", *metrics_table(json.loads(Path(METRICS).read_text(encoding="utf-8"))), ""]
-    return [*lines, f"report, for any browser: {REPORT}"]
+    return [*lines, f"report, for any browser: {REPORT}", *uncommitted_results()]
+
+
+def uncommitted_results():
+    """Return a line on results that differ from those in git's HEAD, or none."""
+    command = ["git", "diff", "--name-only", "--relative", "HEAD", "--", "dvc.lock", "reports"]
+    try:
+        names = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    except (OSError, subprocess.CalledProcessError):  # no git, or nothing committed yet
+        return []
+    return [
+        f"not committed: {', '.join(names)} (numbers differ a little with the CPU). `git commit -am 'My run'` keeps "
+        "them, so that `gentra-lora compare HEAD` finds this run; `git checkout dvc.lock reports` goes back until the "
+        "next `dvc repro`"
+    ] * bool(names)
