@@ -2,6 +2,7 @@
 
 import ast
 import subprocess
+from functools import cache
 
 import pytest
 import yaml
@@ -35,6 +36,7 @@ MAY_IMPORT = {
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
 
 
+@cache
 def imports(path):
     """Return the modules of the package that a file imports, as paths; of a package, its __init__.py."""
     names = set()
