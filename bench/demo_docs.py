@@ -17,6 +17,7 @@ from gentra_lora.adapter.provenance import git_state
 from gentra_lora.errors import InputError
 from gentra_lora.evaluation.metrics_table import metrics_table
 from gentra_lora.evaluation.scored_run import METRICS, SETUP
+from gentra_lora.params import load_params
 from gentra_lora.stages.evaluate import ADAPTER, IMAGES_DIR
 
 DEMO, README = Path("docs/demo"), Path("README.md")
@@ -51,7 +52,7 @@ def check_demo():
 def code_and_data():
     """Return the paths in git that the stages read."""
     stages = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"].values()
-    raw_dir = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))["prepare"]["raw_dir"]
+    raw_dir = load_params(PARAMS).prepare.raw_dir
     return sorted({dep.replace("${prepare.raw_dir}", raw_dir) for stage in stages for dep in stage["deps"]})
 
 

@@ -155,7 +155,7 @@ def summary_lines():
     return [*lines, f"report, for any browser: {REPORT}", *uncommitted_results()]
 
 
-def uncommitted_results():
+def uncommitted_results() -> list[str]:
     """Return a line on results that differ from those in git's HEAD, or none."""
     command = ["git", "diff", "--name-only", "--relative", "HEAD", "--", "dvc.lock", "reports"]
     try:
