@@ -153,11 +153,8 @@ class Gate:
 
     def __init__(self, forward):
         """Hold the denoiser's own `forward`."""
-        self.forward, self.passes, self.reached = (
-            forward,
-            0,
-            0,
-        )  # reached: steps that were begun, the one that waits too
+        self.forward, self.passes = forward, 0
+        self.reached = 0  # steps that were begun, the one that waits too
         self._turn = threading.Condition()
 
     def __call__(self, *args, **more):

@@ -82,11 +82,11 @@ def test_events_of_two_jobs_are_each_of_its_own(served):
 
 def test_event_is_a_name_and_json_on_a_line_each_and_no_proxy_holds_it_back(served):
     job = served.job()
-    until(lambda: state(served, job)["state"] == "done")
+    done = served.ended(job)
     answer = served.get(f"/v1/jobs/{job}/events")
     name, data, *rest = answer.text.split("\n")
     assert (name, rest) == ("event: done", ["", ""])
-    assert json.loads(data.removeprefix("data: ")) == state(served, job)
+    assert json.loads(data.removeprefix("data: ")) == done
     assert (answer.headers["cache-control"], answer.headers["x-accel-buffering"]) == ("no-cache", "no")
 
 
@@ -95,11 +95,11 @@ def test_comments_break_the_silence_before_the_page_takes_the_connection_for_dea
     silence = int(re.search(r"SILENCE = (\d+)_000", page)[1])
     assert silence > fastapi.routing._PING_INTERVAL
     monkeypatch.setattr(fastapi.routing, "_PING_INTERVAL", 0.01)
-    jobs = [served.job(num_inference_steps=100, width=64 + 8 * n) for n in range(3)]
-    with requests.get(f"{served.url}/v1/jobs/{jobs[-1]}/events", stream=True, timeout=60) as answer:
-        assert any(line.startswith(":") for line in answer.iter_lines(decode_unicode=True))
-    for job in jobs:
-        requests.delete(f"{served.url}/v1/jobs/{job}", timeout=10)
+    with busy(served):
+        job = served.job()
+        with served.get(f"/v1/jobs/{job}/events", stream=True) as answer:
+            assert any(line.startswith(":") for line in answer.iter_lines(decode_unicode=True))
+        served.cancel(job)
 
 
 def test_events_of_a_job_that_has_ended_are_its_end(served):
