@@ -40,7 +40,7 @@ def deploy(serving_repo, tmp_path_factory):
     from gentra_lora.service.ray import application
 
     folder = tmp_path_factory.mktemp("ray")
-    path = os.pathsep.join([str(ROOT / "tests"), str(ROOT / "tests/service")])
+    path = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
     runtime = {"env_vars": {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}}
     with warnings.catch_warnings(action="ignore"):
         ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False, runtime_env=runtime)
