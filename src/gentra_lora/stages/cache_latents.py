@@ -4,6 +4,7 @@
 """
 
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from accelerate import PartialState
@@ -24,15 +25,15 @@ from gentra_lora.base.model import (
 from gentra_lora.errors import listed
 from gentra_lora.latents.cache import CropSettings, LatentCache
 from gentra_lora.latents.class_pictures import ClassPictures, class_captions
-from gentra_lora.params import load_params
-from gentra_lora.photos.manifest import read_manifest
+from gentra_lora.params import Params, load_params
+from gentra_lora.photos.manifest import Row, read_manifest
 from gentra_lora.pictures.sampling_pipeline import Settings
 from gentra_lora.stages.run import run
 
 IN_DIR, OUT_DIR = Path("data/processed"), Path("data/latents")
 
 
-def main():
+def main() -> None:
     params = load_params()
     source, config = BaseSource(**params.base.model_dump()), params.cache_latents
     check_base(source)
@@ -48,9 +49,9 @@ def main():
     rows, started = read_manifest(IN_DIR / "manifest.jsonl"), time.monotonic()
     mine = rows[processes.process_index :: processes.num_processes]
     shown = tqdm(mine, desc="latents", unit="photo", leave=False, disable=None)
-    keys = [(row.file_name, cache.add_photo(row, IN_DIR / "images" / row.file_name)) for row in shown]
+    added = [(row.file_name, cache.add_photo(row, IN_DIR / "images" / row.file_name)) for row in shown]
     class_keys, drawn = add_class_pictures(cache, source, rows, params, config.class_pictures, processes)
-    keys = dict(gather_object(keys))
+    keys: dict[str, str] = dict(gather_object(added))
     counts = gather_object([(cache.encoded, cache.embedded, drawn)])
     if processes.is_main_process:
         finish(cache, rows, keys, class_keys, base_identity(source))
@@ -63,7 +64,9 @@ def main():
     processes.wait_for_everyone()
 
 
-def add_class_pictures(cache, source, rows, params, count, processes):
+def add_class_pictures(
+    cache: LatentCache, source: BaseSource, rows: Sequence[Row], params: Params, count: int, processes: PartialState
+) -> tuple[list[str], int]:
     """Return the keys of all `count` class pictures, and how many of them this process has drawn."""
     nouns = params.prepare.trigger_word, params.evaluate.class_noun
     captions = [row.caption for row in rows if row.split == "train"]
@@ -77,7 +80,9 @@ def add_class_pictures(cache, source, rows, params, count, processes):
     return keys, pictures.drawn
 
 
-def finish(cache, rows, keys, class_keys, base):
+def finish(
+    cache: LatentCache, rows: Sequence[Row], keys: Mapping[str, str], class_keys: Sequence[str], base: str
+) -> None:
     """Write the index, then remove what is stale; every file is there by now, whichever process wrote it."""
     listing = [
         {"file_name": row.file_name, "sha256": row.sha256, "split": row.split, "key": keys[row.file_name]}

@@ -2,8 +2,10 @@
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from tqdm import tqdm
 
 from gentra_lora.adapter.file import read_adapter
@@ -23,13 +25,13 @@ from gentra_lora.evaluation.measures import metrics_of
 from gentra_lora.evaluation.metrics_table import metrics_table
 from gentra_lora.evaluation.noise_floor import NOISE, fitting_noise
 from gentra_lora.evaluation.paired_pictures import PairedPictures
-from gentra_lora.evaluation.plan import Evaluated, held_out_rows, make_plan, score
+from gentra_lora.evaluation.plan import Evaluated, Plan, held_out_rows, make_plan, score
 from gentra_lora.evaluation.real_photos import measure_photos, nearest_photos, open_processed
 from gentra_lora.evaluation.report import save_report
-from gentra_lora.evaluation.scored_run import METRICS, SCORES, SETUP
-from gentra_lora.params import load_params
+from gentra_lora.evaluation.scored_run import METRICS, SCORES, SETUP, Setup
+from gentra_lora.params import Evaluate, Params, load_params
 from gentra_lora.photos.captions import without_trigger
-from gentra_lora.photos.manifest import read_manifest
+from gentra_lora.photos.manifest import Row, read_manifest
 from gentra_lora.photos.photo import sha256_of
 from gentra_lora.pictures.engine import PictureEngine
 from gentra_lora.pictures.sheets import sheets_of
@@ -42,7 +44,7 @@ ADAPTER, IMAGES_DIR, REPORT = (
 )
 
 
-def main():
+def main() -> None:
     params = load_params()
     source, config = BaseSource(**params.base.model_dump()), params.evaluate
     check_base(source)
@@ -54,7 +56,7 @@ def main():
     engine = PictureEngine(source, precision, device)
     factors = engine.adapter.fit(ADAPTER, tensors)
 
-    def plain(prompt):
+    def plain(prompt: str) -> str:
         return without_trigger(prompt, params.prepare.trigger_word, config.class_noun)
 
     held_out = [row for row in rows if row.split == "held_out"]
@@ -90,15 +92,15 @@ def main():
     print("\n".join([*metrics_table(evaluated.metrics), f"report: {REPORT}"]))
 
 
-def feature_models(config, device):
-    """Return the FeatureModels of likeness and of prompts, one object where they are the same."""
+def feature_models(config: Evaluate, device: torch.device) -> tuple[FeatureModel, FeatureModel]:
+    """Return the models of likeness and of prompts, one object where they are the same."""
     likeness = FeatureModel("evaluate.likeness_model", config.likeness_model, config.likeness_revision, device)
     if (config.prompt_model, config.prompt_revision) == (config.likeness_model, config.likeness_revision):
         return likeness, likeness
     return likeness, FeatureModel("evaluate.prompt_model", config.prompt_model, config.prompt_revision, device)
 
 
-def setup_of(params, source, plan, held_out, engine):
+def setup_of(params: Params, source: BaseSource, plan: Plan, held_out: Sequence[Row], engine: PictureEngine) -> Setup:
     """Return how this evaluation is made, for comparisons; see scored_run.COMPARED."""
     config, groups = params.evaluate, plan.groups
     return {
@@ -121,18 +123,24 @@ def setup_of(params, source, plan, held_out, engine):
     }
 
 
-def base_pictures(setup):
-    """Return the BasePictures, beside the checkpoints: in Colab both stay on Drive."""
+def base_pictures(setup: Setup) -> BasePictures:
+    """Return the base's pictures, beside the checkpoints: in Colab both stay on Drive."""
     folder = Path(os.environ.get("GENTRA_CHECKPOINTS", "checkpoints")) / "base_pictures"
-    return BasePictures(folder, {key: setup[key] for key in ("base", "device", "precision", "versions")})
+    identity = {
+        "base": setup["base"],
+        "device": setup["device"],
+        "precision": setup["precision"],
+        "versions": setup["versions"],
+    }
+    return BasePictures(folder, identity)
 
 
-def progress_bar(count):
+def progress_bar(count: int) -> tqdm:
     """Return the bar of `count` pictures; silent where nobody watches."""
     return tqdm(total=count, desc="evaluate", unit="picture", dynamic_ncols=True, disable=None)
 
 
-def write(evaluated):
+def write(evaluated: Evaluated) -> None:
     """Write metrics.json, the scores a line each, and evaluation.json."""
     lines = [json.dumps(row, ensure_ascii=False) for row in evaluated.rows]
     texts = {METRICS: json.dumps(evaluated.metrics, indent=2), SCORES: "\n".join(lines)}

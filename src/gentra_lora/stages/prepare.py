@@ -4,15 +4,17 @@ import json
 import shutil
 import warnings
 from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 from tqdm import tqdm
 
 from gentra_lora.base.model import BaseModelError, BaseSource, check_base, check_pinned, load_tokenizer
-from gentra_lora.params import load_params
+from gentra_lora.params import Params, load_params
 from gentra_lora.photos.caption_files import natural_key, read_captions
-from gentra_lora.photos.dataset import DatasetError, final_captions, keys_and_groups, prepare_photos
+from gentra_lora.photos.dataset import DatasetError, Prepared, final_captions, keys_and_groups, prepare_photos
 from gentra_lora.photos.duplicates import groups_of, near_pairs
 from gentra_lora.photos.folder import duplicate_stems, find_files
 from gentra_lora.photos.manifest import Row, write_manifest
@@ -24,7 +26,7 @@ DVC_FILE, OUT_DIR, PARTIAL_DIR = Path("dvc.yaml"), Path("data/processed"), Path(
 NUMBERS, SHEET = Path("reports/dataset.json"), Path("reports/dataset.jpg")
 
 
-def main():
+def main() -> None:
     params = load_params()
     source, config = BaseSource(**params.base.model_dump()), params.prepare
     check_models(source, params)
@@ -61,7 +63,7 @@ def main():
         print(f"note: {line}")
 
 
-def check_models(source, params):
+def check_models(source: BaseSource, params: Params) -> None:
     """Refuse, before any photo is opened, models that later stages could not use."""
     check_base(source)
     check_pinned("evaluate.likeness_model", params.evaluate.likeness_model, params.evaluate.likeness_revision)
@@ -69,7 +71,7 @@ def check_models(source, params):
     check_watched(source, [params.evaluate.likeness_model, params.evaluate.prompt_model])
 
 
-def check_watched(source, feature_models):
+def check_watched(source: BaseSource, feature_models: Sequence[str]) -> None:
     """Refuse local models that DVC does not watch: a changed file would change nothing downstream."""
     stages = yaml.safe_load(DVC_FILE.read_text(encoding="utf-8"))["stages"]
     needed = [(name, path) for name in stages for path in (source.model, source.vae) if path]
@@ -78,7 +80,7 @@ def check_watched(source, feature_models):
             raise BaseModelError(f"{DVC_FILE}: add {path} to the deps of {name}, so that DVC sees when it changes")
 
 
-def numbers_of(rows, prepared, pairs):
+def numbers_of(rows: Sequence[Row], prepared: Sequence[Prepared], pairs: Sequence[tuple[int, int]]) -> dict[str, Any]:
     """Return what a person wants to know of the set at one look."""
     near = [sorted(prepared[n].name for n in group) for group in groups_of(len(prepared), pairs) if len(group) > 1]
     return {
@@ -90,7 +92,7 @@ def numbers_of(rows, prepared, pairs):
     }
 
 
-def save(rows, numbers):
+def save(rows: Sequence[Row], numbers: Mapping[str, Any]) -> None:
     """Finish the new folder and put it in the old one's place; write the numbers and the sheet."""
     write_manifest(PARTIAL_DIR / "manifest.jsonl", rows)
     lines = [f"{row.file_name}\t{row.caption}\n" for row in rows]
@@ -102,8 +104,8 @@ def save(rows, numbers):
     PARTIAL_DIR.rename(OUT_DIR)
 
 
-def told(numbers):
-    """Return the lines that a person should read, beside the counts."""
+def told(numbers: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines that a person should read, beside the counts."""
     if numbers["trigger_words_added"]:
         yield f"the trigger word was put in front of {numbers['trigger_words_added']} captions"
     for group in numbers["near_duplicate_groups"]:

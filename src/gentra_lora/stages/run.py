@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -14,7 +15,7 @@ from gentra_lora.errors import InputError
 SECONDS_FILE = Path("reports/stage_seconds.json")
 
 
-def run(name, main):
+def run(name: str, main: Callable[[], object]) -> None:
     """Run a stage's main; an InputError ends the process with its message alone."""
     hush_libraries()
     if not torch.cuda.is_available():

@@ -7,8 +7,11 @@ of one process but for the order of float additions.
 import hashlib
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import torch
 from accelerate import Accelerator
 
 import gentra_lora
@@ -26,8 +29,8 @@ from gentra_lora.base.model import (
     load_unet,
 )
 from gentra_lora.errors import listed
-from gentra_lora.latents.cached_photos import load_split, read_empty_prompt, read_index
-from gentra_lora.params import load_params
+from gentra_lora.latents.cached_photos import CachedPhotos, load_split, read_empty_prompt, read_index
+from gentra_lora.params import Params, Train, load_params
 from gentra_lora.pictures.sampling_pipeline import Settings, check_prompts, load_sampler
 from gentra_lora.stages.run import run
 from gentra_lora.training.between_steps import BetweenSteps, result_of
@@ -43,7 +46,7 @@ ASIDE = {"checkpoint_every", "checkpoint_minutes", "checkpoints_kept"}
 ASIDE |= {"sample_every", "sample_prompts", "sample_guidance_scale"}
 
 
-def main():
+def main() -> None:
     params = load_params()
     source, config = BaseSource(**params.base.model_dump()), params.train
     check_base(source)
@@ -64,7 +67,7 @@ def main():
         base=index["base"],
         trigger_word=params.prepare.trigger_word,
         resolution=params.prepare.resolution,
-        prediction_type=training.noise_scheduler.config.prediction_type,
+        prediction_type=training.noise_scheduler.config["prediction_type"],
         photos=training.data.photos.digests,
         raw_dir=params.prepare.raw_dir,
     )
@@ -77,23 +80,28 @@ def main():
         remove_old(checkpoints, 1)
 
 
-def everything_that_counts(config, index, precision, reason, processes):
+def everything_that_counts(
+    config: Train, index: Mapping[str, Any], precision: str, reason: str, processes: int
+) -> dict[str, Any]:
     """Return all that can change a step's result: a checkpoint of anything else is not resumed."""
-    ours = {m.__file__ for name, m in sys.modules.items() if name.split(".")[0] == gentra_lora.__name__} | {__file__}
+    modules = [module for name, module in sys.modules.items() if name.split(".")[0] == gentra_lora.__name__]
+    ours = {module.__file__ for module in modules if module.__file__} | {__file__}
     code = hashlib.sha256(b"".join(Path(path).read_bytes() for path in sorted(ours))).hexdigest()
-    params, precision = config.model_dump(exclude=ASIDE), [precision, reason, processes]
-    return {"params": params, "index": index, "precision": precision, "versions": versions(), "code": code}
+    params, made_with = config.model_dump(exclude=ASIDE), [precision, reason, processes]
+    return {"params": params, "index": index, "precision": made_with, "versions": versions(), "code": code}
 
 
-def load_data(config, index):
-    """Return the TrainingData; the class pictures only where they have a weight."""
+def load_data(config: Train, index: Mapping[str, Any]) -> TrainingData:
+    """Return what training sees; the class pictures only where they have a weight."""
     class_photos = load_split(LATENTS_DIR, "class") if config.prior_weight else None
     photos, empty_prompt = load_split(LATENTS_DIR, "train"), read_empty_prompt(LATENTS_DIR)
     return TrainingData(photos, empty_prompt, index["scaling_factor"], class_photos)
 
 
-def make_samples(training, params, source, dtype, checkpoints):
-    """Return the Samples of the main process, or None where none are wanted; a prompt that is too long is refused."""
+def make_samples(
+    training: Training, params: Params, source: BaseSource, dtype: torch.dtype, checkpoints: Path
+) -> Samples | None:
+    """Return the samples of the main process, or None where none are wanted; a prompt that is too long is refused."""
     config = params.train
     if config.sample_every is None or not training.accelerator.is_main_process:
         return None
@@ -104,14 +112,14 @@ def make_samples(training, params, source, dtype, checkpoints):
     return Samples(config.sample_every, pipeline, config.sample_prompts, config.seed, settings, *folders)
 
 
-def first_line_of(training, reason):
+def first_line_of(training: Training, reason: str) -> str:
     """Return what is trained, on what, and why in this precision."""
     config, photos = training.config, len(training.data.photos)
     weights = sum(parameter.numel() for parameter in training.trainable)
     return f"training {weights:,} weights of rank {config.rank} on {photos} photos; {reason}"
 
 
-def resume(training, checkpoints, samples):
+def resume(training: Training, checkpoints: Path, samples: Samples | None) -> None:
     """Restore the newest checkpoint of this very run, and say what was found."""
     saved = newest_checkpoint(checkpoints)
     if saved:
@@ -127,7 +135,9 @@ def resume(training, checkpoints, samples):
         print(line, flush=True)
 
 
-def train(training, held_out, checkpoints, samples, metadata):
+def train(
+    training: Training, held_out: CachedPhotos, checkpoints: Path, samples: Samples | None, metadata: dict[str, str]
+) -> None:
     """Run the steps that are left; end the process where SIGTERM or Ctrl-C asked to stop, after a save."""
     steps = training.config.steps
     with Interruption() as interruption:
@@ -148,7 +158,7 @@ def train(training, held_out, checkpoints, samples, metadata):
             sys.exit(128 + number)
 
 
-def export(training, metadata):
+def export(training: Training, metadata: dict[str, str]) -> None:
     """Write the file, read it back, compare it with what was trained, and check its names for other programs."""
     modules, lora_alpha = training.kept.final(), training.config.lora_alpha
     tensors = kohya_tensors(modules, lora_alpha)
@@ -159,7 +169,8 @@ def export(training, metadata):
     best, left_out = training.kept.best, training.skipped
     print(
         f"wrote {OUT}: {OUT.stat().st_size / 1e6:.1f} MB after {training.step} steps, weights of the "
-        f"{training.config.keep} step; the lowest held-out loss was {best['held_out']:.4f} at step {best['step']}"
+        f"{training.config.keep} step"
+        + (f"; the lowest held-out loss was {best['held_out']:.4f} at step {best['step']}" if best else "")
         + (f"; {listed(left_out, 'update')} left out as not finite" if left_out else "")
     )
 
