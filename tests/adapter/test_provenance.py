@@ -35,6 +35,7 @@ def metadata(**changed):
         "prediction_type": "epsilon",
         "photos": ["b", "a"],
         "raw_dir": "data/raw",
+        "versions": versions(),
     }
     return adapter_metadata(**(values | changed))
 
@@ -61,7 +62,10 @@ def test_photos_digest_does_not_depend_on_their_order():
 
 
 def test_versions_name_what_can_change_a_result():
-    assert versions().keys() == {"torch", "diffusers", "transformers", "peft", "accelerate", "prodigyopt"}
+    core = {"torch", "diffusers", "transformers", "peft", "accelerate"}
+    assert versions().keys() == core
+    assert versions("torch") == versions()
+    assert versions("prodigyopt").keys() == core | {"prodigyopt"}
 
 
 def test_header_names_what_was_trained_how():

@@ -48,6 +48,13 @@ def test_precision_that_the_device_has_not_is_a_fault(monkeypatch):
     assert (found.ok, "fp16 needs a GPU" in found.text) == (False, True)
 
 
+def test_optimizer_whose_package_is_missing_is_a_fault(monkeypatch):
+    assert doctor.check_optimizer("adamw").ok
+    monkeypatch.setitem(sys.modules, "prodigyopt", None)
+    found = doctor.check_optimizer("prodigy")
+    assert (found.ok, "pip install prodigyopt" in found.text) == (False, True)
+
+
 def test_full_disk_is_a_fault(tmp_path, monkeypatch):
     assert doctor.check_disk(tmp_path).text.endswith(f"GB free in {tmp_path}")
     monkeypatch.setattr(doctor, "FREE_GB", 10**9)

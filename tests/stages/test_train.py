@@ -51,6 +51,7 @@ def test_file_holds_rank_alpha_trigger_and_the_exact_base(cached):
     assert metadata["modelspec.trigger_phrase"] == "gentra"
     assert metadata["gentra.base"].startswith("tiny-sd@sha256:")
     assert json.loads(metadata["gentra.train_params"])["steps"] == 6
+    assert not {"prodigyopt", "bitsandbytes"} & json.loads(metadata["gentra.versions"]).keys()
 
 
 def test_two_runs_write_the_same_bytes(cached, monkeypatch):
@@ -259,6 +260,19 @@ def test_samples_that_fail_are_told_and_training_ends_in_the_same_bytes(cached, 
     )
     assert told in capsys.readouterr().out
     assert (cached / OUT).read_bytes() == well
+
+
+def test_optimizer_whose_package_is_missing_is_told_before_anything_is_read(workspace, monkeypatch):
+    monkeypatch.setitem(sys.modules, "prodigyopt", None)
+    change(workspace, "train", optimizer="prodigy")
+    with pytest.raises(InputError, match=r"train\.optimizer: prodigy needs prodigyopt"):
+        train.main()
+
+
+def test_header_names_the_optimizers_package_where_one_was_used(cached):
+    change(cached, "train", optimizer="prodigy", learning_rate=1.0, steps=2)
+    train.main()
+    assert "prodigyopt" in json.loads(read_adapter(cached / OUT)[1]["gentra.versions"])
 
 
 def test_sample_prompt_that_would_be_cut_is_refused_before_training(cached):

@@ -1,10 +1,19 @@
 import sys
+from typing import get_args, get_type_hints
 
 import pytest
 import torch
 
+from gentra_lora.params import Train
 from gentra_lora.training import optimizers
-from gentra_lora.training.optimizers import OptimizerError, make_lr_scheduler, make_optimizer
+from gentra_lora.training.optimizers import (
+    OPTIMIZERS,
+    OptimizerError,
+    find_optimizer,
+    make_lr_scheduler,
+    make_optimizer,
+    package_of,
+)
 
 
 def parameters():
@@ -54,6 +63,17 @@ def test_8_bit_adamw_without_bitsandbytes_is_refused_with_the_way_out(monkeypatc
     monkeypatch.setitem(sys.modules, "bitsandbytes.optim", None)
     with pytest.raises(OptimizerError, match=r"adamw8bit needs bitsandbytes: pip install bitsandbytes"):
         make_optimizer("adamw8bit", parameters(), 0.01, 0.0)
+
+
+def test_prodigy_without_its_package_is_refused_with_the_way_out(monkeypatch):
+    monkeypatch.setitem(sys.modules, "prodigyopt", None)
+    with pytest.raises(OptimizerError, match=r"train\.optimizer: prodigy needs prodigyopt: pip install prodigyopt"):
+        find_optimizer("prodigy")
+
+
+def test_every_optimizer_of_params_has_a_class_and_a_package():
+    assert set(get_args(get_type_hints(Train)["optimizer"])) == OPTIMIZERS.keys()
+    assert [package_of(name) for name in OPTIMIZERS] == ["torch", "bitsandbytes", "prodigyopt"]
 
 
 @pytest.mark.parametrize("name", ["constant", "linear", "cosine", "cosine_with_restarts"])

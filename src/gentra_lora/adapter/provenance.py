@@ -11,13 +11,13 @@ from typing import Any
 import torch
 import yaml
 
-PACKAGES = ("diffusers", "transformers", "peft", "accelerate", "prodigyopt")
+PACKAGES = ("torch", "diffusers", "transformers", "peft", "accelerate")
 TRAINING_STAGES = ("prepare", "cache_latents", "train")
 
 
-def versions() -> dict[str, str]:
-    """Return the versions that can change a result."""
-    return {"torch": torch.__version__, **{name: version(name) for name in PACKAGES}}
+def versions(*more: str) -> dict[str, str]:
+    """Return the versions that can change a result; `more` are packages that not every run uses."""
+    return {name: version(name) for name in dict.fromkeys((*PACKAGES, *more))} | {"torch": torch.__version__}
 
 
 def photos_digest(digests: Iterable[str]) -> str:
@@ -67,6 +67,7 @@ def adapter_metadata(
     prediction_type: str,
     photos: Sequence[str],
     raw_dir: str,
+    versions: Mapping[str, str],
 ) -> dict[str, str]:
     """Return the header of an adapter file: the fields that user interfaces read, then our own under gentra.*.
 
@@ -104,7 +105,7 @@ def adapter_metadata(
         "gentra.dataset_md5": dataset_md5(raw_dir),
         "gentra.photos_sha256": photos_digest(photos),
         "gentra.train_params": json.dumps(train_params, sort_keys=True),
-        "gentra.versions": json.dumps(versions(), sort_keys=True),
+        "gentra.versions": json.dumps(versions, sort_keys=True),
     }
 
 

@@ -18,6 +18,7 @@ from gentra_lora.drive.folder import open_folder
 from gentra_lora.drive.remotes import remote_url
 from gentra_lora.errors import InputError, first_line
 from gentra_lora.revisions.killed_experiment import leftovers
+from gentra_lora.training.optimizers import find_optimizer, package_of
 
 PROJECT = "sport-gentra-lora"
 FREE_GB = 5  # latents, checkpoints and one base of SD 1.5's size
@@ -100,6 +101,15 @@ def reach(name, revision, file):
             f"{name}@{revision[:7]}: is not in the cache, and the hub does not give it ({first_line(error)}); look at "
             f"the connection, the id, and whether the model asks for a log-in"
         ) from error
+
+
+def check_optimizer(name: str) -> Finding:
+    """Return a Finding on the optimizer of params.yaml: whether what it needs is here."""
+    try:
+        find_optimizer(name)
+    except InputError as error:
+        return Finding("optimizer", False, str(error))
+    return Finding("optimizer", True, f"{name}, of {package_of(name)}")
 
 
 def check_drive():

@@ -46,9 +46,10 @@ def findings():
     first = [doctor.check_versions(), doctor.check_git(), doctor.check_killed()]
     first += [doctor.check_disk(Path.cwd()), doctor.check_lock()]
     try:
-        base = load_params().base
+        params = load_params()
     except ParamsError as error:
         return [*first, Finding("params.yaml", False, str(error)), doctor.check_drive()]
-    source = BaseSource(**base.model_dump())
-    more = [Finding("params.yaml", True, "valid"), doctor.check_device(base.mixed_precision)]
-    return [*first, *more, doctor.check_base_model(source), doctor.check_drive()]
+    source = BaseSource(**params.base.model_dump())
+    more = [Finding("params.yaml", True, "valid"), doctor.check_device(source.mixed_precision)]
+    more += [doctor.check_optimizer(params.train.optimizer), doctor.check_base_model(source)]
+    return [*first, *more, doctor.check_drive()]

@@ -36,6 +36,7 @@ from gentra_lora.stages.run import run
 from gentra_lora.training.between_steps import BetweenSteps, result_of
 from gentra_lora.training.checkpoint import check_writable, checkpoint_folder, newest_checkpoint, remove_old
 from gentra_lora.training.interruption import Interruption
+from gentra_lora.training.optimizers import find_optimizer, package_of
 from gentra_lora.training.progress import Progress
 from gentra_lora.training.run import Training, TrainingData
 from gentra_lora.training.samples import NUM_INFERENCE_STEPS, Samples
@@ -50,6 +51,7 @@ def main() -> None:
     params = load_params()
     source, config = BaseSource(**params.base.model_dump()), params.train
     check_base(source)
+    find_optimizer(config.optimizer)
     index = read_index(LATENTS_DIR)
     device = choose_device()
     precision, reason = choose_precision(source.mixed_precision, device)
@@ -70,6 +72,7 @@ def main() -> None:
         prediction_type=training.noise_scheduler.config["prediction_type"],
         photos=training.data.photos.digests,
         raw_dir=params.prepare.raw_dir,
+        versions=versions(package_of(config.optimizer)),
     )
     if accelerator.is_main_process:
         print(first_line_of(training, reason), flush=True)
@@ -87,8 +90,13 @@ def everything_that_counts(
     modules = [module for name, module in sys.modules.items() if name.split(".")[0] == gentra_lora.__name__]
     ours = {module.__file__ for module in modules if module.__file__} | {__file__}
     code = hashlib.sha256(b"".join(Path(path).read_bytes() for path in sorted(ours))).hexdigest()
-    params, made_with = config.model_dump(exclude=ASIDE), [precision, reason, processes]
-    return {"params": params, "index": index, "precision": made_with, "versions": versions(), "code": code}
+    return {
+        "params": config.model_dump(exclude=ASIDE),
+        "index": index,
+        "precision": [precision, reason, processes],
+        "versions": versions(package_of(config.optimizer)),
+        "code": code,
+    }
 
 
 def load_data(config: Train, index: Mapping[str, Any]) -> TrainingData:
