@@ -33,7 +33,7 @@ from gentra_lora.base.libraries import hush_libraries
 from gentra_lora.drive.folder import open_folder
 from gentra_lora.drive.objects import push
 from gentra_lora.latents.cached_photos import CachedPhotos
-from gentra_lora.params_text import parse_params
+from gentra_lora.params import parse_params
 from gentra_lora.stages import cache_latents, prepare
 from tests.dvc_project import make_history
 from tests.fake_drive import FakeDrive

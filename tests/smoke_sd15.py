@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from gentra_lora.adapter.file import module_deltas, read_adapter
-from gentra_lora.params_text import parse_params
+from gentra_lora.params import parse_params
 from tests.base.test_single_file_base import CONFIGS, HUB_INDEX
 from tests.conftest import ROOT, write_photos
 from tests.ldm_layout import ldm_state_dict

@@ -2,12 +2,12 @@ import shutil
 
 import pytest
 from dvc.utils.hydra import apply_overrides
-from dvc.utils.serialize import dumps_yaml
+from dvc.utils.serialize import dumps_yaml, loads_yaml
 from hydra.core.override_parser.types import Quote, QuotedString
 
-from gentra_lora.params import Params, ParamsError, load_params, read_params
+from gentra_lora.params import Params, ParamsError, ParamsTextError, load_params, parse_params, read_params
 from tests.conftest import PROFILES, ROOT, demo_values
-from tests.params_walk import by_key, rounds
+from tests.params_walk import WORDS, by_key, rounds
 
 pytestmark = pytest.mark.repository
 
@@ -143,3 +143,20 @@ def test_file_that_is_not_there_is_an_error(tmp_path):
 def test_file_that_is_no_mapping_is_an_error(text):
     with pytest.raises(ParamsError, match=r"params\.yaml"):
         read_params(text)
+
+
+SCALARS = ("no", "on", "1e5", "5e-05", "5E-5", ".5", "-.5", ".5e5", "1.", "+1.", "1.5e3", "007", "-0", "0o14", "014")
+SCALARS += ("0b1", "1_000", "1:30", "1:30:00", "-.inf", "True", "FALSE", "Null", "", "2026-11-25T10:00:00Z", "!!str 7")
+SCALARS += ("'no'", '"1e5"', "[no, 1e3, ~]", "{b: on}", "1\na: 2", "&b 1\nb: *b", "{<<: {b: 1}}", "|\n b\n", "!!float")
+
+
+@pytest.mark.parametrize("text", [*SCALARS, *WORDS])
+def test_what_is_read_is_what_dvc_reads(text):
+    text = f"a: {text}"
+    try:
+        wanted = loads_yaml(text)
+    except Exception:
+        with pytest.raises(ParamsTextError):
+            parse_params(text, "params.yaml")
+    else:
+        assert repr(parse_params(text, "params.yaml")) == repr(wanted)

@@ -1,6 +1,7 @@
 """The rules of the tree: which room may import from which, how large a room is, and that dvc.yaml names them all."""
 
 import ast
+import re
 import subprocess
 from functools import cache
 
@@ -16,7 +17,7 @@ PACKAGE = SRC / "gentra_lora"
 STAGES = ("prepare", "cache_latents", "train", "evaluate")
 DVC = yaml.safe_load(shipped_dvc_yaml())
 
-TOP = ("params.py", "params_text.py", "errors.py", "whole_file.py")
+TOP = ("params.py", "errors.py", "whole_file.py")
 LEAVES = {"base", "photos", "drive"}
 LEARNING = {"base", "photos", "adapter", "pictures", "latents"}
 MAY_IMPORT = {
@@ -92,7 +93,7 @@ def test_no_module_imports_itself_by_way_of_others(path):
         assert imported.name == "__init__.py" or path not in reached(imported), f"{path.name} and {imported.name}"
 
 
-def test_at_the_top_lie_the_few_that_all_may_use_and_the_rooms():
+def test_at_the_top_lie_the_three_that_all_may_use_and_the_rooms():
     names = {path.name for path in PACKAGE.iterdir() if path.name != "__pycache__"}
     assert names == {"__init__.py", *TOP, *MAY_IMPORT}
 
@@ -128,9 +129,12 @@ def test_nothing_in_the_package_imports_the_demo():
                 assert node.module.split(".")[0] not in names | {"demo"}, path
 
 
-def test_only_stages_and_command_line_read_params():
-    readers = {room(path) for path in MODULES if PACKAGE / "params.py" in imports(path)}
-    assert readers == {"stages", "commands"}
+def test_only_stages_and_command_line_know_the_params():
+    readers = {path for path in MODULES if PACKAGE / "params.py" in imports(path)}
+    assert {room(path) for path in readers} == {"stages", "commands", "revisions"}
+    for path in (PACKAGE / "revisions").glob("*.py"):  # they read a commit's text, as plain values
+        names = re.findall(r"^from gentra_lora.params import (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+        assert {name for line in names for name in line.split(", ")} <= {"parse_params", "ParamsTextError"}, path
 
 
 def rooms_in(deps):

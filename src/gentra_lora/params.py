@@ -1,15 +1,16 @@
-"""params.yaml as typed values: a pydantic model per block. Only stages (and the command line) read it."""
+"""params.yaml, YAML 1.2 as DVC reads it, as typed values: a pydantic model per block, for stages and commands."""
 
 import difflib
 from pathlib import Path
-from typing import Annotated, Literal, Self, get_type_hints
+from typing import Annotated, Any, Literal, Self, get_type_hints
 
 from pydantic import BaseModel as Model
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from gentra_lora.errors import InputError
-from gentra_lora.params_text import ParamsTextError, parse_params
+from gentra_lora.errors import InputError, first_line
 
 PARAMS_FILE = Path("params.yaml")
 # What YAML 1.2 reads otherwise than many a writer means.
@@ -18,6 +19,10 @@ WAYS_OUT = {"bool_type": "; write true or false", "string_type": "; quotes make 
 
 class ParamsError(InputError):
     """params.yaml does not describe a run; the message names every key that is wrong and the way out."""
+
+
+class ParamsTextError(InputError):
+    """A text that is no YAML 1.2; the message names file, line and reason."""
 
 
 Float = Annotated[float, Field(allow_inf_nan=False)]
@@ -148,6 +153,21 @@ class Params(Block):
         return self
 
 
+def parse_params(text: str, source: str) -> Any:
+    """Return what DVC's own loader returns: dicts, lists and scalars.
+
+    PyYAML reads YAML 1.1, where `no` and `on` are booleans, 1:30 is 90 and 5e-05 a string.
+
+    Raises:
+        ParamsTextError: no YAML, a key that stands twice, or a number or date that there is not.
+    """
+    try:
+        # pure: the same scanner whether or not ruamel's C extension is installed.
+        return YAML(typ="safe", pure=True).load(text)
+    except (YAMLError, ValueError, LookupError, AssertionError) as error:  # it checks numbers, dates and tags by these
+        raise ParamsTextError(f"{source}: not readable as YAML 1.2: {_reason(error)}") from error
+
+
 def read_params(text: str, source: str = "params.yaml") -> Params:
     """Return the Params of a YAML text.
 
@@ -193,3 +213,10 @@ def _nearest(key: str, loc: tuple[int | str, ...]) -> str:
     names = [".".join([*map(str, loc[:-1]), name]) for name in block.model_fields]
     found = difflib.get_close_matches(key, names, n=1)
     return f"; did you mean {found[0]}?" if found else f"; known: {', '.join(names)}"
+
+
+def _reason(error: Exception) -> str:
+    if not isinstance(error, MarkedYAMLError):
+        return first_line(error)
+    line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+    return f"{line}{error.problem or error.context}; mend it there"

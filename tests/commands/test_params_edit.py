@@ -4,8 +4,7 @@ import pytest
 from dvc.utils.serialize import loads_yaml
 
 from gentra_lora.commands.params_edit import EditError, with_deps, with_values
-from gentra_lora.params import ParamsError, read_params
-from gentra_lora.params_text import ParamsTextError
+from gentra_lora.params import ParamsError, ParamsTextError, read_params
 from tests.conftest import ROOT, shipped_dvc_yaml
 from tests.params_walk import by_key, rounds
 

@@ -13,7 +13,7 @@ from ruamel.yaml.representer import RoundTripRepresenter
 from ruamel.yaml.scalarfloat import ScalarFloat
 
 from gentra_lora.errors import InputError
-from gentra_lora.params_text import ParamsTextError, parse_params
+from gentra_lora.params import ParamsTextError, parse_params
 
 FLOAT, NULL = "tag:yaml.org,2002:float", "tag:yaml.org,2002:null"
 

@@ -8,7 +8,7 @@ from dvc.repo.experiments.utils import exp_refs_by_names
 
 from gentra_lora.errors import first_line
 from gentra_lora.evaluation.scored_run import METRICS, SCORES, SETUP, RunError, ScoredRun, parsed_run
-from gentra_lora.params_text import parse_params
+from gentra_lora.params import parse_params
 from gentra_lora.revisions.weights import label_of, opened, text_of
 
 WORKSPACE = "workspace"

@@ -24,7 +24,7 @@ from gentra_lora.drive.folder import open_folder
 from gentra_lora.drive.remotes import KEY_FILES, REMOTE, folder_url
 from gentra_lora.errors import InputError, first_line
 from gentra_lora.evaluation.scored_run import Metrics
-from gentra_lora.params_text import ParamsTextError, parse_params
+from gentra_lora.params import ParamsTextError, parse_params
 from gentra_lora.whole_file import write_whole
 
 WEIGHTS = "models/sport_gentra_lora.safetensors"

@@ -109,7 +109,7 @@ class Training:
         entry: StepEntry = {
             "loss": loss if finite else None,
             "grad_norm": grad_norm if finite else None,
-            "learning_rate": self.lr_scheduler.get_last_lr()[0],
+            "learning_rate": float(self.lr_scheduler.get_last_lr()[0]),
         }
         self.history.append(entry)
         self._refuse_if_hopeless(loss, grad_norm, draw)
