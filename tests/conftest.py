@@ -1,200 +1,51 @@
-"""Tiny real models: the classes of the real base with random weights, and a folder of photos to walk through."""
+"""Fixtures for all tests. Those that take long to make are made once for all workers."""
 
 import gc
-import json
 import os
 import resource
 import shutil
 import signal
 import subprocess
-import tempfile
 import warnings
 from contextlib import contextmanager
-from pathlib import Path
 
 import httplib2
-import numpy as np
 import pytest
 
 os.environ["OMP_NUM_THREADS"] = "1"  # tiny models are slower on more; set before torch reads it
 
-import torch
-import yaml
-from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from dvc.repo import Repo
-from dvc.utils.serialize import dumps_yaml
-from PIL import Image
 from pydrive2.fs import GDriveFileSystem
-from safetensors.torch import save_file
-from tokenizers.pre_tokenizers import ByteLevel
-from transformers import CLIPConfig, CLIPModel, CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from gentra_lora.base.libraries import hush_libraries
 from gentra_lora.drive.folder import open_folder
 from gentra_lora.drive.objects import push
-from gentra_lora.latents.cached_photos import CachedPhotos
-from gentra_lora.params import parse_params
-from gentra_lora.stages import cache_latents, prepare
 from tests.dvc_project import make_history
+from tests.evaluated_project import make_evaluated
 from tests.fake_drive import FakeDrive
-from tests.serving import served, serving_repo  # noqa: F401 - fixtures
+from tests.forks import forks  # noqa: F401 - fixtures, and what tests import from here
+from tests.made_once import made_once
+from tests.random_latents import cached_photos  # noqa: F401
+from tests.serving import served, serving_repo  # noqa: F401
+from tests.tiny_models import make_unet, text_config, tiny_base, tiny_clip, tiny_unet, tokenizer  # noqa: F401
+from tests.workspaces import (  # noqa: F401
+    PROFILES,
+    ROOT,
+    cached,
+    change,
+    demo_values,
+    enter,
+    evaluated,
+    needs_git,
+    shipped_dvc_yaml,
+    tiny_values,
+    trained,
+    workspace,
+    workspace_after,
+    write_photos,
+)
 
-ROOT = Path(__file__).parent.parent
-PROFILES = ("demo", "sd15_a100", "sd15_t4")  # those that ship; an owner may add some
-needs_git = pytest.mark.skipif(not (ROOT / ".git").exists(), reason="this copy is no git repository")
 hush_libraries()
-
-
-@pytest.fixture(scope="session")
-def tokenizer():
-    """CLIP's byte tokens without a merge: it spells everything, in at most 40 tokens."""
-    alphabet = sorted(ByteLevel.alphabet())
-    words = [*alphabet, *(a + "</w>" for a in alphabet), "<|startoftext|>", "<|endoftext|>"]
-    return CLIPTokenizer(vocab={word: n for n, word in enumerate(words)}, merges=[], model_max_length=40)
-
-
-@pytest.fixture(scope="session")
-def text_config(tokenizer):
-    return CLIPTextConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        max_position_embeddings=40,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-
-
-def make_unet():
-    torch.manual_seed(0)
-    return UNet2DConditionModel(
-        sample_size=16,
-        block_out_channels=(16, 32),
-        layers_per_block=1,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        cross_attention_dim=32,
-        attention_head_dim=2,
-        norm_num_groups=8,
-    )
-
-
-@pytest.fixture
-def tiny_unet():
-    return make_unet().requires_grad_(False)
-
-
-@pytest.fixture(scope="session")
-def tiny_base(tmp_path_factory, tokenizer, text_config):
-    """The folder of a whole Stable Diffusion pipeline at 64 px, 16 x 16 latents."""
-    torch.manual_seed(0)
-    blocks = {"down_block_types": ("DownEncoderBlock2D",) * 3, "up_block_types": ("UpDecoderBlock2D",) * 3}
-    vae = AutoencoderKL(block_out_channels=(8, 8, 16), layers_per_block=1, norm_num_groups=1, sample_size=64, **blocks)
-    pipeline = StableDiffusionPipeline(
-        vae=vae,
-        text_encoder=CLIPTextModel(text_config),
-        tokenizer=tokenizer,
-        unet=make_unet(),
-        scheduler=DDIMScheduler(
-            beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False, steps_offset=1
-        ),
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    )
-    folder = tmp_path_factory.mktemp("base") / "tiny-sd"
-    pipeline.save_pretrained(folder)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def tiny_clip(tmp_path_factory, tokenizer, text_config):
-    """The folder of a CLIP model with a picture tower, for scores."""
-    torch.manual_seed(0)
-    vision = {
-        "hidden_size": 32,
-        "intermediate_size": 64,
-        "num_hidden_layers": 1,
-        "num_attention_heads": 2,
-        "image_size": 32,
-        "patch_size": 16,
-    }
-    model = CLIPModel(CLIPConfig(text_config=text_config.to_dict(), vision_config=vision, projection_dim=16))
-    folder = tmp_path_factory.mktemp("clip") / "tiny-clip"
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    processor = {
-        "image_processor_type": "CLIPImageProcessor",
-        "size": {"shortest_edge": 32},
-        "crop_size": {"height": 32, "width": 32},
-        "image_mean": [0.5] * 3,
-        "image_std": [0.5] * 3,
-    }
-    (folder / "preprocessor_config.json").write_text(json.dumps(processor))
-    return folder
-
-
-CACHES = []  # folders that live as long as the process
-
-
-def cached_photos(count=5, crops=2, change=lambda n, tensors: None):
-    """Return CachedPhotos of random latents (4, 16, 16); `change` may change the tensors of photo n before they lie."""
-    CACHES.append(tempfile.TemporaryDirectory())
-    folder, generator, shapes = Path(CACHES[-1].name), torch.Generator().manual_seed(4), []
-    for n in range(count):
-        tensors = {
-            "mean": torch.randn(crops, 4, 16, 16, generator=generator),
-            "std": torch.rand(crops, 4, 16, 16, generator=generator) * 0.1,
-            "prompt_embeds": torch.randn(40, 32, generator=generator),
-        }
-        change(n, tensors)
-        save_file(tensors, folder / f"{n}.safetensors")
-        shapes.append(tuple(tensors["mean"].shape[1:]))
-    names = [f"{n}.png" for n in range(count)]
-    files = [folder / f"{n}.safetensors" for n in range(count)]
-    return CachedPhotos(names, [f"digest{n}" for n in range(count)], files, shapes, crops)
-
-
-def shipped_dvc_yaml():
-    """Return the text of dvc.yaml without the deps that `gentra-lora base` adds for an owner's local base."""
-    text = (ROOT / "dvc.yaml").read_text(encoding="utf-8")
-    ours = ("${", "data/", "models/nano-", "models/sport_gentra_lora.", "reports/", "src/")
-    deps = [dep for stage in yaml.safe_load(text)["stages"].values() for dep in stage["deps"]]
-    own = {f"      - {dep}" for dep in deps if not dep.startswith(ours)}
-    return "".join(line for line in text.splitlines(keepends=True) if line.rstrip("\n") not in own)
-
-
-def demo_values():
-    """Return the values of profiles/demo.yaml."""
-    return parse_params((ROOT / "profiles/demo.yaml").read_text(encoding="utf-8"), "profiles/demo.yaml")
-
-
-def tiny_values(base, clip):
-    """Return the values of a params.yaml that takes seconds."""
-    values = demo_values()
-    values["base"]["model"] = str(base)
-    values["prepare"] |= {"raw_dir": "data/raw", "resolution": 64, "trigger_word": "gentra", "held_out_share": 0.3}
-    values["cache_latents"]["crop_variants"] = 2
-    values["train"] |= {"rank": 4, "lora_alpha": 2, "steps": 6, "lr_warmup_steps": 1, "batch_size": 2}
-    values["train"] |= {"held_out_every": 3, "checkpoint_every": 2, "sample_prompts": ["a gentra, snow"]}
-    values["evaluate"] |= {"likeness_model": str(clip), "prompt_model": str(clip), "seeds": [1]}
-    values["evaluate"] |= {"prompts": ["gentra, snow"], "drift_prompts": ["a van"], "num_inference_steps": 2}
-    return values
-
-
-def write_photos(folder, count=8, size=(96, 80)):
-    """Write `count` photos of soft coloured patches, each its own, with captions; return their names."""
-    images = folder / "images"
-    images.mkdir(parents=True)
-    names = [f"car{n}.png" for n in range(1, count + 1)]
-    for n, name in enumerate(names):
-        patches = np.random.default_rng(n).integers(0, 256, (5, 6, 3), dtype=np.uint8)
-        Image.fromarray(patches).resize(size, Image.Resampling.BICUBIC).save(images / name)
-    (folder / "captions.txt").write_text("".join(f"{name}\ta gentra, view {name}\n" for name in names))
-    return names
 
 
 @contextmanager
@@ -210,47 +61,22 @@ def full_disk(limit=20_000):
         signal.signal(signal.SIGXFSZ, handler)
 
 
-@pytest.fixture
-def workspace(tmp_path, monkeypatch, tiny_base, tiny_clip):
-    """A folder with photos, captions and a params.yaml for the tiny models; the current one during the test."""
-    values = tiny_values(tiny_base, tiny_clip)
-    write_photos(tmp_path / "data/raw")
-    (tmp_path / "params.yaml").write_text(dumps_yaml(values))
-    listed = "".join(
-        f"  {stage}:\n    deps: ['{tiny_base}', '{tiny_clip}']\n"
-        for stage in ("prepare", "cache_latents", "train", "evaluate")
-    )
-    (tmp_path / "dvc.yaml").write_text("stages:\n" + listed)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("GENTRA_CHECKPOINTS", raising=False)
-    return tmp_path
-
-
-@pytest.fixture
-def cached(workspace):
-    """The workspace after prepare and cache_latents."""
-    prepare.main()
-    cache_latents.main()
-    return workspace
-
-
-def change(workspace, block, **values):
-    """Change values in the workspace's params.yaml."""
-    path = workspace / "params.yaml"
-    params = parse_params(path.read_text(), str(path))
-    params[block] |= values
-    path.write_text(dumps_yaml(params))
-
-
 @pytest.fixture(scope="session")
 def history(tmp_path_factory):
     """A DVC project of three commits and an experiment, pushed; not to be changed, see `project`."""
-    top = tmp_path_factory.mktemp("history")
-    (top / "remote").mkdir()
-    folder = make_history(top / "project", top / "remote")
-    with Repo(str(folder)) as repo:
-        push(repo, open_folder(repo))
-    return folder
+
+    def make(top):
+        (top / "remote").mkdir(parents=True)
+        with Repo(str(make_history(top / "project", top / "remote"))) as repo:
+            push(repo, open_folder(repo))
+
+    return made_once(tmp_path_factory, "history", make) / "project"
+
+
+@pytest.fixture(scope="session")
+def evaluated_history(tmp_path_factory):
+    """The project of `make_evaluated`; not to be changed."""
+    return made_once(tmp_path_factory, "evaluated-history", make_evaluated)
 
 
 @pytest.fixture

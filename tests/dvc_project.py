@@ -35,11 +35,16 @@ train:
 IDENTITY = {f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
 
 
-def command(folder, *words, check=True, **environment):
-    """Run a command with this Python's programs first and return what it printed."""
+def environment(**values):
+    """Return the variables of a process that finds this Python's programs first and may commit."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    values = os.environ | IDENTITY | {"PATH": path} | environment
-    done = subprocess.run(words, cwd=folder, env=values, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return os.environ | IDENTITY | {"PATH": path} | values
+
+
+def command(folder, *words, check=True, **values):
+    """Run a command with this Python's programs first and return what it printed, stdout and stderr together."""
+    output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    done = subprocess.run(words, cwd=folder, env=environment(**values), text=True, **output)
     assert not check or done.returncode == 0, done.stdout
     return done.stdout
 

@@ -9,30 +9,26 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 import yaml
+from dvc.utils.hydra import apply_overrides
 from dvc.utils.serialize import dumps_yaml
 from PIL import Image
 
 from gentra_lora.adapter.file import read_adapter
+from gentra_lora.params import load_params
+from tests import dvc_project
 from tests.conftest import ROOT, change, shipped_dvc_yaml, tiny_values, write_photos
+from tests.waiting import until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("processes")]
 
 
-def command(repo, *words, check=True, **environment):
-    """Run a command in the repository; return what it printed, stdout and stderr together."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    identity = {f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-    values = os.environ | {"PATH": path, "PYTHONPATH": str(repo / "src")} | identity | environment
-    done = subprocess.run(words, cwd=repo, env=values, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert not check or done.returncode == 0, done.stdout
-    return done.stdout
+def command(repo, *words, check=True, **values):
+    """Run a command in the repository, by its own code; return what it printed, stdout and stderr together."""
+    return dvc_project.command(repo, *words, check=check, PYTHONPATH=str(repo / "src"), **values)
 
 
 def commit(repo):
@@ -72,7 +68,7 @@ def reproduced(repo):
 @pytest.fixture(scope="module")
 def experiment(reproduced):
     repo, _ = reproduced
-    shown = command(repo, "dvc", "exp", "run", "-n", "slow-rate", "-S", "train.learning_rate=0.00005")
+    shown = command(repo, "dvc", "exp", "run", "-n", "slow-rate", "-S", "train.learning_rate=5e-5")
     return repo, shown
 
 
@@ -108,10 +104,19 @@ def test_lock_holds_the_plain_md5_of_the_adapter_file(reproduced):
 
 
 def test_experiment_with_another_learning_rate_trains_again_but_encodes_nothing(experiment):
-    _, shown = experiment
+    repo, shown = experiment
     assert "Stage 'prepare' didn't change, skipping" in shown
     assert "Stage 'cache_latents' didn't change, skipping" in shown
     assert "Running stage 'train'" in shown
+    _, header = read_adapter(repo / "models/sport_gentra_lora.safetensors")
+    assert json.loads(header["gentra.train_params"])["learning_rate"] == 0.00005
+
+
+@pytest.mark.parametrize("text", ["1e-4", "5e-5", "0.00005", "1e-05"])
+def test_learning_rate_of_an_experiment_arrives_as_that_float(tmp_path, text):
+    shutil.copy(ROOT / "profiles/demo.yaml", tmp_path / "params.yaml")
+    apply_overrides(tmp_path / "params.yaml", [f"train.learning_rate={text}"])  # as `dvc exp run -S` does
+    assert load_params(tmp_path / "params.yaml").train.learning_rate == float(text)
 
 
 def test_experiment_stands_beside_the_baseline(experiment):
@@ -149,52 +154,74 @@ def test_wrong_parameter_of_an_experiment_ends_at_once_with_its_key(experiment):
     assert "Traceback" not in shown
 
 
-@dataclass
-class Killed:
-    """What `dvc repro` printed before it was killed, and whether a checkpoint was being written in that moment."""
-
-    shown: str
-    during_a_save: bool
+def newest(checkpoints):
+    """Return the step of the newest checkpoint."""
+    return max((int(path.stem.removeprefix("step-")) for path in checkpoints.glob("*/step-*.pt")), default=0)
 
 
-def repro_killed(repo, checkpoints, seconds, aimed):
-    """Run `dvc repro` and SIGKILL the whole process group that long after its first new checkpoint.
-
-    Where `aimed`, then at the next moment in which a file of a checkpoint is there in part.
-    """
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    values = os.environ | {"PATH": path, "PYTHONPATH": str(repo / "src"), "GENTRA_CHECKPOINTS": str(checkpoints)}
-    output, before = checkpoints / "shown.txt", set(checkpoints.glob("*/step-*.pt"))
+def repro_killed(repo, checkpoints):
+    """Run `dvc repro` and SIGKILL the whole process group once there is a checkpoint; return what it printed."""
+    output = checkpoints / "shown.txt"
     with output.open("w") as shown:
-        running = subprocess.Popen(
-            ["dvc", "repro"], cwd=repo, env=values, stdout=shown, stderr=shown, start_new_session=True
-        )
-        while running.poll() is None and set(checkpoints.glob("*/step-*.pt")) == before:
-            time.sleep(0.01)
-        time.sleep(seconds)
-        while aimed and running.poll() is None and not list(checkpoints.rglob("*.partial")):
-            pass
+        more = {"stdout": shown, "stderr": shown, "start_new_session": True}
+        values = dvc_project.environment(PYTHONPATH=str(repo / "src"), GENTRA_CHECKPOINTS=str(checkpoints))
+        running = subprocess.Popen(["dvc", "repro"], cwd=repo, env=values, **more)
+        until(lambda: newest(checkpoints) or running.poll() is not None)
         os.killpg(running.pid, signal.SIGKILL)
         running.wait()
-    return Killed(output.read_text(), bool(list(checkpoints.rglob("*.partial"))))
+    return output.read_text()
 
 
-def test_twenty_sigkills_at_random_moments_change_no_byte(experiment, tmp_path):
+def train_killed(repo, checkpoints, forks, moments):
+    """Run the stage and SIGKILL it some steps later, somewhere within a step; return what it printed."""
+    begun, steps = newest(checkpoints), moments.randrange(1, 4)
+    fork = forks.start(repo, "train", GENTRA_CHECKPOINTS=str(checkpoints))
+    until(lambda: newest(checkpoints) >= begun + steps)
+    time.sleep(moments.uniform(0, 0.02))
+    fork.kill()
+    assert fork.wait() == -signal.SIGKILL, fork.shown
+    return fork.shown
+
+
+IN_THE_SECOND_SAVE = """
+import os, signal, torch
+whole, saved = torch.save, []
+
+def save(state, path):
+    whole(state, path)
+    if saved:
+        os.truncate(path, int({share} * path.stat().st_size))
+        os.kill(os.getpid(), signal.SIGKILL)
+    saved.append(path)
+
+torch.save = save
+"""
+
+
+def train_killed_in_a_save(repo, checkpoints, forks, share):
+    """Run the stage until that share of a checkpoint's bytes is written; return what it printed."""
+    before = IN_THE_SECOND_SAVE.format(share=share)
+    fork = forks.start(repo, "train", before, GENTRA_CHECKPOINTS=str(checkpoints))
+    assert fork.wait() == -signal.SIGKILL, fork.shown
+    assert list(checkpoints.rglob("*.partial"))
+    return fork.shown
+
+
+def test_twenty_sigkills_at_random_moments_and_within_saves_change_no_byte(experiment, tmp_path, forks):
     repo, _ = experiment
-    change(repo, "train", steps=400, checkpoint_every=1, held_out_every=50, learning_rate=0.001)
+    change(repo, "train", steps=160, checkpoint_every=1, held_out_every=50, learning_rate=0.001)
     adapter, moments = repo / "models/sport_gentra_lora.safetensors", random.Random(1)
-    kills = [repro_killed(repo, tmp_path, moments.uniform(0, 0.6), n % 2) for n in range(20)]
-    resumed = [int(found[1]) for kill in kills if (found := re.search(r"going on from step (\d+)", kill.shown))]
-    assert len(resumed) == 19, [kill.shown for kill in kills]
+    shown = [repro_killed(repo, tmp_path)]
+    for share in (0.0, 0.3, 0.7, 1.0):
+        shown += [train_killed(repo, tmp_path, forks, moments) for _ in range(4)]
+        shown.append(train_killed_in_a_save(repo, tmp_path, forks, share))
+    resumed = [int(found[1]) for text in shown if (found := re.search(r"going on from step (\d+)", text))]
+    assert len(resumed) == 20, shown
     assert resumed == sorted(set(resumed))
-    assert resumed[-1] < 400
-    assert any(kill.during_a_save for kill in kills)
     assert not adapter.exists()
-    shown = command(repo, "dvc", "repro", GENTRA_CHECKPOINTS=str(tmp_path))
-    assert "after 400 steps" in shown
+    assert "after 160 steps" in command(repo, "dvc", "repro", "train", GENTRA_CHECKPOINTS=str(tmp_path))
     killed = hashlib.sha256(adapter.read_bytes()).hexdigest()
-    shown = command(repo, "dvc", "repro", "-f", "-s", "train", GENTRA_CHECKPOINTS=str(tmp_path / "undisturbed"))
-    assert "starting fresh" in shown
+    assert "starting fresh" in forks.run(repo, "train", GENTRA_CHECKPOINTS=str(tmp_path / "undisturbed"))
     assert hashlib.sha256(adapter.read_bytes()).hexdigest() == killed
 
 
@@ -213,23 +240,6 @@ def test_refused_photo_leaves_the_outputs_of_the_last_good_run(experiment):
     assert files_of(repo / "data/processed") == before != {}
 
 
-def test_added_photo_is_the_only_one_that_dvc_repro_encodes(experiment):
-    repo, _ = experiment
-    Image.radial_gradient("L").resize((90, 90)).save(repo / "data/raw/images/new.png")
-    with (repo / "data/raw/captions.txt").open("a") as file:
-        file.write("new.png\ta gentra\n")
-    shown = command(repo, "dvc", "repro", "cache_latents")
-    assert "cached the latents of 9 photos: 1 encoded, 1 captions embedded, the rest was there" in shown
-
-
-@pytest.mark.parametrize("text", ["1e-4", "5e-5", "0.00005", "1e-05"])
-def test_learning_rate_of_an_experiment_arrives_as_that_float_in_the_file(experiment, text):
-    repo, _ = experiment
-    command(repo, "dvc", "exp", "run", "-S", f"train.learning_rate={text}", "train")
-    _, header = read_adapter(repo / "models/sport_gentra_lora.safetensors")
-    assert json.loads(header["gentra.train_params"])["learning_rate"] == float(text)
-
-
 @pytest.mark.parametrize("edit", ["lora.rank=abc", "train.rnk=8"])
 def test_unknown_key_of_an_experiment_ends_before_anything_runs(experiment, edit):
     repo, _ = experiment
@@ -238,11 +248,24 @@ def test_unknown_key_of_an_experiment_ends_before_anything_runs(experiment, edit
     assert "Running stage" not in shown
 
 
-def test_stage_that_fails_leaves_git_clean_of_photos_latents_and_weights(experiment):
+@pytest.fixture(scope="module")
+def failed(experiment):
+    """What `dvc repro` prints after a photo was added, its training set to what this machine has not."""
     repo, _ = experiment
-    change(repo, "cache_latents", crop_variants=3)
+    Image.radial_gradient("L").resize((90, 90)).save(repo / "data/raw/images/new.png")
+    with (repo / "data/raw/captions.txt").open("a") as file:
+        file.write("new.png\ta gentra\n")
     change(repo, "train", optimizer="adamw8bit")
-    shown = command(repo, "dvc", "repro", check=False)
+    return repo, command(repo, "dvc", "repro", check=False)
+
+
+def test_added_photo_is_the_only_one_that_dvc_repro_encodes(failed):
+    _, shown = failed
+    assert "cached the latents of 9 photos: 1 encoded, 1 captions embedded, the rest was there" in shown
+
+
+def test_stage_that_fails_leaves_git_clean_of_photos_latents_and_weights(failed):
+    repo, shown = failed
     assert "Running stage 'cache_latents'" in shown and "failed to reproduce 'train'" in shown
     new = [line[3:] for line in command(repo, "git", "status", "--porcelain", "-uall").splitlines()]
     assert not [name for name in new if name.startswith(("data/processed", "data/latents", "models", "checkpoints"))]

@@ -1,21 +1,16 @@
 import json
+import shutil
 
 import pytest
 
 from gentra_lora.commands.main import main
 from tests.dvc_project import command
-from tests.evaluated_project import make_evaluated
-
-
-@pytest.fixture(scope="module")
-def history(tmp_path_factory):
-    return make_evaluated(tmp_path_factory.mktemp("compared") / "project")
 
 
 @pytest.fixture
-def project(history, monkeypatch):
-    monkeypatch.chdir(history / "reports")
-    return history
+def project(evaluated_history, monkeypatch):
+    monkeypatch.chdir(evaluated_history / "reports")
+    return evaluated_history
 
 
 def test_verdict_names_both_revisions_what_changed_and_how_sure_it_is(project, capsys):
@@ -58,16 +53,15 @@ def test_revision_that_is_none_is_one_line(project):
         main(["compare", "nowhere"])
 
 
-def test_runs_of_other_prompts_are_refused(project, capsys):
-    values = json.loads((project / "made.json").read_text())
+def test_runs_of_other_prompts_are_refused(evaluated_history, tmp_path, monkeypatch):
+    folder = tmp_path / "project"
+    shutil.copytree(evaluated_history, folder, symlinks=True)
+    monkeypatch.chdir(folder)
+    values = json.loads((folder / "made.json").read_text())
     values["setup"]["prompts"] = ["on Mars"]
-    (project / "made.json").write_text(json.dumps(values))
-    command(project, "dvc", "repro", "-q", "-f")
-    try:
-        with pytest.raises(
-            SystemExit, match=r"main .* and workspace were not evaluated alike[\s\S]*the prompts: .*on Mars"
-        ):
-            main(["compare", "main", "workspace"])
-    finally:
-        command(project, "git", "checkout", "-q", "--", ".")
-        command(project, "dvc", "checkout", "-q", "--force")
+    (folder / "made.json").write_text(json.dumps(values))
+    command(folder, "dvc", "repro", "-q", "-f")
+    with pytest.raises(
+        SystemExit, match=r"main .* and workspace were not evaluated alike[\s\S]*the prompts: .*on Mars"
+    ):
+        main(["compare", "main", "workspace"])

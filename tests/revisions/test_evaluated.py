@@ -6,12 +6,6 @@ from gentra_lora.evaluation.scored_run import RunError
 from gentra_lora.revisions.evaluated import newest_experiments, read_run
 from gentra_lora.revisions.weights import WeightsError
 from tests.dvc_project import command
-from tests.evaluated_project import make_evaluated
-
-
-@pytest.fixture(scope="module")
-def evaluated_history(tmp_path_factory):
-    return make_evaluated(tmp_path_factory.mktemp("evaluated") / "project")
 
 
 def loss_of(run):

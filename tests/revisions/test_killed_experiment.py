@@ -5,7 +5,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ import pytest
 from gentra_lora.commands.main import main
 from gentra_lora.revisions.killed_experiment import BASELINE, MERGE, REFS, RepairError, leftovers, repair, running
 from tests.conftest import full_disk
-from tests.dvc_project import IDENTITY, TRAIN, command, weights_of
+from tests.dvc_project import TRAIN, command, environment, weights_of
 from tests.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.slow
@@ -41,10 +40,10 @@ def slow(project):
 
 
 def started(project, *words):
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    values = os.environ | IDENTITY | {"PATH": path}
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = subprocess.Popen(["dvc", "exp", "run", *words], cwd=project, env=values, start_new_session=True, **quiet)
+    process = subprocess.Popen(
+        ["dvc", "exp", "run", *words], cwd=project, env=environment(), start_new_session=True, **quiet
+    )
     until(lambda: (project / "begun").exists() or process.poll() is not None)
     assert process.poll() is None
     until(lambda: ignores_interrupts(process))

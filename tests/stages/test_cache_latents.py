@@ -1,6 +1,4 @@
 import random
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -15,7 +13,6 @@ from gentra_lora.stages import cache_latents, prepare
 from tests.conftest import change
 
 FOLDER = "data/latents"
-COMMAND = "gentra_lora.stages.cache_latents"
 
 
 def content(folder=FOLDER):
@@ -79,65 +76,41 @@ def test_buckets_keep_the_photos_shape(workspace):
     assert sorted(shapes) == [(4, 16, 64)] * 4 + [(4, 32, 32)] * 4
 
 
-# Loads the libraries once; each line of the input starts cache_latents in a process of its own and kills it with
-# SIGKILL after that many seconds. 0: lets it end. Answers with the exit code.
-FORKS = """
-import os, signal, sys, time
-from gentra_lora.stages import cache_latents
-from gentra_lora.base.libraries import hush_libraries
-hush_libraries()
-for line in sys.stdin:
-    pid, seconds = os.fork(), float(line)
-    if pid == 0:
-        sys.stdout = open(os.devnull, "w")
-        cache_latents.main()
-        os._exit(0)
-    if seconds:
-        time.sleep(seconds)
-        os.kill(pid, signal.SIGKILL)
-    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
-"""
-
-
 @pytest.mark.slow
-def test_twenty_kills_at_random_moments_leave_what_an_undisturbed_run_makes(cached):
-    change(cached, "cache_latents", crop_variants=40)
-    command = [sys.executable, "-W", "ignore", "-c", FORKS]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as forks:
-
-        def run_for(seconds):
-            print(seconds, file=forks.stdin, flush=True)
-            return int(forks.stdout.readline())
-
-        assert run_for(0) == 0  # the libraries are loaded by now
+@pytest.mark.xdist_group("processes")
+def test_twenty_kills_at_random_moments_leave_what_an_undisturbed_run_makes(cached, forks):
+    change(cached, "cache_latents", crop_variants=10)
+    for path in Path(FOLDER).iterdir():
+        path.unlink()
+    started = time.monotonic()
+    forks.run(cached, "cache_latents")
+    seconds, whole, rng, killed = time.monotonic() - started, content(), random.Random(3), 0
+    while killed < 20:
         for path in Path(FOLDER).iterdir():
-            path.unlink()
-        started = time.monotonic()
-        assert run_for(0) == 0
-        seconds, whole, rng, killed = time.monotonic() - started, content(), random.Random(3), 0
-        for _ in range(20):
-            for path in Path(FOLDER).iterdir():
-                if rng.random() < 0.8:
-                    path.unlink()
-            killed += run_for(rng.uniform(0.05, 0.9) * seconds) != 0
-            for path in Path(FOLDER).glob("*.safetensors"):
-                load_file(path)  # what has its final name is whole
-            assert run_for(0) == 0
-            assert content() == whole
-        forks.stdin.close()
-    assert killed >= 15
+            if rng.random() < 0.8:
+                path.unlink()
+        fork, moment = forks.start(cached, "cache_latents"), rng.uniform(0.05, 0.9) * seconds
+        time.sleep(moment)
+        fork.kill()
+        if fork.wait() == 0:
+            seconds = moment  # the machine is less busy than before
+            continue
+        killed += 1
+        for path in Path(FOLDER).glob("*.safetensors"):
+            load_file(path)  # what has its final name is whole
+        forks.run(cached, "cache_latents")
+        assert content() == whole
 
 
 @pytest.mark.slow
-def test_two_processes_write_the_bytes_of_one(cached):
+@pytest.mark.xdist_group("processes")
+def test_two_processes_write_the_bytes_of_one(cached, forks):
     alone = content()
     for path in Path(FOLDER).iterdir():
         path.unlink()
-    # What `accelerate launch` starts for GPUs; for CPUs that would need MPI.
-    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone"]
-    done = subprocess.run([*launch, "-m", COMMAND], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    assert "8 encoded" in done.stdout and "2 x cpu" in done.stdout
+    shown, of_the_other = forks.run_together(cached, "cache_latents", 2)
+    assert "8 encoded" in shown and "2 x cpu" in shown
+    assert of_the_other == ""
     assert content() == alone
 
 
