@@ -2,7 +2,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo demo-docs serve test test-service check format test-notebook bench smoke-sd15 lock
+.PHONY: demo demo-docs serve test test-service check lint format test-notebook bench smoke-sd15 lock
+
+# On all cores; more than four workers take more memory than they save time.
+PYTEST := pytest -n logical --maxprocesses 4 --dist loadgroup
 
 # The four stages on the embedded subject and base, then one screen of results.
 demo: .venv/installed
@@ -18,7 +21,7 @@ serve: .venv/installed
 	gentra-lora serve --weights models/sport_gentra_lora.safetensors --base models/nano-sd
 
 test: .venv/installed
-	pytest -m "not load"
+	$(PYTEST) -m "not load"
 
 # The service under load on the nano base, 2,000 requests that nobody would write, its signals, its page in Chromium
 # (left out, with a word, where there is no Chromium): nine minutes.
@@ -31,10 +34,14 @@ test-notebook:
 	.venv-colab/bin/python tests/colab/run_notebook.py
 
 # What every commit must pass.
-check: .venv/installed
+check: lint
+	$(PYTEST) -m "not slow and not load"
+
+# Style and types.
+lint: .venv/installed
 	ruff check .
 	ruff format --check .
-	pytest -m "not slow and not load"
+	mypy
 
 # A base of Stable Diffusion 1.5's real shape through all stages: ten minutes, 12 GB of memory.
 smoke-sd15: .venv/installed
