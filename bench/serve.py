@@ -26,7 +26,9 @@ import torch
 from gentra_lora.adapter.file import kohya_tensors, read_adapter, write_adapter
 from gentra_lora.adapter.lora import attach_adapter, lora_modules
 from gentra_lora.base.libraries import hush_libraries
-from gentra_lora.base.model import DTYPES, BaseSource, base_identity, choose_device, load_unet
+from gentra_lora.base.model import load_unet
+from gentra_lora.base.precision import DTYPES, choose_device
+from gentra_lora.base.source import BaseSource, base_identity
 from gentra_lora.pictures.sampling_pipeline import load_sampler
 
 RESULT = Path(__file__).with_suffix(".json")

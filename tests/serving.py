@@ -16,7 +16,8 @@ from dvc.utils.serialize import dumps_yaml
 
 from gentra_lora.adapter.file import kohya_tensors, write_adapter
 from gentra_lora.adapter.lora import attach_adapter, lora_modules
-from gentra_lora.base.model import BaseSource, base_identity, load_unet
+from gentra_lora.base.model import load_unet
+from gentra_lora.base.source import BaseSource, base_identity
 from gentra_lora.revisions.weights import WEIGHTS
 from gentra_lora.service.http.app import create_app
 from gentra_lora.service.jobs.job import ENDED

@@ -9,9 +9,6 @@ from huggingface_hub import constants
 from safetensors.torch import load_file, save_file
 
 from gentra_lora.base.model import (
-    BaseModelError,
-    BaseSource,
-    check_base,
     load_noise_scheduler,
     load_pipeline,
     load_text_encoder,
@@ -19,6 +16,7 @@ from gentra_lora.base.model import (
     load_unet,
     load_vae,
 )
+from gentra_lora.base.source import BaseModelError, BaseSource, check_base
 from tests.ldm_layout import ldm_state_dict
 
 CPU = torch.device("cpu")

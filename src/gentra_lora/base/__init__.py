@@ -1,6 +1,7 @@
 """The base model: a local folder, a pinned hub id or a single file -> its parts, checked, on this hardware.
 
-Start with model.py, which loads each part; samplers.py names the samplers, hardware.py and allocator.py the machine.
+Start with source.py, what params.yaml says of it, and model.py, which loads each part; samplers.py names the samplers,
+precision.py, hardware.py and allocator.py look at the machine.
 
 May import: nothing but errors.py and whole_file.py.
 """

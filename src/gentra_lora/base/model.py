@@ -1,10 +1,6 @@
-"""The base model: local folder, pinned hub id or single file -> its parts, in a dtype chosen by the hardware."""
+"""The base model: local folder, pinned hub id or single file -> its parts."""
 
-import hashlib
-import json
-import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,115 +11,11 @@ from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import Stabl
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from gentra_lora.errors import InputError, first_line
+from gentra_lora.base.source import BaseModelError, BaseSource
+from gentra_lora.errors import first_line
 
-DTYPES = {"no": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 Part = TypeVar("Part", bound=UNet2DConditionModel | AutoencoderKL | CLIPTokenizer | CLIPTextModel | DDPMScheduler)
 Loaded = TypeVar("Loaded")
-
-
-class BaseModelError(InputError):
-    """The base cannot be used; the message names the key of params.yaml, its value and the way out."""
-
-
-@dataclass(frozen=True)
-class BaseSource:
-    """Where the base comes from. A separate `vae` replaces the base's own (for the "noVAE" checkpoints)."""
-
-    model: str
-    revision: str | None = None
-    vae: str | None = None
-    vae_revision: str | None = None
-    mixed_precision: str = "auto"
-
-
-def check_pinned(key: str, name: str, revision: str | None) -> None:
-    """Accept a local path without a revision, or a hub id with a full commit hash.
-
-    Raises:
-        BaseModelError: neither.
-    """
-    if Path(name).exists():
-        if revision is not None:
-            raise BaseModelError(f"{key}: {name} is a local path and has no revision; set its revision to null")
-        return
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", name) or name.startswith("."):
-        raise BaseModelError(f"{key}: {name} is neither a path that exists nor a hub id (owner/name)")
-    if not re.fullmatch(r"[0-9a-f]{40}", revision or ""):
-        raise BaseModelError(
-            f"{key}: {name} is no path that exists; as a hub id it needs its revision, a full commit hash of 40 "
-            f"hexadecimal digits, not {revision!r}: without it the weights may change under you"
-        )
-
-
-def check_base(source: BaseSource) -> None:
-    """Refuse a base that cannot be one, before anything is loaded.
-
-    Raises:
-        BaseModelError: not pinned, or a local folder that is no Stable Diffusion 1.x pipeline.
-    """
-    check_pinned("base.model", source.model, source.revision)
-    if source.vae is not None:
-        check_pinned("base.vae", source.vae, source.vae_revision)
-    elif source.vae_revision is not None:
-        raise BaseModelError(f"base.vae_revision: is {source.vae_revision}, but base.vae is null")
-    folder = Path(source.model)
-    if folder.is_dir():
-        index = folder / "model_index.json"
-        if not index.exists():
-            raise BaseModelError(f"base.model: {folder} holds no model_index.json; it must be a diffusers pipeline")
-        kind = json.loads(index.read_text(encoding="utf-8"))["_class_name"]
-        if kind != "StableDiffusionPipeline":
-            raise BaseModelError(
-                f"base.model: {folder} is a {kind}; only Stable Diffusion 1.x pipelines can learn here"
-            )
-
-
-def base_identity(source: BaseSource) -> str:
-    """Return a name for the exact weights: id@revision, or for local files a sha256 over their names and bytes."""
-    parts = [_identity(source.model, source.revision)]
-    if source.vae is not None:
-        parts.append(_identity(source.vae, source.vae_revision))
-    return " + ".join(parts)
-
-
-def _identity(name: str, revision: str | None) -> str:
-    path = Path(name)
-    if not path.exists():
-        return f"{name}@{revision}"
-    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
-    digest = hashlib.sha256()
-    for file in files:
-        with file.open("rb") as opened:
-            content = hashlib.file_digest(opened, "sha256").hexdigest()
-        digest.update(f"{file.relative_to(path).as_posix()}\0{content}\n".encode())
-    return f"{path.name}@sha256:{digest.hexdigest()}"
-
-
-def choose_device() -> torch.device:
-    """Return the GPU where there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def choose_precision(requested: str, device: torch.device) -> tuple[str, str]:
-    """Return ("no" | "fp16" | "bf16", the reason) for `auto` or an explicit request.
-
-    Raises:
-        BaseModelError: an explicit request that the device runs only by emulation, or not at all.
-    """
-    if device.type != "cuda":
-        if requested not in ("auto", "no"):
-            raise BaseModelError(f"base.mixed_precision: {requested} needs a GPU, and there is none; set auto or no")
-        return "no", "no GPU: float32"
-    capability = torch.cuda.get_device_capability(device)
-    name = f"{torch.cuda.get_device_name(device)} (compute capability {capability[0]}.{capability[1]})"
-    if requested == "bf16" and capability < (8, 0):
-        raise BaseModelError(f"base.mixed_precision: bf16 is only emulated on {name}; set auto or fp16")
-    if requested != "auto":
-        return requested, f"{name}: {requested} as asked"
-    if capability < (8, 0):
-        return "fp16", f"{name}: fp16, since it has no bfloat16 units"
-    return "bf16", f"{name}: bf16, which needs no loss scaling"
 
 
 def load_unet(source: BaseSource, dtype: torch.dtype) -> UNet2DConditionModel:

@@ -13,7 +13,8 @@ from dvc.repo import Repo
 from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
 from packaging.requirements import Requirement
 
-from gentra_lora.base.model import check_base, choose_device, choose_precision
+from gentra_lora.base.precision import choose_device, choose_precision
+from gentra_lora.base.source import check_base
 from gentra_lora.drive.folder import open_folder
 from gentra_lora.drive.remotes import remote_url
 from gentra_lora.errors import InputError, first_line

@@ -10,7 +10,7 @@ from pathlib import Path
 from dvc.exceptions import NotDvcRepoError
 from dvc.repo import Repo
 
-from gentra_lora.base.model import BaseSource
+from gentra_lora.base.source import BaseSource
 from gentra_lora.commands import checks as doctor
 from gentra_lora.commands.checks import Finding
 from gentra_lora.params import ParamsError, load_params

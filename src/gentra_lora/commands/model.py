@@ -5,7 +5,8 @@ from pathlib import Path
 
 from gentra_lora.adapter.lora import count_weights
 from gentra_lora.base.libraries import hush_libraries
-from gentra_lora.base.model import BaseSource, check_base, load_unet_shapes
+from gentra_lora.base.model import load_unet_shapes
+from gentra_lora.base.source import BaseSource, check_base
 from gentra_lora.commands.params import checked, set_values
 from gentra_lora.commands.params_edit import with_deps
 from gentra_lora.params import load_params

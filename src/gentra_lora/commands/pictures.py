@@ -7,8 +7,9 @@ from pathlib import Path
 
 from gentra_lora.adapter.file import read_adapter
 from gentra_lora.base.libraries import hush_libraries
-from gentra_lora.base.model import BaseSource, base_identity, check_base, choose_device, choose_precision
+from gentra_lora.base.precision import choose_device, choose_precision
 from gentra_lora.base.samplers import DEFAULT, SAMPLERS
+from gentra_lora.base.source import BaseSource, base_identity, check_base
 from gentra_lora.errors import InputError
 from gentra_lora.evaluation.metrics_table import metrics_table
 from gentra_lora.evaluation.scored_run import METRICS

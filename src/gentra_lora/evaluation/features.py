@@ -12,7 +12,8 @@ from transformers import AutoModel, AutoTokenizer, PreTrainedModel
 # The name that transformers itself exports is a stand-in where torchvision is absent.
 from transformers.models.auto.image_processing_auto import AutoImageProcessor
 
-from gentra_lora.base.model import BaseModelError, check_pinned, guarded
+from gentra_lora.base.model import guarded
+from gentra_lora.base.source import BaseModelError, check_pinned
 
 
 class FeatureModel:

@@ -10,7 +10,7 @@ from functools import cached_property
 import torch
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
 
-from gentra_lora.base.model import BaseSource, base_identity
+from gentra_lora.base.source import BaseSource, base_identity
 from gentra_lora.latents.cache import LatentCache, key_of
 from gentra_lora.latents.posteriors import token_ids
 from gentra_lora.photos.captions import without_trigger

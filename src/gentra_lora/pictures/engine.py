@@ -10,7 +10,9 @@ from diffusers.models import AutoencoderKL, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from gentra_lora.adapter.rows import RowAdapter
-from gentra_lora.base.model import DTYPES, BaseSource, load_pipeline
+from gentra_lora.base.model import load_pipeline
+from gentra_lora.base.precision import DTYPES
+from gentra_lora.base.source import BaseSource
 from gentra_lora.photos.photo import to_pixel_values
 from gentra_lora.pictures.batch import PictureBatch
 from gentra_lora.pictures.request import PictureRequest, fitted

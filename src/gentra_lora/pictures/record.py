@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from PIL import Image, PngImagePlugin
 
-from gentra_lora.base.model import DTYPES
+from gentra_lora.base.precision import DTYPES
 from gentra_lora.base.samplers import SAMPLERS
 from gentra_lora.errors import InputError, first_line
 from gentra_lora.pictures.request import PictureRequest

@@ -9,8 +9,9 @@ from diffusers.models import AutoencoderKL, UNet2DConditionModel
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
 from transformers import CLIPTokenizer
 
-from gentra_lora.base.model import BaseSource, load_pipeline
+from gentra_lora.base.model import load_pipeline
 from gentra_lora.base.samplers import DEFAULT, make_sampler
+from gentra_lora.base.source import BaseSource
 from gentra_lora.errors import InputError
 from gentra_lora.photos.captions import lost_words
 

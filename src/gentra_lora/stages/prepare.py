@@ -11,7 +11,8 @@ from typing import Any
 import yaml
 from tqdm import tqdm
 
-from gentra_lora.base.model import BaseModelError, BaseSource, check_base, check_pinned, load_tokenizer
+from gentra_lora.base.model import load_tokenizer
+from gentra_lora.base.source import BaseModelError, BaseSource, check_base, check_pinned
 from gentra_lora.params import Params, load_params
 from gentra_lora.photos.caption_files import natural_key, read_captions
 from gentra_lora.photos.dataset import DatasetError, Prepared, final_captions, keys_and_groups, prepare_photos

@@ -6,7 +6,7 @@ from importlib.resources import files
 from fastapi import APIRouter, Request, Response
 from starlette.responses import FileResponse
 
-from gentra_lora.base.model import DTYPES
+from gentra_lora.base.precision import DTYPES
 from gentra_lora.base.samplers import DEFAULT, SAMPLERS, Sampler
 from gentra_lora.service.errors import ServiceError, not_ready
 from gentra_lora.service.http.openapi import refusals

@@ -10,7 +10,7 @@ from typing import Literal, TypeVar
 
 from transformers import CLIPTokenizer
 
-from gentra_lora.base.model import choose_device
+from gentra_lora.base.precision import choose_device
 from gentra_lora.errors import InputError, first_line
 from gentra_lora.pictures.engine import PictureEngine
 from gentra_lora.service.errors import ServiceError

@@ -11,7 +11,7 @@ from typing import Any, TypedDict
 import torch
 
 from gentra_lora.adapter.file import check_effect, read_adapter
-from gentra_lora.base.model import BaseSource, base_identity, check_base
+from gentra_lora.base.source import BaseSource, base_identity, check_base
 from gentra_lora.errors import InputError
 from gentra_lora.evaluation.scored_run import Metrics
 from gentra_lora.revisions.weights import Params, Weights, pull_weights, read_record
