@@ -2,7 +2,7 @@ import pytest
 import torch
 from diffusers import DDPMScheduler, DPMSolverMultistepScheduler
 
-from gentra_lora.base.samplers import DEFAULT, SAMPLERS, keep_rows, make_sampler
+from gentra_lora.base.samplers import SAMPLERS, keep_rows, make_sampler
 
 BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 CONFIG = DDPMScheduler(**BETAS, prediction_type="v_prediction").config
@@ -84,5 +84,4 @@ def test_kept_rows_go_on_as_if_they_were_alone(name):
 
 
 def test_samplers_differ_in_what_other_programs_call_them():
-    assert DEFAULT in SAMPLERS
     assert len({(sampler.title, sampler.schedule) for sampler in SAMPLERS.values()}) == len(SAMPLERS)

@@ -41,7 +41,6 @@ SAMPLERS = {
     # Its own defaults are of models of pixels; latents go beyond 1.
     "ddim": Sampler("DDIM", DDIMScheduler, {"clip_sample": False, "set_alpha_to_one": False}),
 }
-DEFAULT = "dpmpp_2m"
 # What belongs to the weights of a base; the rest of its configuration is of the sampler that it was saved with.
 OF_THE_BASE = (
     "num_train_timesteps",

@@ -12,10 +12,13 @@ from dvc.repo import Repo
 
 from gentra_lora.errors import InputError
 from gentra_lora.evaluation.measures import MEASURES, mean_of
-from gentra_lora.evaluation.noise_floor import LEAST_RUNS, NOISE, spread_of
+from gentra_lora.evaluation.noise_floor import spread_of
+from gentra_lora.evaluation.scored_run import NOISE
 from gentra_lora.params import load_params
 from gentra_lora.revisions.evaluated import read_run
 from gentra_lora.whole_file import write_whole
+
+LEAST_RUNS = 2
 
 
 def add_to(commands):

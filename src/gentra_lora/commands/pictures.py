@@ -8,18 +8,20 @@ from pathlib import Path
 from gentra_lora.adapter.file import read_adapter
 from gentra_lora.base.libraries import hush_libraries
 from gentra_lora.base.precision import choose_device, choose_precision
-from gentra_lora.base.samplers import DEFAULT, SAMPLERS
+from gentra_lora.base.sampler_names import DEFAULT
+from gentra_lora.base.samplers import SAMPLERS
 from gentra_lora.base.source import BaseSource, base_identity, check_base
 from gentra_lora.errors import InputError
 from gentra_lora.evaluation.metrics_table import metrics_table
-from gentra_lora.evaluation.scored_run import METRICS
+from gentra_lora.evaluation.scored_run import METRICS, REPORT
 from gentra_lora.params import load_params
 from gentra_lora.photos.photo import open_upright, sha256_of
 from gentra_lora.pictures.engine import PictureEngine
+from gentra_lora.pictures.limits import SCHEDULE_STEPS
 from gentra_lora.pictures.record import LIMITS, png_of, record_of
-from gentra_lora.pictures.request import SCHEDULE_STEPS, PictureRequest, steps_of_schedule
+from gentra_lora.pictures.request import PictureRequest, steps_of_schedule
 from gentra_lora.revisions.weights import read_record
-from gentra_lora.stages.evaluate import ADAPTER, REPORT
+from gentra_lora.stages.evaluate import ADAPTER
 from gentra_lora.stages.run import SECONDS_FILE
 
 
@@ -146,7 +148,7 @@ def summary_lines():
     Raises:
         InputError: nothing was evaluated yet.
     """
-    if not Path(METRICS).exists() or not REPORT.exists():
+    if not Path(METRICS).exists() or not Path(REPORT).exists():
         raise InputError(f"{METRICS}: nothing to show yet; run `dvc repro`")
     seconds = json.loads(SECONDS_FILE.read_text()) if SECONDS_FILE.exists() else {}
     # No times where DVC brought the outputs from the remote.

@@ -12,10 +12,7 @@ from scipy import stats
 
 from gentra_lora.errors import InputError, first_line
 from gentra_lora.evaluation.intervals import CONFIDENCE
-from gentra_lora.evaluation.scored_run import Setup, differing
-
-NOISE = "reports/noise.json"
-LEAST_RUNS = 2
+from gentra_lora.evaluation.scored_run import NOISE, Setup, differing
 
 
 class Spread(TypedDict):

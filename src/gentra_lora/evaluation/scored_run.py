@@ -8,6 +8,7 @@ from typing import TypedDict
 from gentra_lora.errors import InputError, first_line
 
 SCORES, SETUP, METRICS = "reports/scores.jsonl", "reports/evaluation.json", "reports/metrics.json"
+REPORT, NOISE = "reports/report.html", "reports/noise.json"
 # What must be equal for two evaluations to be paired, with the words for it.
 COMPARED = {
     "prompts": "the prompts",

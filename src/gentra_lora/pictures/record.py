@@ -15,6 +15,7 @@ from PIL import Image, PngImagePlugin
 from gentra_lora.base.precision import DTYPES
 from gentra_lora.base.samplers import SAMPLERS
 from gentra_lora.errors import InputError, first_line
+from gentra_lora.pictures.limits import LEAST_SEED, MOST_SEED, SCHEDULE_STEPS
 from gentra_lora.pictures.request import PictureRequest
 
 RECORD, PARAMETERS = "gentra", "parameters"  # the PNG's text chunks; the second is A1111's
@@ -31,7 +32,7 @@ FIELDS: dict[str, type | UnionType] = {
     "strength": float | int | None,
     "photo_sha256": str | None,
 }
-LIMITS = {"seed": (-(2**63), 2**64 - 1), "num_inference_steps": (1, 1000)}  # torch's, and the noise schedule's
+LIMITS = {"seed": (LEAST_SEED, MOST_SEED), "num_inference_steps": (1, SCHEDULE_STEPS)}
 ORIGIN: dict[str, type | UnionType] = {
     "base": str,
     "adapter_sha256": str,

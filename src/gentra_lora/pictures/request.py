@@ -5,11 +5,10 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageOps
 
-from gentra_lora.base.samplers import DEFAULT
+from gentra_lora.base.sampler_names import DEFAULT
 from gentra_lora.photos.crops import Size
+from gentra_lora.pictures.limits import SCHEDULE_STEPS
 from gentra_lora.pictures.sampling_pipeline import GenerationError
-
-SCHEDULE_STEPS = 1000  # of every Stable Diffusion 1.x
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import Stabl
 from transformers import CLIPTokenizer
 
 from gentra_lora.base.model import load_pipeline
-from gentra_lora.base.samplers import DEFAULT, make_sampler
+from gentra_lora.base.sampler_names import DEFAULT
+from gentra_lora.base.samplers import make_sampler
 from gentra_lora.base.source import BaseSource
 from gentra_lora.errors import InputError
 from gentra_lora.photos.captions import lost_words

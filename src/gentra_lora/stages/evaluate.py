@@ -18,12 +18,12 @@ from gentra_lora.evaluation.base_pictures import BasePictures
 from gentra_lora.evaluation.features import FeatureModel
 from gentra_lora.evaluation.measures import metrics_of
 from gentra_lora.evaluation.metrics_table import metrics_table
-from gentra_lora.evaluation.noise_floor import NOISE, fitting_noise
+from gentra_lora.evaluation.noise_floor import fitting_noise
 from gentra_lora.evaluation.paired_pictures import PairedPictures
 from gentra_lora.evaluation.plan import Evaluated, Plan, held_out_rows, make_plan, score
 from gentra_lora.evaluation.real_photos import measure_photos, nearest_photos, open_processed
 from gentra_lora.evaluation.report import save_report
-from gentra_lora.evaluation.scored_run import METRICS, SCORES, SETUP, Setup
+from gentra_lora.evaluation.scored_run import METRICS, NOISE, REPORT, SCORES, SETUP, Setup
 from gentra_lora.params import Evaluate, Params, load_params
 from gentra_lora.photos.captions import without_trigger
 from gentra_lora.photos.manifest import Row, read_manifest
@@ -34,9 +34,7 @@ from gentra_lora.stages.run import run
 from gentra_lora.training.step_adapters import step_adapters
 
 PROCESSED, LATENTS_DIR, TRAIN_DIR = Path("data/processed"), Path("data/latents"), Path("reports/train")
-ADAPTER, IMAGES_DIR, REPORT = (
-    Path(p) for p in ("models/sport_gentra_lora.safetensors", "reports/images", "reports/report.html")
-)
+ADAPTER, IMAGES_DIR = Path("models/sport_gentra_lora.safetensors"), Path("reports/images")
 
 
 def main() -> None:
@@ -73,7 +71,7 @@ def main() -> None:
     evaluated = Evaluated(plan, drawn, scores, metrics_of(scores), setup, header)
     write(evaluated)
     save_report(
-        REPORT,
+        Path(REPORT),
         IMAGES_DIR,
         TRAIN_DIR,
         evaluated=evaluated,

@@ -6,10 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import torch
-
 from gentra_lora.base.allocator import keep_freed_memory
-from gentra_lora.base.libraries import hush_libraries
 from gentra_lora.errors import InputError
 
 SECONDS_FILE = Path("reports/stage_seconds.json")
@@ -17,6 +14,11 @@ SECONDS_FILE = Path("reports/stage_seconds.json")
 
 def run(name: str, main: Callable[[], object]) -> None:
     """Run a stage's main; an InputError ends the process with its message alone."""
+    # Here, since `gentra-lora summary` reads SECONDS_FILE of this module and should not wait for torch and diffusers.
+    import torch
+
+    from gentra_lora.base.libraries import hush_libraries
+
     hush_libraries()
     if not torch.cuda.is_available():
         keep_freed_memory()

@@ -7,7 +7,8 @@ from fastapi import APIRouter, Request, Response
 from starlette.responses import FileResponse
 
 from gentra_lora.base.precision import DTYPES
-from gentra_lora.base.samplers import DEFAULT, SAMPLERS, Sampler
+from gentra_lora.base.sampler_names import DEFAULT
+from gentra_lora.base.samplers import SAMPLERS, Sampler
 from gentra_lora.service.errors import ServiceError, not_ready
 from gentra_lora.service.http.openapi import refusals
 from gentra_lora.service.http.reply_schemas import Model, Status

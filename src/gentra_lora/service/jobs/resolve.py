@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from PIL import Image
 from transformers import CLIPTokenizer
 
-from gentra_lora.base.samplers import DEFAULT
+from gentra_lora.base.sampler_names import DEFAULT
 from gentra_lora.photos.captions import has_trigger, lost_words
 from gentra_lora.pictures.request import PictureRequest, fitted, size_of_photo
 from gentra_lora.pictures.sampling_pipeline import GenerationError

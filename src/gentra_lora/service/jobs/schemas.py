@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from gentra_lora.base.samplers import SAMPLERS
+from gentra_lora.pictures.limits import LEAST_SIDE, MOST_GUIDANCE, MOST_IMAGES, MOST_SIDE, SIDE_UNIT
 
 MAX_SEED = 2**53 - 1  # above, JavaScript and others would round it
-LEAST_SIDE, MOST_SIDE, SIDE_UNIT = 64, 2048, 8  # px
 if TYPE_CHECKING:  # a type checker knows no names but those that are spelled out
     SamplerName = str
 else:
@@ -45,10 +45,12 @@ class TextToImage(Strict):
     negative_prompt: Text = Field("", description="what should not be there; unused at guidance_scale 1 and below")
     seed: int | None = Field(None, ge=0, le=MAX_SEED, description="picture k of several has seed + k; else drawn")
     num_inference_steps: int | None = Field(None, ge=1, le=100)
-    guidance_scale: float | None = Field(None, ge=0, le=30, description="1 and below: without guidance, twice as fast")
+    guidance_scale: float | None = Field(
+        None, ge=0, le=MOST_GUIDANCE, description="1 and below: without guidance, twice as fast"
+    )
     width: int | None = Field(None, ge=LEAST_SIDE, le=MOST_SIDE, multiple_of=SIDE_UNIT)
     height: int | None = Field(None, ge=LEAST_SIDE, le=MOST_SIDE, multiple_of=SIDE_UNIT)
-    num_images: int = Field(1, ge=1, le=16)
+    num_images: int = Field(1, ge=1, le=MOST_IMAGES)
     lora_scale: float | None = Field(None, ge=0, le=2, description="strength of the adapter; 0 is the base itself")
     sampler: SamplerName | None = None
 
@@ -64,7 +66,7 @@ class OpenAIImage(Strict):
 
     prompt: Prompt = Field(examples=["a photo of a sport gentra at night, front view"])
     model: str | None = Field(None, description="any; this service has one")
-    n: int | None = Field(None, ge=1, le=16)
+    n: int | None = Field(None, ge=1, le=MOST_IMAGES)
     size: str | None = Field(None, pattern=r"^(auto|[1-9]\d{1,3}x[1-9]\d{1,3})$", description="WIDTHxHEIGHT or auto")
     response_format: Literal["b64_json", "url"] | None = None
     output_format: Literal["png"] | None = None
@@ -74,7 +76,7 @@ class OpenAIImage(Strict):
     negative_prompt: Text = ""
     seed: int | None = Field(None, ge=0, le=MAX_SEED)
     num_inference_steps: int | None = Field(None, ge=1, le=100)
-    guidance_scale: float | None = Field(None, ge=0, le=30)
+    guidance_scale: float | None = Field(None, ge=0, le=MOST_GUIDANCE)
     lora_scale: float | None = Field(None, ge=0, le=2)
     sampler: SamplerName | None = None
 
