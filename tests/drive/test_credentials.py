@@ -8,6 +8,7 @@ import pytest
 
 from gentra_lora.drive import credentials as drive_credentials
 from gentra_lora.drive.credentials import CLIENT, SERVICE, USER, CredentialsError, log_in, read_credentials
+from tests.waiting import PATIENCE
 
 ROBOT = {"client_email": "robot@project.iam", "client_id": "1", "private_key": "k", "private_key_id": "2"}
 KEYS = {
@@ -101,7 +102,7 @@ def test_browser_on_this_machine_is_waited_for(client, monkeypatch):
 
     monkeypatch.setattr(drive_credentials.webbrowser, "open", refuse)
     with pytest.raises(CredentialsError, match="access_denied"):
-        log_in(client, seconds=10)
+        log_in(client, seconds=PATIENCE)
 
 
 def test_key_file_beside_another_key_in_the_environment_is_refused(tmp_path, monkeypatch):
@@ -111,7 +112,7 @@ def test_key_file_beside_another_key_in_the_environment_is_refused(tmp_path, mon
 
 
 def test_connection_that_sends_nothing_and_other_pages_do_not_end_the_log_in(client, monkeypatch):
-    monkeypatch.setattr(drive_credentials._Redirect, "timeout", 0.2)
+    monkeypatch.setattr(drive_credentials._Redirect, "timeout", 1)
 
     def browse(address):
         place = parse_qs(urlsplit(address).query)["redirect_uri"][0]
@@ -126,7 +127,7 @@ def test_connection_that_sends_nothing_and_other_pages_do_not_end_the_log_in(cli
 
     monkeypatch.setattr(drive_credentials.webbrowser, "open", browse)
     with pytest.raises(CredentialsError, match="access_denied"):
-        log_in(client, seconds=10)
+        log_in(client, seconds=PATIENCE)
 
 
 def test_nobody_to_paste_the_address_is_told(client):

@@ -33,7 +33,7 @@ class FakeDrive:
     client_id = Accounts.client_id
     client_secret = Accounts.client_secret
 
-    def __init__(self, page_size=1000, latency=0.0, patience=5.0):
+    def __init__(self, page_size=1000, latency=0.0, patience=60.0):
         self._page_size = page_size
         self._latency = latency
         self._patience = patience

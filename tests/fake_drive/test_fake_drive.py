@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 
 from tests.fake_drive import FakeDrive
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.slow
 PHOTOS = {f"{n}.png": f"photo {n}".encode() for n in range(12)}
@@ -46,7 +47,7 @@ def run(arguments, folder, drive=None):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
 
 
@@ -202,7 +203,7 @@ def test_a_full_drive_ends_the_push_with_its_text_and_is_not_tried_again(clone, 
     assert len(struck(drive)) == 1
 
 
-@pytest.mark.parametrize("drive", [{"patience": 2}], indirect=True)
+@pytest.mark.parametrize("drive", [{"patience": 5}], indirect=True)
 def test_a_push_that_lost_its_connection_leaves_no_half_file_and_the_next_completes_it(clone, drive):
     drive.fault("dropped", match="^PUT")
     result = clone.dvc("push")
