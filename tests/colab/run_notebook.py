@@ -21,12 +21,13 @@ from nbclient.exceptions import CellExecutionError
 from session import ROOT, Machine, Session
 
 EXECUTED = Path(sys.prefix) / "executed"
-FORM = {"PROFILE": "demo", "RANK": 16, "LEARNING_RATE": "2e-3", "STEPS": 40, "BATCH_SIZE": 4, "NAME": "slower"}
-LONGER = {"STEPS": 120, "NAME": ""}  # the demo's profile saves every 50
+FORM = {"PROFILE": "demo", "RANK": 16, "LEARNING_RATE": "2e-3", "STEPS": 12, "BATCH_SIZE": 4, "NAME": "slower"}
+LONGER = {"STEPS": 60, "NAME": ""}
 ADAPTER = "models/sport_gentra_lora.safetensors"
-# Less to encode and fewer pictures: the result is not what is tested here.
+# Less to encode, fewer pictures and shorter trainings: the result is not what is tested here.
 CHEAPER = {"  seeds: [4, 5]": "  seeds: [4]", "  num_inference_steps: 20": "  num_inference_steps: 4"}
-CHEAPER |= {"  crop_variants: 6": "  crop_variants: 2"}
+CHEAPER |= {"  crop_variants: 6": "  crop_variants: 2", "  lr_warmup_steps: 30": "  lr_warmup_steps: 3"}
+CHEAPER |= {"  checkpoint_every: 50": "  checkpoint_every: 20"}
 
 
 def main():
@@ -161,12 +162,12 @@ def check_not_trained(session):
 
 def killed(machine, form):
     """A session that is killed goes on: on the same machine, and on a new one from what is on Drive."""
-    Session(machine, form, EXECUTED / "5_killed.ipynb").run_until_killed(50)
-    session = Session(machine, form, EXECUTED / "6_killed_again.ipynb").run_until_killed(100)
-    assert "going on from step 50 of 120" in session.shown("8."), session.shown("8.")
+    Session(machine, form, EXECUTED / "5_killed.ipynb").run_until_killed(20)
+    session = Session(machine, form, EXECUTED / "6_killed_again.ipynb").run_until_killed(40)
+    assert "going on from step 20 of 60" in session.shown("8."), session.shown("8.")
     machine.renew()
     session = Session(machine, form, EXECUTED / "7_new_machine.ipynb").run()
-    assert "going on from step 100 of 120" in session.shown("8."), session.shown("8.")
+    assert "going on from step 40 of 60" in session.shown("8."), session.shown("8.")
     check_kept(machine, session)
 
 
