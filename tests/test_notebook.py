@@ -5,7 +5,7 @@ import shlex
 
 import pytest
 
-from gentra_lora.commands.main import parser
+from gentra_lora.commands.main import parsed
 from gentra_lora.commands.params_edit import with_values
 from gentra_lora.params import read_params
 from tests.conftest import PROFILES, ROOT
@@ -34,7 +34,7 @@ def commands():
 
 def edits():
     """Return all values that the notebook sets, {key: text}."""
-    return dict(edit for words in commands() if words[0] == "set" for edit in parser().parse_args(words).edits)
+    return dict(edit for words in commands() if words[0] == "set" for edit in parsed(words)[1]["edits"])
 
 
 def test_it_is_of_format_4_and_holds_no_outputs():
@@ -54,7 +54,7 @@ def test_every_command_of_ours_in_it_is_one_that_the_command_line_knows():
     found = commands()
     assert len(found) > 12
     for words in found:
-        parser().parse_args(words)  # one that it does not know ends the process
+        parsed(words)  # raises where one is not known
 
 
 @pytest.mark.parametrize("profile", PROFILES)

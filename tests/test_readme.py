@@ -4,7 +4,7 @@ import re
 import pytest
 
 from bench.demo_docs import with_table
-from gentra_lora.commands.main import parser
+from gentra_lora.commands.main import parsed
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.repository
@@ -30,4 +30,4 @@ TEXTS = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "README
 def test_shown_command_line_is_understood(line):
     import shlex
 
-    parser().parse_args(shlex.split(line, comments=True))
+    parsed(shlex.split(line, comments=True))

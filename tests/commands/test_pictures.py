@@ -1,7 +1,5 @@
 import hashlib
 import json
-import re
-import shlex
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -13,11 +11,11 @@ from PIL import Image
 from gentra_lora.adapter.file import kohya_tensors, read_adapter, write_adapter
 from gentra_lora.commands.main import main
 from gentra_lora.photos.photo import open_upright, sha256_of
+from gentra_lora.pictures.engine import PictureEngine
 from gentra_lora.pictures.record import read_record, request_of
 from gentra_lora.revisions.weights import Weights
 from tests.adapter.test_lora import trained
 from tests.conftest import change, make_unet
-from tests.dvc_project import command
 from tests.tiny_engine import load_engine, put_on
 
 WEIGHTS = Path("models/sport_gentra_lora.safetensors")
@@ -53,6 +51,55 @@ def test_picture_is_the_engines_by_the_adapter_of_the_file(adapted, tiny_base):
     put_on(engine, read_adapter(WEIGHTS)[0])
     (wanted,) = engine.pictures([request_of(read_record(Path("a.png")))])
     assert np.array_equal(pixels_of("a.png"), wanted)
+
+
+def test_several_pictures_are_of_seeds_one_after_the_other_each_in_its_file(adapted, tiny_base, capsys):
+    main(["generate", "gentra", "--out", "a/b.png", "--seed", "7", "--count", "3"])
+    assert sorted(path.name for path in Path("a").iterdir()) == ["b-1.png", "b-2.png", "b-3.png"]
+    records = [read_record(Path(f"a/b-{number}.png")) for number in (1, 2, 3)]
+    assert [record["seed"] for record in records] == [7, 8, 9]
+    engine = load_engine(tiny_base)
+    put_on(engine, read_adapter(WEIGHTS)[0])
+    wanted = engine.pictures([request_of(record) for record in records])
+    for number, picture in enumerate(wanted, 1):
+        assert np.array_equal(pixels_of(f"a/b-{number}.png"), picture)
+    assert capsys.readouterr().out.splitlines() == [f"a/b-{n}.png: seed {6 + n}, scale 1" for n in (1, 2, 3)]
+
+
+def test_several_pictures_are_drawn_as_one_batch(adapted, monkeypatch):
+    sizes, start = [], PictureEngine.start
+    monkeypatch.setattr(
+        PictureEngine, "start", lambda self, requests: sizes.append(len(requests)) or start(self, requests)
+    )
+    main(["generate", "gentra", "--out", "a.png", "--count", "4", "--steps", "1"])
+    assert sizes == [4]
+
+
+def test_last_of_several_seeds_must_be_one_too(adapted):
+    with pytest.raises(
+        SystemExit, match=rf"error: --seed: the last of 2 pictures would have {2**64}, and {2**64 - 1} is the"
+    ):
+        main(["generate", "gentra", "--seed", str(2**64 - 1), "--count", "2"])
+
+
+def test_one_of_several_files_that_cannot_be_written_is_told_before_anything_is_drawn(adapted):
+    Path("a-2.png").mkdir()
+    with pytest.raises(SystemExit, match=r"error: --out: a-2\.png cannot be written"):
+        main(["generate", "gentra", "--count", "2", "--out", "a.png"])
+    assert not Path("a-1.png").exists()
+
+
+def test_size_and_guidance_are_those_asked_for_and_kept(adapted):
+    main(["generate", "gentra", "--out", "a.png", "--width", "96", "--height", "72", "--guidance-scale", "0"])
+    assert pixels_of("a.png").shape == (72, 96, 3)
+    record = read_record(Path("a.png"))
+    assert (record["width"], record["height"], record["guidance_scale"]) == (96, 72, 0)
+
+
+@pytest.mark.parametrize(("side", "shape"), [("--width", (64, 96, 3)), ("--height", (96, 64, 3))])
+def test_side_that_is_not_asked_for_is_the_trained_one(adapted, side, shape):
+    main(["img2img", "data/raw/images/car1.png", "gentra", "--out", "a.png", side, "96"])
+    assert pixels_of("a.png").shape == shape
 
 
 def test_scale_zero_is_the_base(adapted, tiny_base):
@@ -147,66 +194,6 @@ def test_failed_command_leaves_no_empty_picture(workspace):
     with pytest.raises(SystemExit):
         main(["generate", "gentra", "--out", "a.png"])
     assert not (workspace / "a.png").exists()
-
-
-def test_summary_before_the_first_run_says_what_to_do(workspace):
-    with pytest.raises(SystemExit, match="nothing to show yet; run `dvc repro`"):
-        main(["summary"])
-
-
-def test_summary_shows_times_metrics_and_pictures(workspace, capsys):
-    (workspace / "reports").mkdir()
-    (workspace / "reports/report.html").touch()
-    (workspace / "reports/metrics.json").write_text(json.dumps({"val_loss": 0.03, "val_loss_base": 0.06}))
-    (workspace / "reports/stage_seconds.json").write_text(json.dumps({"train": 12.5}))
-    main(["summary"])
-    shown = capsys.readouterr().out
-    assert "train               12.5" in shown
-    assert "0.0300" in shown
-    assert "report, for any browser: reports/report.html" in shown
-
-
-@pytest.fixture
-def evaluated(workspace):
-    """The workspace after an evaluation, committed."""
-    (workspace / "reports").mkdir()
-    (workspace / "reports/report.html").touch()
-    (workspace / "reports/metrics.json").write_text(json.dumps({"val_loss": 0.03}))
-    (workspace / "dvc.lock").write_text("schema: '2.0'\n")
-    (workspace / ".gitignore").write_text("/reports/report.html\n")
-    command(workspace, "git", "init", "-q")
-    command(workspace, "git", "add", "-A")
-    command(workspace, "git", "commit", "-qm", "evaluated")
-    return workspace
-
-
-def test_summary_ends_with_how_to_keep_results_that_git_does_not_have(evaluated, capsys):
-    (evaluated / "dvc.lock").write_text("schema: '2.0'\nstages: {}\n")
-    (evaluated / "reports/metrics.json").write_text(json.dumps({"val_loss": 0.031}))
-    main(["summary"])
-    last = capsys.readouterr().out.splitlines()[-1]
-    assert last.startswith("not committed: dvc.lock, reports/metrics.json")
-    command(evaluated, *shlex.split(re.search(r"`(git commit .*?)`", last)[1]))
-    main(["summary"])
-    assert "not committed" not in capsys.readouterr().out
-
-
-def test_summary_says_how_to_go_back_to_the_results_in_git(evaluated, capsys):
-    (evaluated / "reports/metrics.json").write_text(json.dumps({"val_loss": 0.031}))
-    main(["summary"])
-    command(evaluated, *shlex.split(re.search(r"`(git checkout .*?)`", capsys.readouterr().out)[1]))
-    main(["summary"])
-    shown = capsys.readouterr().out
-    assert "0.0300" in shown and "not committed" not in shown
-
-
-def test_summary_needs_no_git(workspace, capsys, monkeypatch):
-    (workspace / "reports").mkdir()
-    (workspace / "reports/report.html").touch()
-    (workspace / "reports/metrics.json").write_text(json.dumps({"val_loss": 0.03}))
-    monkeypatch.setenv("PATH", str(workspace))
-    main(["summary"])
-    assert "report, for any browser" in capsys.readouterr().out.splitlines()[-1]
 
 
 def test_adapter_of_a_checkpoint_can_be_named(workspace):

@@ -28,6 +28,18 @@ def test_weights_that_are_not_on_the_remote_are_told(project):
     assert {row.on_remote for row in found(project) if row.md5 != md5} == {True}
 
 
+def test_without_a_remote_it_is_told_whether_the_cache_has_the_weights(project):
+    md5 = hashlib.md5(weights_of(8)).hexdigest()
+    (project / ".dvc/cache/files/md5" / md5[:2] / md5[2:]).unlink()
+    with Repo(str(project)) as repo:
+        rows = trained_revisions(repo, None)
+    assert {(row.md5 == md5, row.in_cache, row.on_remote) for row in rows} == {(True, False, None), (False, True, None)}
+    assert sorted({line.split("  ")[-1] for line in table(rows)[1:]}) == [
+        "no remote",
+        "no remote, and not in DVC's cache",
+    ]
+
+
 def test_commit_without_weights_is_left_out(project):
     command(project, "git", "rm", "-q", "dvc.lock")
     command(project, "git", "commit", "-qm", "none")

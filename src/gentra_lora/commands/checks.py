@@ -14,7 +14,7 @@ from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_c
 from packaging.requirements import Requirement
 
 from gentra_lora.base.precision import choose_device, choose_precision
-from gentra_lora.base.source import check_base
+from gentra_lora.base.source import BaseSource, check_base
 from gentra_lora.drive.folder import open_folder
 from gentra_lora.drive.remotes import remote_url
 from gentra_lora.errors import InputError, first_line
@@ -34,10 +34,10 @@ class Finding:
     text: str
 
 
-def check_versions():
+def check_versions() -> Finding:
     """Return a Finding on the installed packages against the ranges that this project was tested with."""
     wrong = []
-    for line in requires(PROJECT):
+    for line in requires(PROJECT) or []:
         wanted = Requirement(line)
         if wanted.marker and not wanted.marker.evaluate({"extra": ""}):
             continue
@@ -56,7 +56,7 @@ def check_versions():
     return Finding("versions", True, f"{python}, torch {torch.__version__}, all in the tested ranges")
 
 
-def check_device(mixed_precision):
+def check_device(mixed_precision: str) -> Finding:
     """Return a Finding on the device and the precision that training will take there, with the reason."""
     device = choose_device()
     try:
@@ -67,27 +67,27 @@ def check_device(mixed_precision):
     return Finding("device", True, f"{reason}{memory}")
 
 
-def check_disk(folder):
+def check_disk(folder: Path) -> Finding:
     """Return a Finding on the space that is left where the work is done."""
     free = shutil.disk_usage(folder).free / 1e9
     text = f"{free:.0f} GB free in {folder}"
     return Finding("disk", free >= FREE_GB, text if free >= FREE_GB else f"{text}; {FREE_GB} are needed, free some")
 
 
-def check_base_model(source):
+def check_base_model(source: BaseSource) -> Finding:
     """Return a Finding on the base model: whether it can be loaded here, from a path, the hub's cache or the hub."""
     parts = [(source.model, source.revision, "model_index.json"), (source.vae, source.vae_revision, "config.json")]
     try:
         check_base(source)
         for name, revision, file in parts:
-            if name and not Path(name).exists():
+            if name and revision:  # a hub id, as a local path has none
                 reach(name, revision, file)
     except InputError as error:
         return Finding("base model", False, str(error))
     return Finding("base model", True, " + ".join(name for name, _, _ in parts if name))
 
 
-def reach(name, revision, file):
+def reach(name: str, revision: str, file: str) -> None:
     """Look for a hub model's file in the cache, then at the hub.
 
     Raises:
@@ -113,7 +113,7 @@ def check_optimizer(name: str) -> Finding:
     return Finding("optimizer", True, f"{name}, of {package_of(name)}")
 
 
-def check_drive():
+def check_drive() -> Finding:
     """Return a Finding on the remote: whether it can be reached."""
     try:
         with Repo(".") as repo:
@@ -125,7 +125,7 @@ def check_drive():
         return Finding("drive", False, first_line(error))
 
 
-def check_git():
+def check_git() -> Finding:
     """Return a Finding on the name that commits and experiments are made under."""
     name, email = (_git("config", key) for key in ("user.name", "user.email"))
     if not _git("rev-parse", "HEAD"):
@@ -136,7 +136,7 @@ def check_git():
     return Finding("git", True, f"{name} <{email}>, {_git('branch', '--show-current') or 'no branch'}")
 
 
-def check_killed():
+def check_killed() -> Finding:
     """Return a Finding on what a killed `dvc exp run` left behind."""
     found = leftovers(Path.cwd())
     if found:
@@ -144,7 +144,7 @@ def check_killed():
     return Finding("experiments", True, "no killed one")
 
 
-def check_lock(path=Path("dvc.lock")):
+def check_lock(path: Path = Path("dvc.lock")) -> Finding:
     """Return a Finding on dvc.lock: whether DVC can read it."""
     try:
         text = path.read_text(encoding="utf-8")
@@ -160,7 +160,7 @@ def check_lock(path=Path("dvc.lock")):
     return Finding("dvc.lock", True, f"{', '.join(stages)}")
 
 
-def _git(*words):
+def _git(*words: str) -> str:
     try:
         return subprocess.run(["git", *words], capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):  # no git at all, or it has no answer

@@ -14,25 +14,17 @@ from gentra_lora.base.source import BaseSource
 from gentra_lora.commands import checks as doctor
 from gentra_lora.commands.checks import Finding
 from gentra_lora.params import ParamsError, load_params
-from gentra_lora.revisions.killed_experiment import repair
+from gentra_lora.revisions import killed_experiment
 
 
-def add_to(commands):
-    """Add the command to a parser's."""
-    found = commands.add_parser("doctor", help="what would fail later; --repair puts a killed experiment right")
-    found.add_argument("--json", action="store_true", help="for programs")
-    found.add_argument("--repair", action="store_true", help="back to the branch after a killed `dvc exp run`")
-    found.set_defaults(command=doctor_command)
-
-
-def doctor_command(args):
+def doctor_command(for_programs: bool, repair: bool) -> None:
     """Print the Findings; exit status 1 where something will fail."""
     with suppress(NotDvcRepoError):  # from a folder of the project as from its root
         os.chdir(Repo.find_root())
-    if args.repair:
-        print("\n".join(repair(Path.cwd())), file=sys.stderr if args.json else sys.stdout)
+    if repair:
+        print("\n".join(killed_experiment.repair(Path.cwd())), file=sys.stderr if for_programs else sys.stdout)
     found = findings()
-    if args.json:
+    if for_programs:
         print(json.dumps([asdict(finding) for finding in found], indent=1))
     else:
         width = max(len(finding.name) for finding in found)
@@ -41,7 +33,7 @@ def doctor_command(args):
     sys.exit(0 if all(finding.ok for finding in found) else 1)
 
 
-def findings():
+def findings() -> list[Finding]:
     """Return all Findings of the current folder."""
     first = [doctor.check_versions(), doctor.check_git(), doctor.check_killed()]
     first += [doctor.check_disk(Path.cwd()), doctor.check_lock()]

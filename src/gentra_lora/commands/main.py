@@ -1,53 +1,58 @@
-"""`gentra-lora`: each command stands in a module of its own, which alone is imported when it is asked for."""
+"""`gentra-lora`: the words are read by screens.py without importing any command; then the one that is meant runs."""
 
-import argparse
 import os
 import sys
+from collections.abc import Callable, Sequence
 from importlib import import_module
+from typing import Any
 
+import click
+
+from gentra_lora.commands.syntax.refusals import refusal
+from gentra_lora.commands.syntax.screens import HELP, WIDEST, Family
+from gentra_lora.commands.syntax.table import ENTRIES, PROGRAM
 from gentra_lora.errors import InputError
 
-MODULES = {
-    "profile": "params",
-    "set": "params",
-    "base": "model",
-    "lora": "model",
-    "generate": "pictures",
-    "img2img": "pictures",
-    "regenerate": "regenerate",
-    "summary": "pictures",
-    "compare": "compare",
-    "noise": "noise",
-    "drive": "drive",
-    "weights": "weights",
-    "doctor": "doctor",
-    "serve": "serve",
-}
 
-
-def main(argv=None):
-    """Run a command; an InputError ends the process with its message alone."""
-    words = sys.argv[1:] if argv is None else argv
-    args = parser(words[0] if words else None).parse_args(words)
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run a command; an InputError ends the process with its message alone, words that are not understood with 2."""
+    words, path = sys.argv[1:] if argv is None else argv, ""
     try:
-        args.command(args)
+        path, values = parsed(words)
+        work_of(path)(**values)
+    except click.UsageError as error:
+        click.echo(refusal(error, path), err=True)
+        sys.exit(2)
     except InputError as error:
         sys.exit(f"error: {error}")
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:  # a full disk, a file that is gone
-        sys.exit(f"error: {error.filename or words[0]}: {error.strerror or error}")
+        sys.exit(f"error: {error.filename or path}: {error.strerror or error}")
     except KeyboardInterrupt:
         sys.exit(130)
 
 
-def parser(first=None):
-    """Return the argument parser of all commands, or of those alone that stand with the command `first`."""
-    top = argparse.ArgumentParser(prog="gentra-lora", description=__doc__)
-    commands = top.add_subparsers(required=True, metavar="COMMAND")
-    for name in dict.fromkeys([MODULES[first]] if first in MODULES else MODULES.values()):
-        import_module(f"gentra_lora.commands.{name}").add_to(commands)
-    return top
+def parsed(words: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """Return (path of the command, such as "drive push", its values by name) of a command line; nothing is run.
+
+    Raises:
+        click.UsageError: a command, option or value that is not understood.
+        SystemExit: help was asked for, and has been printed.
+    """
+    try:
+        with Family().make_context(PROGRAM, [*words], max_content_width=WIDEST, help_option_names=HELP) as ctx:
+            path, values = ctx.command.invoke(ctx)
+    except click.exceptions.Exit as ended:
+        sys.exit(ended.exit_code)
+    return path, values
+
+
+def work_of(path: str) -> Callable[..., None]:
+    """Return the function that does a command's work; its module is imported here."""
+    module, name = str(ENTRIES[path].work).split(":")
+    function: Callable[..., None] = getattr(import_module(f"gentra_lora.commands.{module}"), name)
+    return function
 
 
 if __name__ == "__main__":

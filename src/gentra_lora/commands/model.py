@@ -15,38 +15,24 @@ from gentra_lora.whole_file import write_whole
 DVC_FILE = Path("dvc.yaml")
 
 
-def add_to(commands):
-    """Add the commands to a parser's."""
-    base = commands.add_parser("base", help="take another base model: params.yaml, and dvc.yaml for a local one")
-    base.add_argument("model", help="local folder, .safetensors file, or hub id with --revision")
-    base.add_argument("--revision", help="full commit hash of the hub id")
-    base.add_argument("--vae", help="a separate autoencoder, where the base wants one")
-    base.add_argument("--vae-revision")
-    base.set_defaults(command=base_command)
-
-    lora = commands.add_parser("lora", help="how many weights the adapter of params.yaml would train, and where")
-    lora.set_defaults(command=lora_command)
-
-
-def base_command(args):
+def base_command(model: str, revision: str | None, vae: str | None, vae_revision: str | None) -> None:
     """Take another base model; a local one becomes a dependency of all stages.
 
     Raises:
         BaseModelError: it cannot be one; nothing is written.
     """
-    check_base(BaseSource(args.model, args.revision, args.vae, args.vae_revision))
-    model, vae = (str(Path(path)) if path and Path(path).exists() else path for path in (args.model, args.vae))
-    values = {"model": model, "revision": args.revision, "vae": vae, "vae_revision": args.vae_revision}
+    check_base(BaseSource(model, revision, vae, vae_revision))
+    places = [str(Path(name)) if name and Path(name).exists() else name for name in (model, vae)]
+    values = {"model": places[0], "revision": revision, "vae": places[1], "vae_revision": vae_revision}
     edits = [(f"base.{key}", json.dumps(value)) for key, value in values.items()]
     checked(edits)
-    text = with_deps(
-        DVC_FILE.read_text(encoding="utf-8"), [path for path in (model, vae) if path and Path(path).exists()]
-    )
+    local = [place for place in places if place and Path(place).exists()]
+    text = with_deps(DVC_FILE.read_text(encoding="utf-8"), local)
     write_whole(DVC_FILE, lambda partial: partial.write_text(text, encoding="utf-8"))
     set_values(edits)
 
 
-def lora_command(_):
+def lora_command() -> None:
     """Print what would be trained, without loading a weight of the base."""
     hush_libraries()
     params = load_params()

@@ -1,10 +1,10 @@
 """`gentra-lora noise`: how far equal trainings lie apart that differ in their seed alone."""
 
-import argparse
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,30 +12,14 @@ from dvc.repo import Repo
 
 from gentra_lora.errors import InputError
 from gentra_lora.evaluation.measures import MEASURES, mean_of
-from gentra_lora.evaluation.noise_floor import spread_of
-from gentra_lora.evaluation.scored_run import NOISE
+from gentra_lora.evaluation.noise_floor import NoiseFloor, spread_of
+from gentra_lora.evaluation.scored_run import NOISE, ScoredRun
 from gentra_lora.params import load_params
 from gentra_lora.revisions.evaluated import read_run
 from gentra_lora.whole_file import write_whole
 
-LEAST_RUNS = 2
 
-
-def add_to(commands):
-    """Add the command to a parser's."""
-    sub = commands.add_parser("noise", help=f"train params.yaml with several seeds; writes {NOISE}")
-    sub.add_argument("--seeds", type=_count, default=3, help="how many, the first of them train.seed (%(default)s)")
-    sub.set_defaults(command=noise_command)
-
-
-def _count(text):
-    value = int(text)
-    if value < LEAST_RUNS:
-        raise argparse.ArgumentTypeError(f"{text} is less than {LEAST_RUNS}: one run has no spread")
-    return value
-
-
-def noise_command(args):
+def noise_command(seeds: int) -> None:
     """Train and evaluate each seed in a folder of its own, and write what they differ by.
 
     Raises:
@@ -44,23 +28,22 @@ def noise_command(args):
     root = Path(Repo.find_root())
     (root / NOISE).parent.mkdir(exist_ok=True)
     first = load_params(root / "params.yaml").train.seed
-    seeds = range(first, first + args.seeds)
-    runs = [run_of_seed(root, seed) for seed in seeds]
-    noise = noise_of(runs, seeds)
+    trained = range(first, first + seeds)
+    noise = noise_of([run_of_seed(root, seed) for seed in trained], trained)
     text = json.dumps(asdict(noise), indent=1, ensure_ascii=False) + "\n"
     write_whole(root / NOISE, lambda partial: partial.write_text(text, encoding="utf-8"))
     width = max(map(len, noise.metrics))
     print("\n".join(f"{key:{width}}  {of['mean']:.4f} +- {of['sd']:.4f}" for key, of in noise.metrics.items()))
-    print(f"{NOISE}: {len(seeds)} seeds; commit it, `gentra-lora compare` and the report read it")
+    print(f"{NOISE}: {seeds} seeds; commit it, `gentra-lora compare` and the report read it")
 
 
-def noise_of(runs, seeds):
+def noise_of(runs: Sequence[ScoredRun], seeds: Sequence[int]) -> NoiseFloor:
     """Return the NoiseFloor of ScoredRuns, one for each of the seeds."""
     measures = [{measure.key: mean_of(measure.values(run.rows)) for measure in MEASURES} for run in runs]
     return spread_of(runs[0].setup, seeds, measures, [run.metrics for run in runs])
 
 
-def run_of_seed(root, seed):
+def run_of_seed(root: Path, seed: int) -> ScoredRun:
     """Return the ScoredRun of params.yaml with another seed; the working tree is left alone.
 
     It is an experiment while it runs, and DVC's run cache keeps what it made.

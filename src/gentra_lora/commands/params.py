@@ -1,7 +1,7 @@
 """`gentra-lora profile` and `set`: params.yaml from the command line."""
 
-import argparse
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from gentra_lora.commands.params_edit import with_values
@@ -11,50 +11,34 @@ from gentra_lora.whole_file import write_whole
 
 PROFILES = Path("profiles")
 
-
-def add_to(commands):
-    """Add the commands to a parser's."""
-    profile = commands.add_parser("profile", help="copy profiles/NAME.yaml over params.yaml")
-    profile.add_argument("name")
-    profile.set_defaults(command=use_profile)
-
-    values = commands.add_parser("set", help="set values in params.yaml, its comments kept")
-    values.add_argument("edits", nargs="+", metavar="KEY=VALUE", type=_edit, help="such as train.learning_rate=5e-05")
-    values.set_defaults(command=lambda args: set_values(args.edits))
+Edits = Sequence[tuple[str, str]]  # key, text of the value
 
 
-def _edit(text):
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise argparse.ArgumentTypeError(f"{text} is not KEY=VALUE")
-    return key, value
-
-
-def use_profile(args):
+def use_profile(name: str) -> None:
     """Copy a profile over params.yaml.
 
     Raises:
         ParamsError: no such profile, or params.yaml holds edits that git does not have.
     """
     known = {path.stem: path for path in sorted(PROFILES.glob("*.yaml"))}
-    if args.name not in known:
-        raise ParamsError(f"profile {args.name!r}: unknown; there are {', '.join(known) or 'none in profiles/'}")
+    if name not in known:
+        raise ParamsError(f"profile {name!r}: unknown; there are {', '.join(known) or 'none in profiles/'}")
     if PARAMS_FILE.exists():
         current = PARAMS_FILE.read_bytes()
         shipped = {path.read_bytes() for path in known.values()}
         if current not in shipped and current != _committed(PARAMS_FILE):
             raise ParamsError(f"{PARAMS_FILE}: has edits that are not in git; commit them, or remove the file, first")
-    write_whole(PARAMS_FILE, lambda partial: partial.write_bytes(known[args.name].read_bytes()))
-    print(f"{PARAMS_FILE} is now profiles/{args.name}.yaml")
+    write_whole(PARAMS_FILE, lambda partial: partial.write_bytes(known[name].read_bytes()))
+    print(f"{PARAMS_FILE} is now profiles/{name}.yaml")
 
 
-def _committed(path):
+def _committed(path: Path) -> bytes | None:
     """Return the file's bytes in git's HEAD, or None."""
     found = subprocess.run(["git", "show", f"HEAD:./{path}"], capture_output=True)
     return found.stdout if found.returncode == 0 else None
 
 
-def checked(edits):
+def checked(edits: Edits) -> str:
     """Return params.yaml's text with values set, see `set_values`."""
     try:
         text = PARAMS_FILE.read_text(encoding="utf-8")
@@ -67,7 +51,7 @@ def checked(edits):
     return text
 
 
-def set_values(edits):
+def set_values(edits: Edits) -> None:
     """Set values in params.yaml, (key, text) pairs; what would not be valid is refused and nothing is written.
 
     Raises:

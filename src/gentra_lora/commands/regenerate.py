@@ -1,6 +1,7 @@
 """`gentra-lora regenerate`: a picture made again from what its PNG says, by the same weights on the same base."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,44 +10,33 @@ from PIL import Image
 from gentra_lora.base.libraries import hush_libraries
 from gentra_lora.base.precision import choose_device, choose_precision
 from gentra_lora.base.source import BaseModelError, BaseSource, base_identity, check_base
-from gentra_lora.commands.pictures import check_output, make_picture
+from gentra_lora.commands.pictures import check_output, make_pictures
 from gentra_lora.errors import InputError
 from gentra_lora.params import load_params
 from gentra_lora.photos.photo import open_upright, sha256_of
 from gentra_lora.pictures.record import PictureTextError, png_of, read_record, request_of
 from gentra_lora.revisions.weights import pull_weights
 from gentra_lora.service.jobs.revision import same_base
-from gentra_lora.stages.evaluate import ADAPTER
 
 WEIGHTS_DIR = Path("weights")
+Record = dict[str, Any]
 
 
-def add_to(commands):
-    """Add the command to a parser's."""
-    sub = commands.add_parser("regenerate", help="a picture of ours again, from what its PNG says")
-    sub.add_argument("file", type=Path, help="PNG of the service or of the command line")
-    sub.add_argument("--out", type=Path, default=Path("regenerated.png"), help="PNG to write (%(default)s)")
-    sub.add_argument("--adapter", type=Path, default=ADAPTER, help="where its weights may be (%(default)s)")
-    sub.add_argument("--photo", type=Path, help="the file that was redrawn, where one was")
-    sub.add_argument("--repo", default=".", help="repository whose commit has the weights, where they are not here (.)")
-    sub.set_defaults(command=regenerate_command)
-
-
-def regenerate_command(args):
+def regenerate_command(file: Path, out: Path, adapter: Path, photo: Path | None, repo: str) -> None:
     """Make the picture again, write it with its record, and say whether it is the same."""
-    record, pixels = read_picture(args.file)
-    check_output(args.out)
+    record, pixels = read_picture(file)
+    check_output(out)
     hush_libraries()
-    source = recorded_base(args.file, record)
-    precision = same_precision(args.file, record)
-    request = request_of(record, same_photo(args.file, record, args.photo))
-    adapter = same_adapter(args.file, record, args.adapter, args.repo)
-    picture = make_picture(source, precision, adapter, request)
-    args.out.write_bytes(png_of(picture, record | {"torch": str(torch.__version__)}))
-    print(f"{args.out}: {comparison(pixels, picture, record['torch'])}")
+    source = recorded_base(file, record)
+    precision = same_precision(file, record)
+    request = request_of(record, same_photo(file, record, photo))
+    weights = same_adapter(file, record, adapter, repo)
+    (picture,) = make_pictures(source, precision, weights, [request])
+    out.write_bytes(png_of(picture, record | {"torch": str(torch.__version__)}))
+    print(f"{out}: {comparison(pixels, picture, record['torch'])}")
 
 
-def read_picture(path):
+def read_picture(path: Path) -> tuple[Record, np.ndarray]:
     """Return (record, pixels (H, W, 3), uint8) of a PNG of ours.
 
     Raises:
@@ -64,7 +54,7 @@ def read_picture(path):
     return record, pixels
 
 
-def recorded_base(path, record):
+def recorded_base(path: Path, record: Record) -> BaseSource:
     """Return params.yaml's base.
 
     Raises:
@@ -80,7 +70,7 @@ def recorded_base(path, record):
     return source
 
 
-def same_precision(path, record):
+def same_precision(path: Path, record: Record) -> str:
     """Return the record's precision.
 
     Raises:
@@ -94,7 +84,7 @@ def same_precision(path, record):
         raise BaseModelError(words) from error
 
 
-def same_photo(path, record, photo):
+def same_photo(path: Path, record: Record, photo: Path | None) -> Image.Image | None:
     """Return the photo that was redrawn, None for a picture of a prompt alone.
 
     Raises:
@@ -113,7 +103,7 @@ def same_photo(path, record, photo):
     return image
 
 
-def same_adapter(path, record, adapter, repo):
+def same_adapter(path: Path, record: Record, adapter: Path, repo: str) -> Path:
     """Return a file with the very weights: `adapter`, or what is pulled at the record's commit.
 
     Raises:
@@ -135,10 +125,11 @@ def same_adapter(path, record, adapter, repo):
     return folder / weights.file
 
 
-def comparison(before, after, made_by):
+def comparison(before: np.ndarray, after: np.ndarray, made_by: str) -> str:
     """Return in words how two pictures differ; `made_by` is the torch version of the first."""
     difference = np.abs(before.astype(int) - after).max()
     if difference == 0:
         return "the same picture"
     torches = "" if made_by == str(torch.__version__) else f" (torch {made_by} then, {torch.__version__} now)"
-    return f"differs by at most {difference} of 255 levels, as other hardware or torch versions explain{torches}"
+    reasons = "other hardware, another torch or other pictures drawn beside it"
+    return f"differs by at most {difference} of 255 levels, as {reasons} explain{torches}"

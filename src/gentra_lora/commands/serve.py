@@ -3,38 +3,43 @@
 import os
 import re
 import sys
+from collections.abc import Iterable
 from difflib import get_close_matches
 from importlib.util import find_spec
+from typing import Any
 
-from gentra_lora.base.libraries import hush_libraries
+import click
+
 from gentra_lora.errors import InputError
 
 KUBERNETES = re.compile("_SERVICE_(HOST|PORT)|_PORT_[0-9]")  # what it tells of services called gentra
 NEEDED = ("fastapi", "uvicorn", "python_multipart", "pydantic_settings", "prometheus_client")
 
 
-def add_to(commands):
-    """Add the command to a parser's, a flag for each setting that is no secret."""
-    serve = commands.add_parser("serve", help="pictures over HTTP by the exact weights of a revision")
-    serve.set_defaults(command=serve_command)
-    if missing():
-        return
+def flags() -> list[click.Parameter]:
+    """Return an option for each setting that is no secret.
+
+    Raises:
+        InputError: the extra `serve` is not installed.
+    """
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        raise InputError(f"serve: {missing[0]} is not installed; pip install 'sport-gentra-lora[serve]'")
     from gentra_lora.service.settings import SECRETS, ServiceSettings
 
+    options: list[click.Parameter] = []
     for name, field in ServiceSettings.model_fields.items():
         if name not in SECRETS:
+            told = f"{field.description}{'' if field.default in (None, [], False) else f' ({field.default})'}"
+            is_flag = field.annotation is bool
+            metavar = "N" if isinstance(field.default, int | float) else "TEXT"
             flag = f"--{name.replace('_', '-')}"
-            words = {"action": "store_true", "default": None} if field.annotation is bool else {}
-            default = "" if field.default in (None, [], False) else f" ({field.default})"
-            serve.add_argument(flag, help=f"{field.description}{default}", **words)
+            more = {"is_flag": True} if is_flag else {"metavar": metavar}
+            options.append(click.Option([flag], help=told, default=None, **more))
+    return options
 
 
-def missing():
-    """Return the packages of the extra `serve` that are not installed."""
-    return [name for name in NEEDED if find_spec(name) is None]
-
-
-def check_environment(fields):
+def check_environment(fields: Iterable[str]) -> None:
     """Refuse variables of our prefix that no setting has: a misspelt key would leave the service open.
 
     Raises:
@@ -47,21 +52,19 @@ def check_environment(fields):
             raise InputError(f"{name}: is no setting; " + (f"did you mean {near[0]}?" if near else "unset it"))
 
 
-def serve_command(args):
-    """Serve until the process is told to stop.
+def serve_command(**given: Any) -> None:
+    """Serve until the process is told to stop; the settings that are not given come from the environment.
 
     Raises:
-        InputError: a setting is not as it must be, or the extra is not installed.
+        InputError: a setting is not as it must be.
     """
-    if missing():
-        raise InputError(f"serve: {missing()[0]} is not installed; pip install 'sport-gentra-lora[serve]'")
     from pydantic import ValidationError
 
+    from gentra_lora.base.libraries import hush_libraries
     from gentra_lora.service.server import serve
     from gentra_lora.service.settings import ServiceSettings
 
     check_environment(ServiceSettings.model_fields)
-    given = {name: value for name, value in vars(args).items() if name in ServiceSettings.model_fields}
     try:
         settings = ServiceSettings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:

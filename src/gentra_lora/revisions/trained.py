@@ -24,14 +24,15 @@ class TrainedRevision:
     names: list[str]
     md5: str
     metrics: Metrics
-    on_remote: bool = False
+    in_cache: bool
+    on_remote: bool | None = None  # None where there is no remote
 
 
-def trained_revisions(repo: Repo, folder: MountedFolder | DriveFolder) -> list[TrainedRevision]:
+def trained_revisions(repo: Repo, folder: MountedFolder | DriveFolder | None) -> list[TrainedRevision]:
     """Return the commits of a repository that have weights and a name, and those that brought new weights.
 
     Args:
-        folder: of its remote.
+        folder: of its remote, None where it has none.
     """
     named = names_of(repo.scm)
     history = list(iter_revs(repo.scm, revs=["HEAD"], num=-HISTORY))
@@ -41,11 +42,13 @@ def trained_revisions(repo: Repo, folder: MountedFolder | DriveFolder) -> list[T
             lock = locked_weights(repo, commit)
         except WeightsError:  # from before anything was trained, or a lock in conflict
             continue
-        rows[commit] = TrainedRevision(commit, named.get(commit, []), lock["md5"], _metrics(repo))
+        names, md5 = named.get(commit, []), lock["md5"]
+        rows[commit] = TrainedRevision(commit, names, md5, _metrics(repo), repo.cache.local.exists(md5))
     shown = [row for row in rows.values() if row.names or _brought_new(row, rows, history)]
-    present = folder.names()
-    for row in shown:
-        row.on_remote = row.md5 in present
+    if folder:
+        present = folder.names()
+        for row in shown:
+            row.on_remote = row.md5 in present
     return shown
 
 
@@ -76,12 +79,18 @@ def table(rows: Sequence[TrainedRevision]) -> list[str]:
     head = ["commit", "names", "weights", *SHOWN, "on the remote"]
     cells = [
         [row.commit[:7], ", ".join(row.names), row.md5[:8], *(_number(row.metrics, name) for name in SHOWN)]
-        + ["yes" if row.on_remote else "no"]
+        + [_place(row)]
         for row in rows
     ]
     widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
     lines = (zip(line, widths, strict=True) for line in [head, *cells])
     return ["  ".join(text.ljust(width) for text, width in line).rstrip() for line in lines]
+
+
+def _place(row: TrainedRevision) -> str:
+    if row.on_remote is None:
+        return "no remote" if row.in_cache else "no remote, and not in DVC's cache"
+    return "yes" if row.on_remote else "no"
 
 
 def _number(metrics: Metrics, name: str) -> str:

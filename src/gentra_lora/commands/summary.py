@@ -1,0 +1,45 @@
+"""`gentra-lora summary`: what the last `dvc repro` gave, on one screen."""
+
+import json
+import subprocess
+from pathlib import Path
+
+from gentra_lora.errors import InputError
+from gentra_lora.evaluation.metrics_table import metrics_table
+from gentra_lora.evaluation.scored_run import METRICS, REPORT
+from gentra_lora.stages.run import SECONDS_FILE
+
+
+def summary_command() -> None:
+    """Print it."""
+    print("\n".join(summary_lines()))
+
+
+def summary_lines() -> list[str]:
+    """Return the stages' times, the table of the metrics and where the report is.
+
+    Raises:
+        InputError: nothing was evaluated yet.
+    """
+    if not Path(METRICS).exists() or not Path(REPORT).exists():
+        raise InputError(f"{METRICS}: nothing to show yet; run `dvc repro`")
+    seconds = json.loads(SECONDS_FILE.read_text()) if SECONDS_FILE.exists() else {}
+    # No times where DVC brought the outputs from the remote.
+    lines = ["", "stage              seconds, when it last ran"] if seconds else []
+    lines += [f"  {name:16} {value:7.1f}" for name, value in seconds.items()]
+    lines += ["", *metrics_table(json.loads(Path(METRICS).read_text(encoding="utf-8"))), ""]
+    return [*lines, f"report, for any browser: {REPORT}", *uncommitted_results()]
+
+
+def uncommitted_results() -> list[str]:
+    """Return a line on results that differ from those in git's HEAD, or none."""
+    command = ["git", "diff", "--name-only", "--relative", "HEAD", "--", "dvc.lock", "reports"]
+    try:
+        names = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    except (OSError, subprocess.CalledProcessError):  # no git, or nothing committed yet
+        return []
+    return [
+        f"not committed: {', '.join(names)} (numbers differ a little with the CPU). `git commit -am 'My run'` keeps "
+        "them, so that `gentra-lora compare HEAD` finds this run; `git checkout dvc.lock reports` goes back until the "
+        "next `dvc repro`"
+    ] * bool(names)

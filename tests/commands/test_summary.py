@@ -1,0 +1,68 @@
+import json
+import re
+import shlex
+
+import pytest
+
+from gentra_lora.commands.main import main
+from tests.dvc_project import command
+
+
+def test_summary_before_the_first_run_says_what_to_do(workspace):
+    with pytest.raises(SystemExit, match="nothing to show yet; run `dvc repro`"):
+        main(["summary"])
+
+
+def test_summary_shows_times_metrics_and_pictures(workspace, capsys):
+    (workspace / "reports").mkdir()
+    (workspace / "reports/report.html").touch()
+    (workspace / "reports/metrics.json").write_text(json.dumps({"val_loss": 0.03, "val_loss_base": 0.06}))
+    (workspace / "reports/stage_seconds.json").write_text(json.dumps({"train": 12.5}))
+    main(["summary"])
+    shown = capsys.readouterr().out
+    assert "train               12.5" in shown
+    assert "0.0300" in shown
+    assert "report, for any browser: reports/report.html" in shown
+
+
+@pytest.fixture
+def evaluated(workspace):
+    """The workspace after an evaluation, committed."""
+    (workspace / "reports").mkdir()
+    (workspace / "reports/report.html").touch()
+    (workspace / "reports/metrics.json").write_text(json.dumps({"val_loss": 0.03}))
+    (workspace / "dvc.lock").write_text("schema: '2.0'\n")
+    (workspace / ".gitignore").write_text("/reports/report.html\n")
+    command(workspace, "git", "init", "-q")
+    command(workspace, "git", "add", "-A")
+    command(workspace, "git", "commit", "-qm", "evaluated")
+    return workspace
+
+
+def test_summary_ends_with_how_to_keep_results_that_git_does_not_have(evaluated, capsys):
+    (evaluated / "dvc.lock").write_text("schema: '2.0'\nstages: {}\n")
+    (evaluated / "reports/metrics.json").write_text(json.dumps({"val_loss": 0.031}))
+    main(["summary"])
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("not committed: dvc.lock, reports/metrics.json")
+    command(evaluated, *shlex.split(re.search(r"`(git commit .*?)`", last)[1]))
+    main(["summary"])
+    assert "not committed" not in capsys.readouterr().out
+
+
+def test_summary_says_how_to_go_back_to_the_results_in_git(evaluated, capsys):
+    (evaluated / "reports/metrics.json").write_text(json.dumps({"val_loss": 0.031}))
+    main(["summary"])
+    command(evaluated, *shlex.split(re.search(r"`(git checkout .*?)`", capsys.readouterr().out)[1]))
+    main(["summary"])
+    shown = capsys.readouterr().out
+    assert "0.0300" in shown and "not committed" not in shown
+
+
+def test_summary_needs_no_git(workspace, capsys, monkeypatch):
+    (workspace / "reports").mkdir()
+    (workspace / "reports/report.html").touch()
+    (workspace / "reports/metrics.json").write_text(json.dumps({"val_loss": 0.03}))
+    monkeypatch.setenv("PATH", str(workspace))
+    main(["summary"])
+    assert "report, for any browser" in capsys.readouterr().out.splitlines()[-1]
