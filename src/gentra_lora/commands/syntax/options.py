@@ -25,7 +25,8 @@ ADAPTER = Path("models/sport_gentra_lora.safetensors")  # what `dvc repro` train
 def option(usage: str, told: str, kind: Any = None, default: object = None, required: bool = False) -> click.Option:
     """Return an option; `usage` is its name and the word for its value."""
     name, metavar = usage.split()
-    given = {} if default is None else {"default": default}  # with None, click would take a required one as given
+    # Without a default at all: click would take one of None for a required option's value.
+    given: dict[str, Any] = {} if default is None else {"default": default}
     return click.Option([name], help=told, type=kind, required=required, metavar=metavar, **given)
 
 
@@ -55,12 +56,16 @@ def _of_picture(out: str) -> list[click.Parameter]:
         Argument("prompt", "what to draw; the trigger word calls the subject", type=Text()),
         option("--negative-prompt TEXT", "what should not be there", Text(), ""),
         option("--out FILE", f"PNG to write ({out}); of several, NAME-1.png and so on", Path, Path(out)),
-        option("--adapter FILE", f"or one pulled, or a checkpoint's ({ADAPTER})", Path, ADAPTER),
+        option("--adapter FILE", f"the trained one, one pulled or a checkpoint's ({ADAPTER})", Path, ADAPTER),
         option("--seed N", "seed of the first picture (1)", SEED, 1),
         option("--count N", f"pictures of as many seeds, one after the other, {COUNT.wanted} (1)", COUNT, 1),
         option("--scale X", "the adapter's strength; 0 is the base itself (1)", Number(float, "finite"), 1.0),
         option("--steps N", "denoising steps (evaluate.num_inference_steps)", STEPS),
-        option("--guidance-scale X", f"pull of the prompt, {GUIDANCE.wanted} (evaluate.guidance_scale)", GUIDANCE),
+        option(
+            "--guidance-scale X",
+            f"how closely the prompt is followed, {GUIDANCE.wanted} (evaluate.guidance_scale)",
+            GUIDANCE,
+        ),
         option("--width PX", f"{SIDE.wanted} (prepare.resolution)", SIDE),
         option("--height PX", "as --width", SIDE),
         option("--sampler NAME", SAMPLERS, Name(SAMPLER_NAMES), DEFAULT),
@@ -72,7 +77,7 @@ REMOTE: list[click.Parameter] = [
     option("--folder ADDRESS", "the folder's address in the browser or its id (the remote's own)"),
 ]
 PARAMETERS: dict[str, list[click.Parameter]] = {
-    "profile": [Argument("name", "of a file in profiles/, without .yaml")],
+    "profile": [Argument("name", "of a file in profiles/, such as sd15_t4")],
     "set": [Argument("edits", "such as train.rank=8", type=Edit(), nargs=-1, required=True, metavar="KEY=VALUE...")],
     "base": [
         Argument("model", "local folder, .safetensors file, or hub id with --revision"),
@@ -116,7 +121,7 @@ PARAMETERS: dict[str, list[click.Parameter]] = {
     "weights list": [],
     "weights pull": [
         option("--repo REPO", "address or path of the repository (this one)", default="."),
-        option("--rev REV", "branch, tag, commit, experiment, sport-gentra-lora@v1.0.0 or #prod (HEAD)"),
+        option("--rev REV", "branch, tag, commit, experiment, NAME@VERSION or NAME#STAGE (HEAD)"),
         option("--dest FOLDER", "folder for the file (weights)", Path, Path("weights")),
         option("--remote ADDRESS", "gdrive://ID or a folder, in place of the repository's own remote"),
         option("--credentials FILE", f"key file for --remote; {KEY}"),

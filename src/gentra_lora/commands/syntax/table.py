@@ -10,6 +10,7 @@ RUN, LOOK, SHARE, REPAIR = (
     "Repair: before and after something fails",
 )
 HEADINGS = (RUN, LOOK, SHARE, REPAIR)
+DRAWN = "Drawn by the adapter that `dvc repro` trained. Each PNG says how it was made; `regenerate` makes it again."
 FOLDER = "--folder https://drive.google.com/drive/folders/1AbC..."
 
 
@@ -51,22 +52,22 @@ ENTRIES = {
         "noise:noise_command",
         "train several seeds: how far runs lie apart",
         "noise --seeds 3",
-        "Each seed is trained and evaluated as params.yaml says; the working tree is left alone. `gentra-lora compare` "
-        "and the report then tell a better run from a lucky one.",
+        "Each seed is trained and evaluated as params.yaml says; the working tree is left alone. `compare` and the "
+        "report then tell a better run from a lucky one.",
     ),
     "generate": Entry(
         RUN,
         "pictures:generate_command",
         "pictures of a prompt",
         'generate "a gentra" --count 4',
-        "Drawn by the adapter that `dvc repro` trained. Each PNG says how it was made, for `gentra-lora regenerate`.",
+        DRAWN,
     ),
     "img2img": Entry(
         RUN,
         "pictures:img2img_command",
         "a photo, redrawn as the prompt says",
         'img2img car.jpg "at night"',
-        "Drawn by the adapter that `dvc repro` trained. Each PNG says how it was made, for `gentra-lora regenerate`.",
+        DRAWN,
     ),
     "regenerate": Entry(
         RUN,
