@@ -59,7 +59,7 @@ def make_history(folder, remote):
     folder.mkdir(parents=True)
     command(folder, "git", "init", "-q", "-b", "main")
     command(folder, "dvc", "init", "-q")
-    command(folder, "dvc", "remote", "add", "-q", "-d", "drive", str(remote))
+    (folder / ".dvc/config").write_text(f"[core]\n    remote = drive\n['remote \"drive\"']\n    url = {remote}\n")
     ignored = "/models/sport_gentra_lora.safetensors\n/reports/images\n"
     files = {"dvc.yaml": DVC_YAML, "train.sh": TRAIN, "params.yaml": PARAMS, ".gitignore": ignored}
     for name, text in files.items():
@@ -69,9 +69,9 @@ def make_history(folder, remote):
         command(folder, "dvc", "repro", "-q")
         command(folder, "git", "add", "-A")
         command(folder, "git", "commit", "-qm", f"rank {rank}")
-        command(folder, "dvc", "push", "-q")
         if rank == 8:
             command(folder, "git", "tag", "first")
+    command(folder, "dvc", "push", "-q", "--all-commits")
     command(folder, "dvc", "exp", "run", "-q", "-S", "train.rank=64", "-n", "wide")
     command(folder, "git", "checkout", "-q", "-f", "main")
     command(folder, "dvc", "checkout", "-q", "--force")

@@ -34,7 +34,7 @@ def folder(fake_drive):
 @pytest.fixture
 def owner(project, fake_drive, folder, tmp_path):
     """The project with the Drive folder as its remote by log-in, and everything pushed."""
-    command(project, "dvc", "remote", "remove", "-q", "--local", "drive")
+    (project / ".dvc/config.local").unlink()
     key = fake_drive.credentials_file(tmp_path / "key.json")
     main(["drive", "oauth", "--credentials", str(key), "--folder", folder])
     main(["drive", "push"])
