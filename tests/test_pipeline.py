@@ -52,6 +52,7 @@ def repo(tmp_path_factory, tiny_base, tiny_clip):
     (folder / "reports").mkdir()
     (folder / "reports/noise.json").write_text("{}\n")
     values = tiny_values("models/nano-sd", "models/nano-clip")
+    values["train"]["sample_every"] = 6
     (folder / "params.yaml").write_text(dumps_yaml(values))
     command(folder, "git", "init", "-q")
     commit(folder)
