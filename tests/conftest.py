@@ -46,6 +46,8 @@ from tests.workspaces import (  # noqa: F401
 )
 
 hush_libraries()
+# A run in the background of a shell ignores Ctrl-C, and so would the processes that tests send it to.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextmanager

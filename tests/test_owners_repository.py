@@ -39,6 +39,8 @@ LEFT_OUT = {
     "smoke_sd15.py": "reads a profile that ships",
     "test_dependencies.py": "reads pyproject.toml",
     "test_owners_repository.py": "makes the owner's repository",
+    "training/test_config.py": "reads src",
+    "workspaces.py": "reads what ships; dvc.yaml by shipped_dvc_yaml",
     "test_pipeline.py": "runs minutes; takes .gitignore and src, dvc.yaml by shipped_dvc_yaml",
 }
 

@@ -159,6 +159,10 @@ def test_deps_name_every_room_that_the_stage_imports_from(stage):
     assert rooms_of(stage) <= rooms_in(DVC["stages"][stage]["deps"])
 
 
+def test_a_checkpoint_is_of_the_code_that_dvc_yaml_names():
+    assert {*train.ROOMS} == {name for name in rooms_in(DVC["stages"]["train"]["deps"]) if "/" not in name}
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_deps_name_no_room_that_the_stage_does_not_import_from(stage):
     named = rooms_in(DVC["stages"][stage]["deps"])

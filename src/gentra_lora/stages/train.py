@@ -36,6 +36,8 @@ from gentra_lora.training.run import Training, TrainingData
 from gentra_lora.training.samples import NUM_INFERENCE_STEPS, Samples
 
 LATENTS_DIR, OUT, LOG_DIR = Path("data/latents"), Path("models/sport_gentra_lora.safetensors"), Path("reports/train")
+# The rooms whose code can change the result, as dvc.yaml has them.
+ROOMS = ("base", "photos", "adapter", "pictures", "latents", "training")
 # Parameters that cannot change the result.
 ASIDE = {"checkpoint_every", "checkpoint_minutes", "checkpoints_kept"}
 ASIDE |= {"sample_every", "sample_prompts", "sample_guidance_scale"}
@@ -81,9 +83,9 @@ def everything_that_counts(
     config: Train, index: Mapping[str, Any], precision: str, reason: str, processes: int
 ) -> dict[str, Any]:
     """Return all that can change a step's result: a checkpoint of anything else is not resumed."""
-    modules = [module for name, module in sys.modules.items() if name.split(".")[0] == gentra_lora.__name__]
-    ours = {module.__file__ for module in modules if module.__file__} | {__file__}
-    code = hashlib.sha256(b"".join(Path(path).read_bytes() for path in sorted(ours))).hexdigest()
+    package = Path(gentra_lora.__file__).parent
+    ours = [Path(__file__), *(path for room in ROOMS for path in sorted((package / room).glob("*.py")))]
+    code = hashlib.sha256(b"".join(path.read_bytes() for path in ours)).hexdigest()
     return {
         "params": config.model_dump(exclude=ASIDE),
         "index": index,
