@@ -8,6 +8,7 @@ from functools import cache
 import pytest
 import yaml
 
+from gentra_lora.stages import train
 from tests.conftest import ROOT, needs_git, shipped_dvc_yaml
 
 pytestmark = pytest.mark.repository
