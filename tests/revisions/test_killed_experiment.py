@@ -40,10 +40,10 @@ def slow(project):
 
 
 def started(project, *words):
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = subprocess.Popen(
-        ["dvc", "exp", "run", *words], cwd=project, env=environment(), start_new_session=True, **quiet
-    )
+    more = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
+    # Where the tests run in the background they ignore Ctrl-C, and would hand that on.
+    more |= {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    process = subprocess.Popen(["dvc", "exp", "run", *words], cwd=project, env=environment(), **more)
     until(lambda: (project / "begun").exists() or process.poll() is not None)
     assert process.poll() is None
     until(lambda: ignores_interrupts(process))

@@ -23,12 +23,14 @@ def process(request, tmp_path, tiny_base):
     with (tmp_path / "log").open("wb") as log:
         command = [sys.executable, "-m", "gentra_lora.commands.main", "serve", *words]
         started = subprocess.Popen(command, stderr=log, cwd=tmp_path, env=os.environ | {"GENTRA_API_KEYS": ""})
-    lines = until(lambda: [line for line in (tmp_path / "log").read_text().splitlines() if "running on" in line])
-    started.url = "http://127.0.0.1:" + lines[0].split("127.0.0.1:")[1].split()[0].rstrip('"}')
-    until(lambda: requests.get(f"{started.url}/readyz", timeout=PATIENCE).status_code == 200)
-    yield started
-    started.kill()
-    started.wait()
+    try:
+        lines = until(lambda: [line for line in (tmp_path / "log").read_text().splitlines() if "running on" in line])
+        started.url = "http://127.0.0.1:" + lines[0].split("127.0.0.1:")[1].split()[0].rstrip('"}')
+        until(lambda: requests.get(f"{started.url}/readyz", timeout=PATIENCE).status_code == 200)
+        yield started
+    finally:
+        started.kill()
+        started.wait()
 
 
 @pytest.mark.load
