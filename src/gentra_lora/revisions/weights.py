@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 from urllib.parse import urlsplit, urlunsplit
@@ -192,8 +193,7 @@ def locked_weights(repo: Repo, rev: str | None) -> LockedFile:
     """
     label = label_of(repo, rev)
     try:
-        stages = yaml.safe_load(text_of(repo, "dvc.lock"))["stages"]
-        outs = [out for stage in stages.values() for out in stage.get("outs", [])]
+        outs = _outs_of(text_of(repo, "dvc.lock"))
     except FileNotFoundError as error:
         raise WeightsError(f"{label}: has no dvc.lock; commit the one that `dvc repro` wrote") from error
     except (yaml.YAMLError, TypeError, KeyError, AttributeError) as error:
@@ -205,6 +205,13 @@ def locked_weights(repo: Repo, rev: str | None) -> LockedFile:
         if out.get("path") == WEIGHTS and out.get("md5"):
             return out
     raise WeightsError(f"{label}: its dvc.lock has no {WEIGHTS}; it was committed before anything was trained")
+
+
+@lru_cache
+def _outs_of(text: str) -> list[LockedFile]:
+    """Return the outputs in a dvc.lock, kept since most commits of a history have the one of the commit before."""
+    stages = yaml.safe_load(text)["stages"]
+    return [out for stage in stages.values() for out in stage.get("outs", [])]
 
 
 def fetch(repo: Repo, lock: LockedFile, path: Path, label: str) -> None:
