@@ -1,5 +1,6 @@
 import hashlib
 import json
+import re
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -51,6 +52,29 @@ def test_picture_is_the_engines_by_the_adapter_of_the_file(adapted, tiny_base):
     put_on(engine, read_adapter(WEIGHTS)[0])
     (wanted,) = engine.pictures([request_of(read_record(Path("a.png")))])
     assert np.array_equal(pixels_of("a.png"), wanted)
+
+
+def test_adapters_tag_in_the_prompt_is_its_strength(adapted):
+    main(["generate", "gentra <lora:sport_gentra_lora:0.3>", "--out", "a.png"])
+    written = read_record(Path("a.png"))
+    assert (written["prompt"], written["lora_scale"], written["adapter"]) == ("gentra", 0.3, "sport_gentra_lora")
+    main(["generate", "gentra", "--out", "b.png", "--scale", "0.3"])
+    assert np.array_equal(pixels_of("a.png"), pixels_of("b.png"))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["gentra <lora:sport_gentra_lora:0.3>", "--scale", "1"], "--scale: is 1, and the prompt's tag says 0.3"),
+        (["gentra <lora:other:0.3>"], "prompt: holds '<lora:other:0.3>', and the adapter here is sport_gentra_lora"),
+        (["a (red:1.3) gentra"], "'(red:1.3)', a weight"),
+        (["gentra", "--negative-prompt", "rain BREAK snow"], "'BREAK', a break"),
+    ],
+)
+def test_notation_of_other_programs_is_refused(adapted, options, message):
+    with pytest.raises(SystemExit, match=re.escape(message)):
+        main(["generate", *options, "--out", "a.png"])
+    assert not Path("a.png").exists()
 
 
 def test_several_pictures_are_of_seeds_one_after_the_other_each_in_its_file(adapted, tiny_base, capsys):

@@ -8,11 +8,21 @@ import pytest
 import torch
 from PIL import Image, PngImagePlugin
 
-from gentra_lora.pictures.record import FIELDS, ORIGIN, PictureTextError, png_of, read_record, record_of, request_of
+from gentra_lora.pictures.record import (
+    FIELDS,
+    ORIGIN,
+    SINCE,
+    PictureTextError,
+    png_of,
+    read_record,
+    record_of,
+    request_of,
+)
 from tests.tiny_engine import photo_request, request
 
 ORIGINS = {
     "base": "owner/sd-1.5@" + "a" * 40,
+    "adapter": "sport_gentra_lora",
     "adapter_sha256": "0123456789ab" + "0" * 52,
     "commit": "c" * 40,
     "precision": "no",
@@ -47,6 +57,11 @@ def parsed(parameters):
     values = re.findall(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)', last)
     assert len(values) >= 3
     return "\n".join(prompt), "\n".join(negative), dict(values)
+
+
+def unescaped(prompt):
+    """Read escaped brackets as A1111 does."""
+    return re.sub(r"\\([\\()\[\]])", r"\1", prompt)
 
 
 def chunks(png):
@@ -98,8 +113,8 @@ def test_every_text_survives_in_the_record(tmp_path, text):
 def test_every_text_survives_in_what_other_programs_read(text):
     found = chunks(png_of(PICTURE, record_of(request(prompt=text, negative_prompt=text), ORIGINS)))["parameters"]
     prompt, negative, values = parsed(found)
-    assert prompt == f"{text} <lora:sport_gentra_lora:1>"
-    assert negative == text
+    assert unescaped(prompt) == f"{text} <lora:sport_gentra_lora:1>"
+    assert unescaped(negative) == text
     assert values["Steps"] == "4"
 
 
@@ -119,6 +134,34 @@ def test_other_programs_read_every_number():
         "Denoising strength": "0.5",
         "Lora hashes": '"sport_gentra_lora: 0123456789ab"',
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("a car\nin snow\n\n  Steps: 3", "a car\nin snow Steps: 3"),
+        ("a car (in snow) [at night]", r"a car \(in snow\) \[at night\]"),
+        (r"C:\\photos", r"C:\\\\photos"),
+        ("Negative prompt: is what it says", "Negative prompt: is what it says"),
+        ("Steps: 3, Sampler: x, Size: 1x1", "Steps: 3, Sampler: x, Size: 1x1"),
+        ("a car\nNegative prompt: no", "a car Negative prompt: no"),
+    ],
+)
+def test_other_programs_take_a_prompt_for_the_words_that_were_drawn(text, read):
+    values = record_of(request(prompt=text, negative_prompt=text), ORIGINS | {"adapter": "niva"})
+    prompt, negative, numbers = parsed(chunks(png_of(PICTURE, values))["parameters"])
+    assert "<lora:niva:1>" in prompt
+    assert prompt.replace("<lora:niva:1>", "").strip() == negative == read
+    assert numbers["Lora hashes"] == '"niva: 0123456789ab"'
+    assert numbers["Steps"] == str(values["num_inference_steps"])
+
+
+def test_picture_that_does_not_name_its_adapter_was_made_when_there_was_one_name(tmp_path):
+    record = record_of(request(), ORIGINS)
+    del record["adapter"]
+    (tmp_path / "a.png").write_bytes(png_of(PICTURE, record | {"adapter": "x"}))
+    with_text(tmp_path / "a.png", json.dumps(record))
+    assert read_record(tmp_path / "a.png") == record | {"adapter": "sport_gentra_lora"}
 
 
 def test_picture_of_a_prompt_has_neither_strength_nor_empty_negative_prompt():
@@ -203,7 +246,7 @@ def test_json_that_is_no_record_is_refused(tmp_path, text):
         read_record(with_text(tmp_path / "a.png", text))
 
 
-@pytest.mark.parametrize("name", [*FIELDS, *ORIGIN])
+@pytest.mark.parametrize("name", sorted((FIELDS.keys() | ORIGIN.keys()) - SINCE.keys()))
 def test_missing_value_is_named(tmp_path, written, name):
     record = {key: value for key, value in written[1].items() if key != name}
     with pytest.raises(PictureTextError, match=rf"b\.png: its text lacks {name}; "):

@@ -13,6 +13,7 @@ from gentra_lora.base.precision import choose_device, choose_precision
 from gentra_lora.base.source import BaseSource, base_identity, check_base
 from gentra_lora.errors import InputError
 from gentra_lora.params import Params, load_params
+from gentra_lora.photos.notation import NotationError, check_notation, emphasis, read_tags
 from gentra_lora.photos.photo import open_upright, sha256_of
 from gentra_lora.pictures.engine import PictureEngine
 from gentra_lora.pictures.limits import MOST_SEED
@@ -22,7 +23,7 @@ from gentra_lora.revisions.weights import read_record
 
 
 class Wanted(TypedDict):
-    """What both commands are told; None is as params.yaml says."""
+    """What both commands are told; None is as params.yaml, or the adapter's tag in the prompt, says."""
 
     prompt: str
     negative_prompt: str
@@ -30,7 +31,7 @@ class Wanted(TypedDict):
     adapter: Path
     seed: int
     count: int
-    scale: float
+    scale: float | None
     steps: int | None
     guidance_scale: float | None
     width: int | None
@@ -63,14 +64,15 @@ def write_pictures(wanted: Wanted, redrawn: Redrawn) -> None:
         check_output(path)
     hush_libraries()
     params = load_params()
+    requests = requests_of(wanted, redrawn, params)
     source = BaseSource(**params.base.model_dump())
     check_base(source)
     precision, _ = choose_precision(source.mixed_precision, choose_device())
-    requests = requests_of(wanted, redrawn, params)
     pictures = make_pictures(source, precision, wanted["adapter"], requests)
     weights = read_record(wanted["adapter"])
     origin = {
         "base": base_identity(source),
+        "adapter": wanted["adapter"].stem,
         "adapter_sha256": sha256_of(wanted["adapter"]),
         "commit": weights.commit if weights else None,
         "precision": precision,
@@ -100,21 +102,42 @@ def requests_of(wanted: Wanted, redrawn: Redrawn, params: Params) -> list[Pictur
     if redrawn:
         steps = steps_of_schedule(steps, redrawn["strength"])
     guidance_scale, side = wanted["guidance_scale"], params.prepare.resolution
+    prompt, scale = followed(wanted)
     return [
         PictureRequest(
-            wanted["prompt"],
+            prompt,
             seed,
             steps,
             params.evaluate.guidance_scale if guidance_scale is None else guidance_scale,
             wanted["width"] or side,
             wanted["height"] or side,
             negative_prompt=wanted["negative_prompt"],
-            lora_scale=wanted["scale"],
+            lora_scale=scale,
             sampler=wanted["sampler"],
             **redrawn,
         )
         for seed in range(wanted["seed"], last + 1)
     ]
+
+
+def followed(wanted: Wanted) -> tuple[str, float]:
+    """Return the prompt without the adapter's tags, and the strength that they or --scale say.
+
+    Raises:
+        InputError: they contradict each other, or there is other notation.
+    """
+    try:
+        check_notation([wanted["negative_prompt"]])
+        prompt = read_tags(wanted["prompt"], wanted["adapter"].stem)
+    except NotationError as error:
+        raise InputError(f"prompt: {error}") from error
+    said, scale = wanted["scale"], prompt.lora_scale
+    if said is not None and scale is not None and said != scale:
+        raise InputError(f"--scale: is {said:g}, and the prompt's tag says {scale:g}; say one of them")
+    stressed = emphasis(prompt.text)
+    if stressed:
+        print(f"prompt: the brackets of {stressed!r} stress nothing here; they are read as a sign like others")
+    return prompt.text, next((value for value in (said, scale) if value is not None), 1.0)
 
 
 def check_output(path: Path) -> None:

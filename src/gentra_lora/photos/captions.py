@@ -7,6 +7,8 @@ import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from gentra_lora.photos.notation import foreign_notation
+
 if TYPE_CHECKING:  # seconds to import, and the caller has done it
     from transformers import CLIPTokenizer
 
@@ -43,7 +45,8 @@ def problem_of(caption: str) -> str | None:
             return f"the caption {caption!r} holds the control character {code}; remove it"
         if character in UNWANTED:
             return f"the caption {caption!r} holds {UNWANTED[character]} ({code}); save the file as UTF-8"
-    return None
+    notation = foreign_notation(caption)
+    return f"the caption {caption!r} {notation}" if notation else None
 
 
 def _pattern(trigger_word: str) -> re.Pattern[str]:

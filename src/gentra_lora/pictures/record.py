@@ -35,11 +35,16 @@ FIELDS: dict[str, type | UnionType] = {
 LIMITS = {"seed": (LEAST_SEED, MOST_SEED), "num_inference_steps": (1, SCHEDULE_STEPS)}
 ORIGIN: dict[str, type | UnionType] = {
     "base": str,
+    "adapter": str,
     "adapter_sha256": str,
     "commit": str | None,
     "precision": str,
     "torch": str,
 }
+
+
+LINE_BELOW = "Negative prompt:|Steps:"  # starts what follows the prompt in A1111's text
+SINCE = {"adapter": "sport_gentra_lora"}  # what older pictures do not say, and what it was
 
 
 class PictureTextError(InputError):
@@ -61,11 +66,15 @@ def request_of(record: Mapping[str, Any], photo: Image.Image | None = None) -> P
 
 
 def parameters_text(record: Mapping[str, Any]) -> str:
-    """Return the text that A1111, Forge, ComfyUI's loaders and picture galleries read."""
-    sampler = SAMPLERS[record["sampler"]]
-    lines = [f"{record['prompt']} <lora:sport_gentra_lora:{record['lora_scale']:g}>"]
-    if record["negative_prompt"]:
-        lines.append(f"Negative prompt: {record['negative_prompt']}")
+    """Return the text that A1111, Forge, ComfyUI's loaders and picture galleries read.
+
+    Their brackets stress words, so they are escaped; no line of the prompt may start as the lines below it do.
+    """
+    sampler, tag = SAMPLERS[record["sampler"]], f"<lora:{record['adapter']}:{record['lora_scale']:g}>"
+    prompt, negative_prompt = (_escaped(record[name]) for name in ("prompt", "negative_prompt"))
+    lines = [f"{tag} {prompt}" if re.match(LINE_BELOW, prompt) else f"{prompt} {tag}"]
+    if negative_prompt:
+        lines.append(f"Negative prompt: {negative_prompt}")
     values = {
         "Steps": record["num_inference_steps"],
         "Sampler": sampler.title,
@@ -75,9 +84,14 @@ def parameters_text(record: Mapping[str, Any]) -> str:
         "Size": f"{record['width']}x{record['height']}",
         "Model": record["base"].split("@")[0].split("/")[-1].replace(",", " "),
         "Denoising strength": record["strength"],
-        "Lora hashes": f'"sport_gentra_lora: {record["adapter_sha256"][:12]}"',
+        "Lora hashes": f'"{record["adapter"]}: {record["adapter_sha256"][:12]}"',
     }
     return "\n".join([*lines, ", ".join(f"{key}: {value}" for key, value in values.items() if value is not None)])
+
+
+def _escaped(prompt: str) -> str:
+    joined = re.sub(rf"\s*[\r\n]\s*(?={LINE_BELOW})", " ", prompt.strip())
+    return re.sub(r"([\\()\[\]])", r"\\\1", joined)
 
 
 def png_of(picture: np.ndarray, record: Mapping[str, Any]) -> bytes:
@@ -108,6 +122,7 @@ def read_record(path: Path) -> dict[str, Any]:
         record = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise PictureTextError(f"{path}: its text is no JSON ({first_line(error)}); it was changed") from error
+    record = SINCE | record if isinstance(record, dict) else record
     problem = _problem(record)
     if problem:
         raise PictureTextError(f"{path}: its text {problem}; it was changed, or made by another version")

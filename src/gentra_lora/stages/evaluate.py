@@ -27,6 +27,7 @@ from gentra_lora.evaluation.scored_run import METRICS, NOISE, REPORT, SCORES, SE
 from gentra_lora.params import Evaluate, Params, load_params
 from gentra_lora.photos.captions import without_trigger
 from gentra_lora.photos.manifest import Row, read_manifest
+from gentra_lora.photos.notation import check_notation
 from gentra_lora.photos.photo import sha256_of
 from gentra_lora.pictures.engine import PictureEngine
 from gentra_lora.pictures.sheets import sheets_of
@@ -41,6 +42,7 @@ def main() -> None:
     params = load_params()
     source, config = BaseSource(**params.base.model_dump()), params.evaluate
     check_base(source)
+    check_notation([*config.prompts, *config.drift_prompts])
     rows = read_manifest(PROCESSED / "manifest.jsonl")
     tensors, header = read_adapter(ADAPTER)
     device = choose_device()

@@ -25,6 +25,7 @@ from gentra_lora.base.source import BaseSource, check_base
 from gentra_lora.errors import listed
 from gentra_lora.latents.cached_photos import CachedPhotos, load_split, read_empty_prompt, read_index
 from gentra_lora.params import Params, Train, load_params
+from gentra_lora.photos.notation import check_notation
 from gentra_lora.pictures.sampling_pipeline import Settings, check_prompts, load_sampler
 from gentra_lora.stages.run import run
 from gentra_lora.training.between_steps import BetweenSteps, result_of
@@ -110,6 +111,7 @@ def make_samples(
     if config.sample_every is None or not training.accelerator.is_main_process:
         return None
     pipeline = load_sampler(source, dtype, training.device, training.unet)
+    check_notation(config.sample_prompts)
     check_prompts(pipeline.tokenizer, config.sample_prompts)
     settings = Settings(params.prepare.resolution, NUM_INFERENCE_STEPS, config.sample_guidance_scale)
     folders = checkpoints / "samples", LOG_DIR / "samples", LOG_DIR / "adapters"

@@ -4,7 +4,7 @@ from PIL import Image
 from gentra_lora.pictures.request import steps_of
 from gentra_lora.service.errors import ServiceError
 from gentra_lora.service.http.uploads import Upload
-from gentra_lora.service.jobs.resolve import check_texts, resolve, warnings_of
+from gentra_lora.service.jobs.resolve import check_texts, followed, resolve, warnings_of
 from gentra_lora.service.jobs.schemas import ImageToImage, TextToImage
 from gentra_lora.service.settings import ServiceSettings
 
@@ -112,3 +112,33 @@ def test_trigger_word_is_missed_as_a_whole_word_in_any_case():
     assert warnings_of(asked()[0], "gentra") == []
     assert warnings_of(asked()[0], "GENTRA") == []
     assert "lacks the trigger word 'gen'" in warnings_of(asked()[0], "gen")[0]
+
+
+def test_adapters_own_tag_says_its_strength_and_leaves_the_prompt():
+    body = followed(TextToImage(prompt="a gentra <lora:niva:0.3>, side view"), "niva")
+    assert (body.prompt, body.lora_scale) == ("a gentra, side view", 0.3)
+    same = TextToImage(prompt="a gentra <lora:niva:0.3>", lora_scale=0.3)
+    assert followed(same, "niva").lora_scale == 0.3
+    assert followed(TextToImage(prompt="a gentra"), "niva").lora_scale is None
+
+
+@pytest.mark.parametrize(
+    ("values", "field", "message"),
+    [
+        ({"prompt": "a gentra <lora:niva:0.3>", "lora_scale": 0.8}, "lora_scale", "is 0.8, and the prompt's tag says"),
+        ({"prompt": "a gentra <lora:niva:3>"}, "prompt", "strength 3; from 0 to 2"),
+        ({"prompt": "a gentra <lora:other:1>"}, "prompt", "the adapter here is niva"),
+        ({"prompt": "<lora:niva:1>"}, "prompt", "is empty but for"),
+        ({"prompt": "a (red:1.3) gentra"}, "prompt", "a weight"),
+        ({"prompt": "a gentra", "negative_prompt": "(blurred:1.4)"}, "negative_prompt", "a weight"),
+    ],
+)
+def test_notation_that_cannot_be_followed_is_refused_by_its_field(values, field, message):
+    with pytest.raises(ServiceError, match=message) as refused:
+        followed(TextToImage(**values), "niva")
+    assert (refused.value.status, refused.value.param) == (422, field)
+
+
+def test_single_brackets_are_named_in_a_warning():
+    (request,) = resolve(TextToImage(prompt="a gentra (in snow)"), DEFAULTS, SETTINGS)
+    assert "'(in snow)' stress nothing" in warnings_of(request, "gentra")[0]

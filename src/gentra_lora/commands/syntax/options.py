@@ -59,7 +59,11 @@ def _of_picture(out: str) -> list[click.Parameter]:
         option("--adapter FILE", f"the trained one, one pulled or a checkpoint's ({ADAPTER})", Path, ADAPTER),
         option("--seed N", "seed of the first picture (1)", SEED, 1),
         option("--count N", f"pictures of as many seeds, one after the other, {COUNT.wanted} (1)", COUNT, 1),
-        option("--scale X", "the adapter's strength; 0 is the base itself (1)", Number(float, "finite"), 1.0),
+        option(
+            "--scale X",
+            "the adapter's strength; 0 is the base itself (as the prompt's tag says, else 1)",
+            Number(float, "finite"),
+        ),
         option("--steps N", "denoising steps (evaluate.num_inference_steps)", STEPS),
         option(
             "--guidance-scale X",

@@ -46,6 +46,7 @@ class Parameters(BaseModel):
     strength: float | None
     photo_sha256: str | None
     base: str
+    adapter: str = Field(description="the name of its file, as in <lora:NAME:0.8>")
     adapter_sha256: str
     commit: str | None
     precision: str

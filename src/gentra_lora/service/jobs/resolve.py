@@ -9,11 +9,12 @@ from transformers import CLIPTokenizer
 
 from gentra_lora.base.sampler_names import DEFAULT
 from gentra_lora.photos.captions import has_trigger, lost_words
+from gentra_lora.photos.notation import NotationError, emphasis, foreign_notation, read_tags
 from gentra_lora.pictures.request import PictureRequest, fitted, size_of_photo
 from gentra_lora.pictures.sampling_pipeline import GenerationError
 from gentra_lora.service.errors import ServiceError
 from gentra_lora.service.jobs.revision import Defaults
-from gentra_lora.service.jobs.schemas import LEAST_SIDE, MAX_SEED, SIDE_UNIT, TextToImage
+from gentra_lora.service.jobs.schemas import LEAST_SIDE, MAX_SEED, MOST_SCALE, SIDE_UNIT, TextToImage
 from gentra_lora.service.settings import ServiceSettings
 
 
@@ -80,6 +81,29 @@ def _size(
     return width, height
 
 
+def followed(body: TextToImage, adapter: str) -> TextToImage:
+    """Return a request whose prompt has no tag of the adapter: what that says is its lora_scale.
+
+    Raises:
+        ServiceError: 422, other notation, or a strength that the field contradicts.
+    """
+    foreign = foreign_notation(body.negative_prompt)
+    if foreign:
+        raise refusal("negative_prompt", foreign)
+    try:
+        prompt = read_tags(body.prompt, adapter)
+    except NotationError as error:
+        raise refusal("prompt", str(error)) from error
+    if not prompt.text:
+        raise refusal("prompt", "is empty but for the adapter's tag; say what to draw")
+    said, scale = body.lora_scale, prompt.lora_scale
+    if said is not None and scale is not None and said != scale:
+        raise refusal("lora_scale", f"is {said:g}, and the prompt's tag says {scale:g}; say one of them")
+    if scale is not None and not 0 <= scale <= MOST_SCALE:
+        raise refusal("prompt", f"has a tag with strength {scale:g}; from 0 to {MOST_SCALE:g} is possible")
+    return body.model_copy(update={"prompt": prompt.text, "lora_scale": said if scale is None else scale})
+
+
 def check_texts(body: TextToImage, tokenizer: CLIPTokenizer) -> None:
     """Refuse texts whose end the text encoder would not see.
 
@@ -96,9 +120,13 @@ def check_texts(body: TextToImage, tokenizer: CLIPTokenizer) -> None:
 
 def warnings_of(request: PictureRequest, trigger_word: str) -> list[str]:
     """Return what a client should know of a request that is as it may be."""
+    warnings = []
     if trigger_word and request.lora_scale and not has_trigger(request.prompt, trigger_word):
-        return [f"the prompt lacks the trigger word {trigger_word!r}; the subject may not appear"]
-    return []
+        warnings.append(f"the prompt lacks the trigger word {trigger_word!r}; the subject may not appear")
+    stressed = emphasis(request.prompt) or emphasis(request.negative_prompt)
+    if stressed:
+        warnings.append(f"the brackets of {stressed!r} stress nothing here; they are read as a sign like others")
+    return warnings
 
 
 def refusal(field: str, message: str) -> ServiceError:

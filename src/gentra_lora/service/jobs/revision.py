@@ -138,6 +138,11 @@ def _source(settings: ServiceSettings, base: dict[str, Any], path: Path) -> Base
     return source
 
 
+def adapter_of(revision: Revision) -> str:
+    """Return the name by which a prompt calls the adapter: its file's."""
+    return Path(revision.file["name"]).stem
+
+
 def check_limits(revision: Revision, settings: ServiceSettings) -> None:
     """Refuse settings under which a request that says no size would be refused.
 

@@ -9,6 +9,7 @@ from gentra_lora.base.samplers import SAMPLERS
 from gentra_lora.pictures.limits import LEAST_SIDE, MOST_GUIDANCE, MOST_IMAGES, MOST_SIDE, SIDE_UNIT
 
 MAX_SEED = 2**53 - 1  # above, JavaScript and others would round it
+MOST_SCALE = 2.0  # of the adapter
 if TYPE_CHECKING:  # a type checker knows no names but those that are spelled out
     SamplerName = str
 else:
@@ -51,7 +52,9 @@ class TextToImage(Strict):
     width: int | None = Field(None, ge=LEAST_SIDE, le=MOST_SIDE, multiple_of=SIDE_UNIT)
     height: int | None = Field(None, ge=LEAST_SIDE, le=MOST_SIDE, multiple_of=SIDE_UNIT)
     num_images: int = Field(1, ge=1, le=MOST_IMAGES)
-    lora_scale: float | None = Field(None, ge=0, le=2, description="strength of the adapter; 0 is the base itself")
+    lora_scale: float | None = Field(
+        None, ge=0, le=MOST_SCALE, description="strength of the adapter; 0 is the base itself"
+    )
     sampler: SamplerName | None = None
 
 
@@ -77,7 +80,7 @@ class OpenAIImage(Strict):
     seed: int | None = Field(None, ge=0, le=MAX_SEED)
     num_inference_steps: int | None = Field(None, ge=1, le=100)
     guidance_scale: float | None = Field(None, ge=0, le=MOST_GUIDANCE)
-    lora_scale: float | None = Field(None, ge=0, le=2)
+    lora_scale: float | None = Field(None, ge=0, le=MOST_SCALE)
     sampler: SamplerName | None = None
 
 

@@ -13,8 +13,8 @@ from gentra_lora.service.jobs.job import Job
 from gentra_lora.service.jobs.lifecycle import Lifecycle
 from gentra_lora.service.jobs.metrics import ServiceMetrics
 from gentra_lora.service.jobs.queue import JobQueue
-from gentra_lora.service.jobs.resolve import Photo, check_texts, resolve, warnings_of
-from gentra_lora.service.jobs.revision import Revision
+from gentra_lora.service.jobs.resolve import Photo, check_texts, followed, resolve, warnings_of
+from gentra_lora.service.jobs.revision import Revision, adapter_of
 from gentra_lora.service.jobs.schemas import TextToImage
 from gentra_lora.service.settings import ServiceSettings
 
@@ -91,6 +91,7 @@ class Service:
             ServiceError: see `check_open` and `resolve`.
         """
         revision = self.check_open()
+        body = followed(body, adapter_of(revision))
         with self._tokens:
             check_texts(body, self.life.tokenizer)
         requests = resolve(body, revision.defaults, self.settings, photo)
@@ -157,6 +158,7 @@ class Service:
         """Return what a picture's record says of what made it."""
         return {
             "base": self.life.identity,
+            "adapter": adapter_of(revision),
             "adapter_sha256": revision.file["sha256"],
             "commit": revision.commit,
             "precision": self.life.precision,

@@ -1,0 +1,81 @@
+"""What A1111 and ComfyUI write into prompts: adapter tags, weights, schedules; to a text encoder it is words."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from gentra_lora.errors import InputError
+
+TAG = re.compile(r"<\s*(?:lora|lyco|locon|hypernet)\s*:([^<>]*)>", re.IGNORECASE)
+NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)"
+KINDS = {
+    "an adapter tag": TAG,
+    "a weight": re.compile(rf"\([^()]*:\s*{NUMBER}\s*\)|\(\([^()]*\)\)|\[\[[^\[\]]*\]\]"),
+    "a schedule": re.compile(rf"\[[^\[\]]*(?::\s*{NUMBER}\s*|\|[^\[\]]*)\]"),
+    "a break": re.compile(r"(?<!\w)BREAK(?!\w)"),
+    "an embedding": re.compile(r"(?<!\w)embedding:[^\s,()]+", re.IGNORECASE),
+    "a wildcard": re.compile(r"\{[^{}]*\|[^{}]*\}|(?<!\w)__[\w/-]+?__(?!\w)"),
+}
+EMPHASIS = re.compile(r"(?<!\\)\([^()]+\)|(?<!\\)\[[^\[\]]+\]")
+
+
+class NotationError(InputError):
+    """A prompt in a notation that would be drawn as words."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A prompt without its adapter's own tags, and the strength that they say, or None."""
+
+    text: str
+    lora_scale: float | None
+
+
+def foreign_notation(text: str) -> str | None:
+    """Return what a text holds that A1111 or ComfyUI would not draw as words, with the way out, or None."""
+    for kind, pattern in KINDS.items():
+        found = pattern.search(text)
+        if found:
+            return f"holds {found[0]!r}, {kind} in other programs' notation, and here words like all others; remove it"
+    return None
+
+
+def check_notation(prompts: Iterable[str]) -> None:
+    """Refuse prompts that hold other programs' notation.
+
+    Raises:
+        NotationError: names the prompt and what it holds.
+    """
+    for prompt in prompts:
+        problem = foreign_notation(prompt)
+        if problem:
+            raise NotationError(f"prompt {prompt!r} {problem}")
+
+
+def emphasis(text: str) -> str | None:
+    """Return the first part in single brackets, which other programs would stress and people also write, or None."""
+    found = EMPHASIS.search(text)
+    return found[0] if found else None
+
+
+def read_tags(prompt: str, adapter: str) -> Prompt:
+    """Return a prompt without the tags of the adapter of that file name, "NAME" or "NAME.safetensors".
+
+    Raises:
+        NotationError: another adapter's tag, a strength that is no number, or two of them; or other notation.
+    """
+    own, scales = adapter.removesuffix(".safetensors"), []
+    for tag in TAG.finditer(prompt):
+        name, *numbers = (part.strip() for part in tag[1].split(":"))
+        if name.removesuffix(".safetensors").casefold() != own.casefold():
+            raise NotationError(f"holds {tag[0]!r}, and the adapter here is {own}; remove the tag")
+        if not all(re.fullmatch(NUMBER, number) for number in numbers) or len({float(n) for n in numbers}) > 1:
+            raise NotationError(f"holds {tag[0]!r}; write one strength, such as <lora:{own}:0.8>")
+        scales.append(float(numbers[0]) if numbers else 1.0)
+    if len(set(scales)) > 1:
+        raise NotationError(f"names the adapter with strengths {' and '.join(f'{s:g}' for s in scales)}; keep one")
+    text = re.sub(rf"[ \t]*{TAG.pattern}", "", prompt, flags=re.IGNORECASE).strip() if scales else prompt
+    problem = foreign_notation(text)
+    if problem:
+        raise NotationError(problem)
+    return Prompt(text, scales[0] if scales else None)

@@ -1,0 +1,80 @@
+"""The notation of other programs in prompts and captions."""
+
+import pytest
+
+from gentra_lora.photos.notation import NotationError, Prompt, emphasis, foreign_notation, read_tags
+
+NAME = "sport_gentra_lora"
+PLAIN = (
+    "a photo of a sport gentra in the snow, side view",
+    "a photo of a sport gentra (rear view), at 10:30",
+    "break lights, a BREAKER on the road",
+    "ratio 16:9, snake_case, 3 < 4 and 5 > 2",
+    "фото машины [зима]",
+)
+NOTATION = (
+    "a car <lora:other:0.7>",
+    "a car <hypernet:x:1>",
+    "a (red:1.3) car",
+    "a ((red)) car",
+    "a (red car, side view: .5)",
+    "a [[red]] car",
+    "a [red:blue:10] car",
+    "a [red:0.5] car",
+    "a [red|blue] car",
+    "a car BREAK snow",
+    "a car, embedding:easynegative",
+    "a {red|blue} car",
+    "a __colour__ car",
+)
+
+
+@pytest.mark.parametrize("text", PLAIN)
+def test_words_are_no_notation(text):
+    assert foreign_notation(text) is None
+    assert read_tags(text, NAME) == Prompt(text, None)
+
+
+@pytest.mark.parametrize("text", NOTATION)
+def test_notation_is_named_with_its_text_and_refused(text):
+    said = foreign_notation(text)
+    assert said and "remove it" in said
+    with pytest.raises(NotationError):
+        read_tags(text, NAME)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "wanted"),
+    [
+        (f"a car <lora:{NAME}:0.3>", Prompt("a car", 0.3)),
+        (f"a car <lora:{NAME}>, side view", Prompt("a car, side view", 1.0)),
+        (f"<LoRA: {NAME.upper()} : 1.25 > a car", Prompt("a car", 1.25)),
+        (f"a car <lora:{NAME}.safetensors:.5>", Prompt("a car", 0.5)),
+        (f"a car <lora:{NAME}:0.5:0.5>", Prompt("a car", 0.5)),
+        (f"a car <lora:{NAME}:0.5> <lora:{NAME}:0.50>", Prompt("a car", 0.5)),
+        (f"a car <lora:{NAME}:-1>", Prompt("a car", -1.0)),
+    ],
+)
+def test_own_tag_leaves_the_prompt_and_says_the_strength(prompt, wanted):
+    assert read_tags(prompt, NAME) == wanted
+
+
+@pytest.mark.parametrize(
+    ("prompt", "message"),
+    [
+        (f"a car <lora:{NAME}:strong>", "write one strength"),
+        (f"a car <lora:{NAME}:0.5:0.8>", "write one strength"),
+        (f"a car <lora:{NAME}:0.5> <lora:{NAME}:0.8>", "strengths 0.5 and 0.8; keep one"),
+        ("a car <lora:gentra2:0.5>", f"the adapter here is {NAME}"),
+        (f"a (red:1.3) car <lora:{NAME}:0.5>", "'(red:1.3)', a weight"),
+    ],
+)
+def test_tag_that_cannot_be_followed_is_refused(prompt, message):
+    with pytest.raises(NotationError, match=message.replace("(", r"\(").replace(")", r"\)")):
+        read_tags(prompt, NAME)
+
+
+def test_single_brackets_are_found_and_escaped_ones_are_not():
+    assert emphasis("a car (in snow)") == "(in snow)"
+    assert emphasis(r"a car \(in snow\)") is None
+    assert emphasis("a car") is None
