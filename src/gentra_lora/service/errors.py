@@ -19,7 +19,7 @@ class ServiceError(Exception):
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
-        self.status, self.code, self.message = status, code, without_paths(message)
+        self.status, self.code, self.message = status, code, message
         self.param, self.details, self.headers = param, list(details), headers or {}
 
     def body(self, request_id: str) -> dict[str, object]:
@@ -30,10 +30,13 @@ class ServiceError(Exception):
 
 
 def without_paths(text: str) -> str:
-    """Return a text with files by their names alone: answers do not tell where they lie."""
+    """Return a text of ours with files by their names alone: answers do not tell where they lie.
+
+    What repeats a client's words is left as it is: a slash in a prompt is no path.
+    """
     return PATH.sub("", text.replace("file://", ""))
 
 
 def not_ready(reason: str) -> ServiceError:
     """Return the answer while nothing can be served."""
-    return ServiceError(503, "not_ready", reason, headers={"Retry-After": "5"})
+    return ServiceError(503, "not_ready", without_paths(reason), headers={"Retry-After": "5"})

@@ -81,3 +81,84 @@ def test_damaged_form_is_refused(served):
         answer = served.post("/v1/img2img", data=body, headers={"Content-Type": kind})
         assert answer.status_code in (400, 422), body
         error_of(answer)
+
+
+def form(*parts, end="--x--\r\n"):
+    """Return the bytes of a form of (name, bytes) and a photo."""
+    photo_part = b'--x\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\n\r\n' + photo() + b"\r\n"
+    fields = [
+        b'--x\r\nContent-Disposition: form-data; name="' + name.encode() + b'"\r\n\r\n' + value + b"\r\n"
+        for name, value in parts
+    ]
+    return photo_part + b"".join(fields) + end.encode()
+
+
+def sent(served, body, kind="multipart/form-data; boundary=x"):
+    return served.post("/v1/img2img", data=body, headers={"Content-Type": kind})
+
+
+def test_form_in_another_encoding_is_refused_by_its_field(served):
+    answer = sent(served, form(("prompt", "фото гентры".encode("cp1251"))))
+    assert answer.status_code == 400
+    assert "prompt is not UTF-8 at byte 0 (0xF4)" in error_of(answer)["message"]
+    other = sent(served, form(("prompt", b"a")), "multipart/form-data; boundary=x; charset=cp1251")
+    assert "its charset is cp1251; send UTF-8" in error_of(other)["message"]
+    assert sent(served, form(("prompt", "фото гентры".encode()))).status_code == 200
+
+
+def test_form_whose_end_is_missing_is_refused(served):
+    whole = form(("prompt", b"a gentra"), ("strength", b"0.9"))
+    assert sent(served, whole).status_code == 200
+    for body in (form(("prompt", b"a gentra"), ("strength", b"0.9"), end=""), whole[:-6]):
+        answer = sent(served, body)
+        assert answer.status_code == 400
+        assert "ends before its last boundary" in error_of(answer)["message"]
+
+
+def posted(served, text, encoding="utf-8"):
+    return served.post("/v1/txt2img", data=text.encode(encoding), headers={"Content-Type": "application/json"})
+
+
+def test_name_that_is_there_twice_is_refused(served):
+    answer = posted(served, '{"prompt": "a", "seed": 1, "seed": 2}')
+    assert (answer.status_code, error_of(answer)["param"]) == (422, "seed")
+    assert error_of(answer)["message"] == "seed is there twice; send it once"
+
+
+def test_byte_order_mark_is_accepted(served):
+    assert posted(served, '{"prompt": "a gentra"}', "utf-8-sig").status_code == 200
+
+
+def test_json_in_another_encoding_is_refused(served):
+    assert posted(served, '{"prompt": "фото"}', "cp1251").status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("path", "values", "message"),
+    [
+        ("txt2img", {"prompt": " "}, "prompt: is empty; say what to draw"),
+        ("txt2img", {"prompt": "\u200b\u200d \ufeff"}, "prompt: is empty; say what to draw"),
+        ("txt2img", {}, "prompt: is missing"),
+        ("txt2img", {"prompt": "a", "width": 65}, "width: must be a multiple of 8"),
+        ("txt2img", {"prompt": "a", "seed": 1.5}, "seed: must be a whole number"),
+        ("txt2img", {"prompt": "a", "guidance_scale": 99}, "guidance_scale: must be at most 30"),
+        ("txt2img", {"prompt": "a", "colour": 1}, "colour: is not known here; remove it"),
+        ("txt2img", {"prompt": "what / of: /this"}, None),
+        ("images/generations", {"prompt": "a", "size": "3"}, "size: must be WIDTHxHEIGHT, such as 512x512, or auto"),
+        ("images/generations", {"prompt": "a", "size": "2048x2048"}, "size does not fit: width"),
+        ("images/generations", {"prompt": "a", "n": 16}, "n is 16; this service makes at most"),
+    ],
+)
+def test_refusal_is_in_words_and_names_the_field_that_was_sent(served, path, values, message):
+    answer = served.post(f"/v1/{path}", json=values)
+    if message is None:
+        assert answer.status_code == 200
+    else:
+        assert answer.status_code == 422
+        assert error_of(answer)["message"].startswith(message)
+
+
+def test_what_a_message_repeats_of_a_prompt_keeps_its_slashes(served):
+    answer = served.draw(prompt="a gentra " + "and " * 100 + "/one /two/three")
+    assert "/one /two/three" in served.draw(prompt="<lora:/one /two/three:1> a gentra").json()["error"]["message"]
+    assert answer.status_code == 422

@@ -1,6 +1,9 @@
 """Bodies of requests, read by their kind and checked against a schema."""
 
 import asyncio
+import codecs
+import contextlib
+import json
 from collections.abc import Awaitable, Mapping
 from typing import Any, TypeVar
 
@@ -15,19 +18,75 @@ from gentra_lora.service.errors import ServiceError
 from gentra_lora.service.http.decoders import Decoders
 from gentra_lora.service.http.uploads import Upload, read_upload
 from gentra_lora.service.jobs.resolve import refusal
-from gentra_lora.service.jobs.schemas import ImageToImage
+from gentra_lora.service.jobs.schemas import TOLD, ImageToImage
 from gentra_lora.service.settings import ServiceSettings
 
+# In words of people who fill in a field, by pydantic's type of an error.
+SENTENCES = {
+    "extra_forbidden": "is not known here; remove it",
+    "missing": "is missing",
+    "model_type": "must be a JSON object",
+    "string_type": "must be a text",
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "must be a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "must be a number"),
+    "finite_number": "must be a finite number",
+    "greater_than_equal": "must be at least {ge:g}",
+    "greater_than": "must be above {gt:g}",
+    "less_than_equal": "must be at most {le:g}",
+    "multiple_of": "must be a multiple of {multiple_of:g}",
+    "literal_error": "must be {expected}",
+    "string_too_long": "has more than {max_length} characters",
+    **dict.fromkeys(("too_short", "string_too_short"), "is empty"),
+    "string_pattern_mismatch": "{told}",
+}
 JSON, FORM = "application/json", "multipart/form-data"
 TEXT_BYTES = 64 * 1024  # of one field that is no file
 Body = TypeVar("Body", bound=BaseModel)
 Arrived = TypeVar("Arrived")
 
 
-class InMemory(MultiPartParser):
-    """Keeps files in memory, however large: the guard has bounded them, and a full disk then harms nobody."""
+class StrictForm(MultiPartParser):
+    """Takes a form that is whole and in UTF-8, where its parent guesses.
+
+    It keeps files in memory, however large: the guard has bounded them, and a full disk then harms nobody.
+    """
 
     spool_max_size = 2**31
+    whole = False
+
+    def on_headers_finished(self) -> None:
+        _decoded(self._current_part.content_disposition or b"", "the name of a field")
+        super().on_headers_finished()
+
+    def on_part_end(self) -> None:
+        if self._current_part.file is None:
+            _decoded(bytes(self._current_part.data), self._current_part.field_name)
+        super().on_part_end()
+
+    def on_end(self) -> None:
+        self.whole = True
+
+    async def parse(self) -> FormData:
+        """Return the form.
+
+        Raises:
+            MultiPartException: it ends before its last boundary, or is not in UTF-8.
+        """
+        form = await super().parse()
+        problem = None if self.whole else "it ends before its last boundary"
+        if self._charset != "utf-8":
+            problem = f"its charset is {self._charset}; send UTF-8"
+        if problem:
+            await form.close()
+            raise MultiPartException(problem)
+        return form
+
+
+def _decoded(data: bytes, name: str) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise MultiPartException(f"{name} is not UTF-8 at byte {error.start} (0x{data[error.start]:02X})") from error
 
 
 def kind_of(request: Request) -> str:
@@ -43,11 +102,30 @@ async def read_json(request: Request, schema: type[Body], settings: ServiceSetti
     """
     if kind_of(request) != JSON:
         raise ServiceError(415, "unsupported_media_type", f"the body must be {JSON}")
-    content = await _arrived(request.body(), settings.upload_seconds)
+    content = (await _arrived(request.body(), settings.upload_seconds)).removeprefix(codecs.BOM_UTF8)
     try:
+        _check_names(content)
         return schema.model_validate_json(content, strict=True)
     except ValidationError as error:
         raise invalid(error) from error
+
+
+def _check_names(content: bytes) -> None:
+    """Refuse JSON that says a thing twice; of what cannot be read at all, pydantic tells more.
+
+    Raises:
+        ServiceError: 422, with the name.
+    """
+
+    def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        names = [name for name, _ in pairs]
+        for name in names:
+            if names.count(name) > 1:
+                raise refusal(name, "is there twice; send it once")
+        return dict(pairs)
+
+    with contextlib.suppress(ValueError, RecursionError):
+        json.loads(content, object_pairs_hook=unique)
 
 
 async def read_form(request: Request, settings: ServiceSettings, decoders: Decoders) -> tuple[ImageToImage, Upload]:
@@ -58,7 +136,7 @@ async def read_form(request: Request, settings: ServiceSettings, decoders: Decod
     """
     if kind_of(request) != FORM:
         raise ServiceError(415, "unsupported_media_type", f"the body must be {FORM} with a file named image")
-    parser = InMemory(Headers(scope=request.scope), request.stream(), max_files=1, max_fields=32)
+    parser = StrictForm(Headers(scope=request.scope), request.stream(), max_files=1, max_fields=32)
     parser.max_part_size = TEXT_BYTES
     try:
         form = await _arrived(parser.parse(), settings.upload_seconds)
@@ -120,7 +198,8 @@ def invalid(error: ValidationError | RequestValidationError) -> ServiceError:
 
 
 def _sentence(found: Mapping[str, Any]) -> str:
-    if found["type"] == "extra_forbidden":
-        return "is not known here; remove it"
+    kind, limits = found["type"], found.get("ctx", {})
+    if kind in SENTENCES:
+        return SENTENCES[kind].format(**limits, told=TOLD.get(limits.get("pattern", ""), "is not of the form wanted"))
     text = found["msg"].removeprefix("Value error, ")
     return text[:1].lower() + text[1:]

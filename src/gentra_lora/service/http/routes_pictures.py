@@ -64,7 +64,12 @@ async def openai_images(request: Request) -> dict[str, object]:
     accepted_json(request)
     if asked.response_format == "url" and not request.app.state.has_jobs:
         raise refusal("response_format", "is url, and this replica keeps no pictures; take b64_json")
-    job = await made(request, await submitted(request, _translated(asked)))
+    body = _translated(asked)
+    try:
+        job = await submitted(request, body)
+    except ServiceError as error:
+        raise _in_openais_words(error) from error
+    job = await made(request, job)
     base = (settings.public_url or str(request.base_url)).rstrip("/")
     found = [{"url": f"{base}/v1/jobs/{job.id}/images/{index}"} for index in range(len(job.pngs))]
     if not request.app.state.has_jobs:
@@ -91,6 +96,16 @@ def _translated(asked: OpenAIImage) -> TextToImage:
             if values[side] % 8 or not 64 <= values[side] <= 2048:
                 raise refusal("size", f"is {asked.size}; sides are multiples of 8 from 64 to 2048")
     return TextToImage(**values, num_images=asked.n or 1)
+
+
+def _in_openais_words(error: ServiceError) -> ServiceError:
+    """Return a refusal by the name that the client sent."""
+    told = error.details[0]["message"] if error.details else ""
+    if error.param == "num_images":
+        return refusal("n", told)
+    if error.param in ("width", "height"):
+        return refusal("size", f"does not fit: {error.param} {told}")
+    return error
 
 
 async def submitted(request: Request, body: TextToImage, photo: Upload | None = None) -> Job:

@@ -13,7 +13,7 @@ from transformers import CLIPTokenizer
 from gentra_lora.base.precision import choose_device
 from gentra_lora.errors import InputError, first_line
 from gentra_lora.pictures.engine import PictureEngine
-from gentra_lora.service.errors import ServiceError
+from gentra_lora.service.errors import ServiceError, without_paths
 from gentra_lora.service.jobs.job import Job
 from gentra_lora.service.jobs.metrics import ServiceMetrics
 from gentra_lora.service.jobs.queue import JobQueue
@@ -127,7 +127,7 @@ class Lifecycle:
                 goes on; 503, the service is being stopped.
         """
         if self.state == "draining":
-            raise ServiceError(503, "draining", self.reason)
+            raise ServiceError(503, "draining", without_paths(self.reason))
         if not self._reloading.acquire(blocking=False):
             raise ServiceError(409, "reloading", "another reload, or the start, is at work; wait for its end")
         try:
@@ -137,11 +137,11 @@ class Lifecycle:
             raise
         except InputError as error:
             self.metrics.reloads.labels("refused").inc()
-            raise ServiceError(422, "revision_refused", str(error), param="rev") from error
+            raise ServiceError(422, "revision_refused", without_paths(str(error)), param="rev") from error
         except Exception as error:
             self.metrics.reloads.labels("failed").inc()
             log.error("reload failed", exc_info=error)
-            raise ServiceError(500, "failed", f"the reload failed ({first_line(error)})") from error
+            raise ServiceError(500, "failed", f"the reload failed ({without_paths(first_line(error))})") from error
         finally:
             self._reloading.release()
         self.metrics.reloads.labels("served").inc()

@@ -16,6 +16,14 @@ else:
     SamplerName = Literal[tuple(SAMPLERS)]
 
 
+SOME, SIZE, REV = r"\S", r"^(auto|[1-9]\d{1,3}x[1-9]\d{1,3})$", r"^[\w.@#/+-]+$"
+TOLD = {  # what a text is that does not match
+    SOME: "is empty; say what to draw",
+    SIZE: "must be WIDTHxHEIGHT, such as 512x512, or auto",
+    REV: "holds a character that no name of a revision has",
+}
+
+
 def _readable(text: str) -> str:
     for character in text:
         if unicodedata.category(character) in ("Cc", "Cs") and character not in "\t\r\n":
@@ -24,13 +32,13 @@ def _readable(text: str) -> str:
 
 
 def _some(text: str) -> str:
-    if not text.strip():
+    if all(unicodedata.category(character)[0] in "CZ" for character in text):  # spaces, also those without width
         raise ValueError("is empty; say what to draw")
     return text
 
 
 Text = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_readable)]
-Prompt = Annotated[Text, StringConstraints(min_length=1, pattern=r"\S"), AfterValidator(_some)]
+Prompt = Annotated[Text, StringConstraints(min_length=1, pattern=SOME), AfterValidator(_some)]
 
 
 class Strict(BaseModel):
@@ -70,7 +78,7 @@ class OpenAIImage(Strict):
     prompt: Prompt = Field(examples=["a photo of a sport gentra at night, front view"])
     model: str | None = Field(None, description="any; this service has one")
     n: int | None = Field(None, ge=1, le=MOST_IMAGES)
-    size: str | None = Field(None, pattern=r"^(auto|[1-9]\d{1,3}x[1-9]\d{1,3})$", description="WIDTHxHEIGHT or auto")
+    size: str | None = Field(None, pattern=SIZE, description="WIDTHxHEIGHT or auto")
     response_format: Literal["b64_json", "url"] | None = None
     output_format: Literal["png"] | None = None
     quality: Literal["auto", "standard"] | None = None
@@ -87,4 +95,4 @@ class OpenAIImage(Strict):
 class Reload(Strict):
     """Which revision is to be served; left out, what the service was started with, looked up again."""
 
-    rev: str | None = Field(None, min_length=1, max_length=200, pattern=r"^[\w.@#/+-]+$", examples=["main"])
+    rev: str | None = Field(None, min_length=1, max_length=200, pattern=REV, examples=["main"])
