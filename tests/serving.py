@@ -19,14 +19,15 @@ from gentra_lora.adapter.lora import attach_adapter, lora_modules
 from gentra_lora.base.model import load_unet
 from gentra_lora.base.source import BaseSource, base_identity
 from gentra_lora.revisions.weights import WEIGHTS
-from gentra_lora.service.http.app import create_app
 from gentra_lora.service.jobs.job import ENDED
 from gentra_lora.service.jobs.service import Service
+from gentra_lora.service.server import config_of
 from gentra_lora.service.settings import ServiceSettings
 from tests.dvc_project import command
 from tests.waiting import PATIENCE, until
 
 TRIGGER, RANK = "gentra", 4
+TOKEN = "an-admin-token-of-tests"
 STEPS, GUIDANCE = 3, 3.0
 
 
@@ -136,7 +137,7 @@ class Served:
         assert answer.status_code == 202, answer.text
         return answer.json()["id"]
 
-    def reload(self, rev, token="secret"):
+    def reload(self, rev, token=TOKEN):
         """POST a reload."""
         return self.post("/v1/admin/reload", json={"rev": rev}, headers={"Authorization": f"Bearer {token}"})
 
@@ -209,9 +210,7 @@ def running(settings, ready=True, service=None, seconds_to_answer=10):
     with closing(socket.socket()) as listening:
         listening.bind(("127.0.0.1", 0))
         port = listening.getsockname()[1]
-        app, quiet = create_app(settings, service), {"log_config": None, "access_log": False}
-        config = uvicorn.Config(app, timeout_graceful_shutdown=seconds_to_answer, **quiet)
-        server = uvicorn.Server(config)
+        server = uvicorn.Server(config_of(settings, service, seconds_to_answer))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         try:
@@ -229,6 +228,6 @@ def running(settings, ready=True, service=None, seconds_to_answer=10):
 @pytest.fixture(scope="session")
 def served(serving_repo, tmp_path_factory):
     """A service of the tag `first` that all tests share: none may leave it other than it was."""
-    settings = settings_for(serving_repo, weights_dir=tmp_path_factory.mktemp("served"), admin_token="secret")
+    settings = settings_for(serving_repo, weights_dir=tmp_path_factory.mktemp("served"), admin_token=TOKEN)
     with running(settings) as found:
         yield found

@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.service.http.test_routes_pictures import photo
 from tests.service.oracle import Oracle, ask_alone, ask_together, random_requests
-from tests.serving import make_serving_repo, running, settings_for
+from tests.serving import TOKEN, make_serving_repo, running, settings_for
 
 NANO = ROOT / "models/nano-sd"
 
@@ -46,7 +46,7 @@ def test_every_picture_while_revisions_change_is_the_one_of_the_revision_that_it
 ):
     repo = bases(tmp_path, base, serving_repo)
     oracle, reloads = Oracle(random_requests(count, 2)), []
-    settings = settings_for(repo, weights_dir=tmp_path / "served", admin_token="secret")
+    settings = settings_for(repo, weights_dir=tmp_path / "served", admin_token=TOKEN)
     with running(settings) as served:
         for rev in ("second", "first"):
             assert served.reload(rev).status_code == 200

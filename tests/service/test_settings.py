@@ -29,7 +29,7 @@ def test_unset_variables_of_a_compose_file_are_as_if_they_were_not_there(monkeyp
 
 def test_secrets_are_not_shown(monkeypatch):
     monkeypatch.setenv("GENTRA_API_KEYS", "hidden-one")
-    monkeypatch.setenv("GENTRA_ADMIN_TOKEN", "hidden-two")
+    monkeypatch.setenv("GENTRA_ADMIN_TOKEN", "hidden-two-of-sixteen")
     assert "hidden" not in repr(ServiceSettings())
     assert set(SECRETS) < set(ServiceSettings.model_fields)
 
@@ -39,6 +39,19 @@ def test_secrets_are_not_shown(monkeypatch):
 )
 def test_impossible_setting_is_refused(values):
     with pytest.raises(ValidationError):
+        ServiceSettings(**values)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"admin_token": "fifteen letters"}, "fewer than 16 characters"),
+        ({"admin_token": "пароль из шестнадцати"}, "take ASCII alone"),
+        ({"api_keys": "ключ"}, "take ASCII alone"),
+    ],
+)
+def test_secret_that_could_be_guessed_or_not_sent_is_refused(values, message):
+    with pytest.raises(ValidationError, match=message):
         ServiceSettings(**values)
 
 

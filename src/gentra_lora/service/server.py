@@ -9,6 +9,7 @@ from types import FrameType
 import uvicorn
 
 from gentra_lora.service.http.app import create_app
+from gentra_lora.service.http.connections import HEAD_BYTES, Connection
 from gentra_lora.service.http.middleware import JsonLines
 from gentra_lora.service.jobs.service import Service
 from gentra_lora.service.settings import ServiceSettings
@@ -49,13 +50,25 @@ def serve(settings: ServiceSettings) -> None:
     for name in ("httpx", "filelock", "dvc", "urllib3"):
         logging.getLogger(name).setLevel(logging.WARNING)
     service = Service(settings)
-    config = uvicorn.Config(
+    Server(config_of(settings, service, int(settings.drain_seconds) + SECONDS_AFTER), service).run()
+
+
+def config_of(settings: ServiceSettings, service: Service, seconds_to_answer: int) -> uvicorn.Config:
+    """Return how the HTTP is served.
+
+    Args:
+        seconds_to_answer: at the end, for requests that are still open.
+    """
+    return uvicorn.Config(
         create_app(settings, service),
         host=settings.host,
         port=settings.port,
+        http=Connection,
+        h11_max_incomplete_event_size=HEAD_BYTES,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies,
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=int(settings.drain_seconds) + SECONDS_AFTER,
+        timeout_graceful_shutdown=seconds_to_answer,
     )
-    Server(config, service).run()

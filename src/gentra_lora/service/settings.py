@@ -7,6 +7,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 SECRETS = ("api_keys", "admin_token")  # from the environment alone: flags are seen by everyone on the machine
+LEAST_TOKEN = 16  # characters
 Words = Annotated[list[str], NoDecode]  # comma-separated
 
 
@@ -31,12 +32,18 @@ class ServiceSettings(BaseSettings):
     admin_token: SecretStr | None = Field(None, description="for /v1/admin/reload, which is off without it")
     public_url: str | None = Field(None, description="address that browsers use, where it is another")
     cors_origins: Words = Field([], description="comma-separated origins whose pages may call the service")
+    trusted_proxies: Words = Field(
+        [], description="comma-separated addresses or networks whose X-Forwarded-For is believed"
+    )
     log_prompts: bool = Field(False, description="write prompts into the log")
 
     max_queue: int = Field(16, ge=1, description="requests that may wait; more are answered 429")
     time_limit: float = Field(300, gt=0, description="seconds that a request may take, waiting included")
     drain_seconds: float = Field(20, ge=0, description="seconds that accepted requests are given at the end")
     upload_seconds: float = Field(60, gt=0, description="seconds that a request's body may take to arrive")
+    uploads_per_client: int = Field(
+        4, ge=1, le=16, description="photos that a client, by its key or else its address, may be sending at once"
+    )
     max_side: int = Field(1024, ge=64, le=2048, description="px")
     max_pixels: int = Field(1024 * 1024, ge=64 * 64, description="of one picture")
     max_images: int = Field(4, ge=1, le=16, description="of one request")
@@ -45,7 +52,7 @@ class ServiceSettings(BaseSettings):
     jobs_kept: int = Field(100, ge=1, description="finished jobs whose pictures can still be fetched")
     job_seconds_kept: float = Field(600, gt=0, description="and for how long")
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
@@ -62,6 +69,15 @@ class ServiceSettings(BaseSettings):
     def _some(cls, value: SecretStr | None) -> SecretStr | None:
         if value and not value.get_secret_value().strip(" ,"):
             raise ValueError("is there and holds none; unset it, or give one")
+        if value and not value.get_secret_value().isascii():
+            raise ValueError("holds letters that a request's header cannot carry; take ASCII alone")
+        return value
+
+    @field_validator("admin_token")
+    @classmethod
+    def _long(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and len(value.get_secret_value()) < LEAST_TOKEN:
+            raise ValueError(f"has fewer than {LEAST_TOKEN} characters and could be guessed; take a longer one")
         return value
 
     def keys(self) -> list[bytes]:

@@ -8,6 +8,7 @@ import psutil
 import pytest
 import requests
 
+from gentra_lora.service.http.guesses import FREE
 from gentra_lora.service.http.middleware import JsonLines
 from tests.service.http.test_routes_pictures import photo
 from tests.serving import running, settings_for
@@ -173,6 +174,43 @@ def test_log_is_json_with_the_requests_id_and_without_its_prompt(served, logged)
     assert line["job"] == answer.headers["x-job-id"]
     assert (line["method"], line["path"], line["status"]) == ("POST", "/v1/txt2img", 200)
     assert not any("moon" in line for line in logged)
+
+
+def test_log_line_names_the_client_and_cuts_a_long_path(served, logged):
+    served.get("/" + "a" * 5000)
+    line = json.loads(logged[-1])
+    assert line["client"] == "127.0.0.1"
+    assert line["path"] == "/" + "a" * 199 + "..."
+
+
+def test_nothing_in_a_log_line_moves_the_cursor_or_turns_the_text(served, logged):
+    served.get("/%1b%5b2J%e2%80%aegnp.%c2%85%e2%80%a8x")
+    assert json.loads(logged[-1])["path"] == "/\x1b[2J\u202egnp.\x85\u2028x"
+    assert logged[-1].isprintable()
+
+
+def test_forwarded_address_is_believed_of_a_trusted_proxy_alone(serving_repo, tmp_path, logged, served):
+    headers = {"X-Forwarded-For": "192.0.2.7"}
+    served.get("/healthz", headers=headers)
+    assert json.loads(logged[-1])["client"] == "127.0.0.1"
+    with running(settings_for(serving_repo, weights_dir=tmp_path, trusted_proxies="127.0.0.1")) as behind:
+        behind.get("/healthz", headers=headers)
+        assert json.loads(logged[-1])["client"] == "192.0.2.7"
+
+
+def test_guesses_of_a_key_have_to_wait(serving_repo, tmp_path):
+    with running(settings_for(serving_repo, weights_dir=tmp_path, api_keys="one")) as served:
+        statuses = [served.get("/v1/model", headers=key(f"guess {n}")).status_code for n in range(30)]
+        assert statuses[:FREE] == [401] * FREE
+        assert statuses[-1] == 429
+        assert served.get("/healthz").status_code == 200
+
+
+def test_thousands_of_faults_are_told_in_a_short_answer(served):
+    answer = served.draw(**{f"unknown{number}": 1 for number in range(5000)})
+    assert answer.status_code == 422
+    assert len(answer.content) < 4000
+    assert answer.json()["error"]["details"][-1] == {"field": "body", "message": "has 4980 more faults"}
 
 
 def test_prompts_are_logged_where_that_is_wished(served, logged, monkeypatch):

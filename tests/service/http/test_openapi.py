@@ -8,7 +8,7 @@ import pytest
 
 from gentra_lora.service.http.app import create_app
 from gentra_lora.service.http.openapi import BODIES
-from tests.serving import running, settings_for
+from tests.serving import TOKEN, running, settings_for
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def fuzz(served, examples, folder):
 @pytest.fixture(scope="module")
 def narrow(serving_repo, tmp_path_factory):
     """A service whose pictures are small."""
-    more = {"max_side": 64, "max_images": 1, "admin_token": "secret", "time_limit": 5}
+    more = {"max_side": 64, "max_images": 1, "admin_token": TOKEN, "time_limit": 5}
     with running(settings_for(serving_repo, weights_dir=tmp_path_factory.mktemp("narrow"), **more)) as found:
         yield found
 

@@ -10,7 +10,7 @@ import torch
 from gentra_lora.service.jobs.service import Service
 from tests.service.http.test_answers import pixels
 from tests.service.jobs.test_revision import repo  # noqa: F401 - a fixture
-from tests.serving import busy, commit_weights, running, settings_for
+from tests.serving import TOKEN, busy, commit_weights, running, settings_for
 from tests.waiting import until
 
 
@@ -36,7 +36,7 @@ def test_service_is_not_ready_and_says_why_where_the_weights_are_not_those_of_th
 def test_service_that_could_not_start_serves_after_a_reload_once_the_weights_are_there(repo):  # noqa: F811
     objects = repo.parent / "remote/files"
     shutil.move(objects, repo.parent / "away")
-    with running(settings_for(repo, admin_token="secret"), ready=False) as served:
+    with running(settings_for(repo, admin_token=TOKEN), ready=False) as served:
         until(lambda: served.service.life.state == "failed")
         shutil.move(repo.parent / "away", objects)
         assert served.reload("first").status_code == 200
@@ -56,7 +56,7 @@ def test_fault_at_the_start_is_told_without_its_text(serving_repo, tmp_path, mon
 
 @pytest.fixture
 def changing(repo):  # noqa: F811
-    with running(settings_for(repo, admin_token="secret")) as served:
+    with running(settings_for(repo, admin_token=TOKEN)) as served:
         yield served
 
 

@@ -18,6 +18,7 @@ from gentra_lora.service.errors import ServiceError
 from gentra_lora.service.http import routes_admin, routes_jobs, routes_pictures, routes_status
 from gentra_lora.service.http.bodies import invalid
 from gentra_lora.service.http.decoders import Decoders
+from gentra_lora.service.http.guesses import Guesses
 from gentra_lora.service.http.middleware import Guard
 from gentra_lora.service.http.openapi import add_bodies
 from gentra_lora.service.jobs.service import Service
@@ -44,7 +45,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.decoders = Decoders()
+        app.state.decoders = Decoders(settings.uploads_per_client, settings.upload_seconds)
         if service.life.state == "starting":
             service.life.start()
         yield
@@ -69,7 +70,8 @@ def create_app(
     app.exception_handler(HTTPException)(_plain)
     app.exception_handler(RequestValidationError)(_invalid)
     app.openapi = add_bodies(app, settings)  # type: ignore[method-assign]  # as FastAPI's own documentation has it
-    app.add_middleware(Guard, settings=settings, metrics=service.metrics)
+    app.state.guesses = Guesses()
+    app.add_middleware(Guard, settings=settings, metrics=service.metrics, guesses=app.state.guesses)
     if settings.cors_origins:  # outermost, so that refusals can be read as well
         app.add_middleware(
             CORSMiddleware,

@@ -40,6 +40,7 @@ SENTENCES = {
     "string_pattern_mismatch": "{told}",
 }
 JSON, FORM = "application/json", "multipart/form-data"
+MOST_DETAILS = 20  # of one refusal
 TEXT_BYTES = 64 * 1024  # of one field that is no file
 Body = TypeVar("Body", bound=BaseModel)
 Arrived = TypeVar("Arrived")
@@ -149,7 +150,8 @@ async def read_form(request: Request, settings: ServiceSettings, decoders: Decod
             body = ImageToImage.model_validate_strings(values)
         except ValidationError as error:
             raise invalid(error) from error
-        return body, await decoders.run(read_upload, await photo.read(), settings.max_photo_pixels)
+        content, holder = await photo.read(), request.state.holder
+        return body, await decoders.run(holder, read_upload, content, settings.max_photo_pixels)
     finally:
         await form.close()
 
@@ -192,6 +194,9 @@ def invalid(error: ValidationError | RequestValidationError) -> ServiceError:
     details = [
         {"field": ".".join(map(str, found["loc"])) or "body", "message": _sentence(found)} for found in error.errors()
     ]
+    left_out = len(details) - MOST_DETAILS
+    if left_out > 0:
+        details = [*details[:MOST_DETAILS], {"field": "body", "message": f"has {left_out} more faults"}]
     first = details[0]
     message = f"{first['field']}: {first['message']}"
     return ServiceError(422, "invalid_request", message, param=first["field"], details=details)

@@ -1,10 +1,12 @@
 """Around every request: its id, its log line, its key, the size of its body. Plain ASGI: streams stay streams."""
 
+import hashlib
 import hmac
 import json
 import logging
 import secrets
 import time
+import unicodedata
 from urllib.parse import SplitResult, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -12,6 +14,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gentra_lora.service.errors import ServiceError
+from gentra_lora.service.http.guesses import Guesses
 from gentra_lora.service.jobs.metrics import ServiceMetrics
 from gentra_lora.service.settings import ServiceSettings
 
@@ -19,6 +22,8 @@ log = logging.getLogger("gentra_lora.service.access")
 OPEN = ("/", "/favicon.ico", "/healthz", "/readyz", "/openapi.json")  # without a key, as is the page
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 JSON_BYTES = 256 * 1024
+UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")  # Unicode categories
+LOGGED_PATH = 200  # characters
 PAGE_POLICY = (
     "default-src 'self'; img-src 'self' blob: data:; style-src 'self'; script-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -28,9 +33,9 @@ PAGE_POLICY = (
 class Guard:
     """Gives each request an id, asks for a key, counts the body's bytes as they arrive, and writes a log line."""
 
-    def __init__(self, app: ASGIApp, settings: ServiceSettings, metrics: ServiceMetrics) -> None:
+    def __init__(self, app: ASGIApp, settings: ServiceSettings, metrics: ServiceMetrics, guesses: Guesses) -> None:
         self.app, self.settings, self.metrics = app, settings, metrics
-        self.keys = settings.keys()
+        self.keys, self.guesses = settings.keys(), guesses
         self.public = urlsplit(settings.public_url or "").netloc
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -39,6 +44,7 @@ class Guard:
             return
         request_id, begun, status = secrets.token_hex(8), time.monotonic(), 499  # 499: the client went away
         scope.setdefault("state", {})["request_id"] = request_id
+        scope["state"]["holder"] = client_of(scope)  # of places, of which each client has a few
 
         async def answer(message: Message) -> None:
             nonlocal status
@@ -79,8 +85,8 @@ class Guard:
         """Refuse a request by its headers alone.
 
         Raises:
-            ServiceError: 401, no key or a wrong one; 403, from a page of another origin; 413, a body that says itself
-                to be too large.
+            ServiceError: 401, no key or a wrong one; 429, too many wrong ones; 403, from a page of another origin; 413,
+                a body that says itself to be too large.
         """
         headers, path = Headers(scope=scope), scope["path"]
         if not self._served(headers.get("host", "")):
@@ -92,16 +98,19 @@ class Guard:
             raise ServiceError(403, "foreign_origin", f"pages of {origin} may not call this service")
         free = path in OPEN or path.startswith("/page/") or path == "/v1/admin/reload" or scope["method"] == "OPTIONS"
         if self.keys and not free:
-            scheme, _, value = headers.get("authorization", "").partition(" ")
-            given = headers.get("x-api-key") or (value.strip() if scheme.lower() == "bearer" else "")
+            self.guesses.check(client_of(scope))
+            given = headers.get("x-api-key") or bearer_of(headers)
             same = [hmac.compare_digest(given.encode(), key) for key in self.keys]  # all of them: in constant time
             if True not in same:
+                if given:
+                    self.guesses.wrong(client_of(scope), "API key")
                 raise ServiceError(
                     401,
                     "unauthorized",
                     "give an API key as `Authorization: Bearer KEY`",
                     headers={"WWW-Authenticate": "Bearer"},
                 )
+            scope["state"]["holder"] = hashlib.sha256(given.encode()).hexdigest()
         length = headers.get("content-length", "0")
         if not length.isascii() or not length.isdigit() or int(length) > self._most(headers):
             raise self._too_large(headers)
@@ -145,8 +154,21 @@ class Guard:
         return counted
 
     def _log(self, scope: Scope, request_id: str, status: int, seconds: float) -> None:
-        line = {"request_id": request_id, "method": scope["method"], "path": scope["path"], "status": status}
-        log.info("request", extra={"values": line | {"ms": round(seconds * 1000, 1)} | scope["state"].get("log", {})})
+        path = scope["path"] if len(scope["path"]) <= LOGGED_PATH else f"{scope['path'][:LOGGED_PATH]}..."
+        line = {"request_id": request_id, "client": client_of(scope), "method": scope["method"], "path": path}
+        line |= {"status": status, "ms": round(seconds * 1000, 1)}
+        log.info("request", extra={"values": line | scope["state"].get("log", {})})
+
+
+def client_of(scope: Scope) -> str:
+    """Return the address of who sent a request; behind a proxy that is trusted, what that says."""
+    return scope["client"][0] if scope.get("client") else "unknown"
+
+
+def bearer_of(headers: Headers) -> str:
+    """Return what `Authorization: Bearer` holds, the scheme in any case; empty for other schemes."""
+    scheme, _, value = headers.get("authorization", "").partition(" ")
+    return value.strip() if scheme.lower() == "bearer" else ""
 
 
 def _parsed(address: str) -> SplitResult | None:
@@ -171,4 +193,9 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+        return escaped(json.dumps(line, ensure_ascii=False))
+
+
+def escaped(text: str) -> str:
+    """Return a line of JSON in which nothing moves a terminal's cursor or turns the direction of what follows."""
+    return "".join(json.dumps(sign)[1:-1] if unicodedata.category(sign) in UNSEEN else sign for sign in text)

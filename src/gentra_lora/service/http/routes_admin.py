@@ -11,6 +11,8 @@ from fastapi import APIRouter, Request
 
 from gentra_lora.service.errors import ServiceError
 from gentra_lora.service.http.bodies import read_json
+from gentra_lora.service.http.guesses import Guesses
+from gentra_lora.service.http.middleware import bearer_of, client_of
 from gentra_lora.service.http.openapi import documented, refusals
 from gentra_lora.service.http.reply_schemas import Reloaded
 from gentra_lora.service.jobs.lifecycle import settle
@@ -26,7 +28,7 @@ router = APIRouter(prefix="/v1/admin", tags=["admin"])
 @router.post(
     "/reload",
     response_model=Reloaded,
-    responses=refusals(400, 401, 403, 408, 409, 413, 415, 422, 500, 503),
+    responses=refusals(400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 503),
     openapi_extra=documented(Reload),
 )
 async def reload(request: Request) -> dict[str, object]:
@@ -52,14 +54,18 @@ def check_token(request: Request) -> None:
     """Refuse who does not have the admin token.
 
     Raises:
-        ServiceError: 403, there is none; 401, a wrong one.
+        ServiceError: 403, there is none; 401, a wrong one; 429, too many wrong ones.
     """
     settings: ServiceSettings = request.app.state.settings
     token = settings.admin_token
     if token is None:
         raise ServiceError(403, "no_admin", "reloading is off; start the service with GENTRA_ADMIN_TOKEN")
-    given = request.headers.get("authorization", "").removeprefix("Bearer ").encode()
-    if not hmac.compare_digest(given, token.get_secret_value().encode()):
+    guesses: Guesses = request.app.state.guesses
+    client, given = client_of(request.scope), bearer_of(request.headers)
+    guesses.check(client)
+    if not hmac.compare_digest(given.encode(), token.get_secret_value().encode()):
+        if given:
+            guesses.wrong(client, "admin token")
         raise ServiceError(
             401,
             "unauthorized",

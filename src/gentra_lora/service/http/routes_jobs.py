@@ -39,7 +39,7 @@ async def create_job(request: Request, response: Response) -> dict[str, Any]:
     state = request.app.state
     state.service.check_open()
     if kind_of(request) == FORM:
-        with state.decoders.upload():
+        with state.decoders.upload(request.state.holder):
             job = await submitted(request, *await read_form(request, state.settings, state.decoders))
     else:
         job = await submitted(request, await read_json(request, TextToImage, state.settings))

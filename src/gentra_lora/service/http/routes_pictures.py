@@ -40,7 +40,7 @@ async def img2img(request: Request) -> Response | dict[str, object]:
     service: Service = request.app.state.service
     decoders: Decoders = request.app.state.decoders
     service.check_open()
-    with decoders.upload():
+    with decoders.upload(request.state.holder):
         body, photo = await read_form(request, request.app.state.settings, decoders)
         media_type = accepted_type(request, body.num_images)
         job = await submitted(request, body, photo)
@@ -113,7 +113,7 @@ async def submitted(request: Request, body: TextToImage, photo: Upload | None = 
     service: Service = request.app.state.service
     decoders: Decoders = request.app.state.decoders
     given = body, photo, request.state.request_id
-    job = service.submit(*given) if photo is None else await decoders.run(service.submit, *given)
+    job = service.submit(*given) if photo is None else await decoders.run(request.state.holder, service.submit, *given)
     note(request, job)
     return job
 
