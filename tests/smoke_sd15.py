@@ -16,11 +16,12 @@ import yaml
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from dvc.utils.serialize import dumps_yaml
 from safetensors.torch import save_file
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTextConfig, CLIPTextModel
 
 from gentra_lora.adapter.file import module_deltas, read_adapter
+from gentra_lora.base.files.configs import sd1_path
+from gentra_lora.base.files.tokens import tokenizer_of_merges
 from gentra_lora.params import parse_params
-from tests.base.test_single_file_base import CONFIGS, HUB_INDEX
 from tests.conftest import ROOT, write_photos
 from tests.ldm_layout import ldm_state_dict
 
@@ -29,19 +30,18 @@ STAGES = ("prepare", "cache_latents", "train", "evaluate")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory, tokenizer):
+def folder(tmp_path_factory):
     """The base as a diffusers folder in float16, as most are shared."""
     torch.manual_seed(0)
     text_config = CLIPTextConfig(
-        hidden_size=768, intermediate_size=3072, num_attention_heads=12, projection_dim=768, eos_token_id=513
+        hidden_size=768, intermediate_size=3072, num_attention_heads=12, projection_dim=768, eos_token_id=49407
     )
     blocks = {"down_block_types": ("DownEncoderBlock2D",) * 4, "up_block_types": ("UpDecoderBlock2D",) * 4}
     vae = AutoencoderKL(block_out_channels=(128, 256, 512, 512), layers_per_block=2, sample_size=512, **blocks)
-    tokenizer = CLIPTokenizer(vocab=tokenizer.get_vocab(), merges=[], model_max_length=77)
     pipeline = StableDiffusionPipeline(
         vae=vae,
         text_encoder=CLIPTextModel(text_config),
-        tokenizer=tokenizer,
+        tokenizer=tokenizer_of_merges(sd1_path("tokenizer")),
         unet=UNet2DConditionModel(sample_size=64, cross_attention_dim=768),
         scheduler=DDIMScheduler(
             beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False, steps_offset=1
@@ -61,14 +61,8 @@ def as_folder(folder, place):
 
 
 def as_single_file(folder, place):
-    """One file in the original layout; its configs, and nothing else, come from a hub cache."""
+    """One file in the original layout, and an empty hub cache."""
     save_file(ldm_state_dict(folder), place / "base.safetensors", metadata={"format": "pt"})
-    snapshot = place / "hub" / CONFIGS / "snapshots" / COMMIT
-    shutil.copytree(folder, snapshot, ignore=shutil.ignore_patterns("*.safetensors"))
-    index = json.loads((snapshot / "model_index.json").read_text()) | HUB_INDEX
-    (snapshot / "model_index.json").write_text(json.dumps(index))
-    (snapshot.parent.parent / "refs").mkdir()
-    (snapshot.parent.parent / "refs/main").write_text(COMMIT)
     return {"model": str(place / "base.safetensors")}, {"HF_HUB_CACHE": str(place / "hub")}
 
 

@@ -92,6 +92,7 @@ def test_missing_key_is_named():
         ("prepare", "held_out_share", 0),
         ("evaluate", "seeds", []),
         ("base", "model", ""),
+        ("base", "prediction_type", "sample"),
         ("cache_latents", "flip", "yes"),
         ("evaluate", "class_noun", 7),
     ],

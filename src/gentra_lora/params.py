@@ -45,6 +45,7 @@ class Base(Block):
     revision: str | None
     vae: Text | None
     vae_revision: str | None
+    prediction_type: Literal["epsilon", "v_prediction"] | None
     mixed_precision: Literal["auto", "no", "fp16", "bf16"]
 
 

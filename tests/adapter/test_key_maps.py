@@ -5,8 +5,8 @@ from diffusers import UNet2DConditionModel
 from gentra_lora.adapter.file import kohya_tensors
 from gentra_lora.adapter.key_maps import a1111_name, check_keys, comfyui_names
 from gentra_lora.adapter.lora import AdapterError, attach_adapter, lora_modules
+from gentra_lora.base.files.ldm_layout import PREFIXES, original_name
 from tests.conftest import make_unet
-from tests.ldm_layout import unet_key
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def test_every_module_of_sd15_is_the_one_that_a1111_takes_it_for(sd15):
     names = keys(sd15)
     assert len(names) == 278
     for name, path in names.items():
-        original = unet_key(f"{path}.weight", 2, sd15.config.up_block_types)
+        original = original_name("unet", f"{path}.weight", sd15.config).removeprefix(PREFIXES["unet"])
         assert a1111_name(name) == original.removesuffix(".weight").replace(".", "_"), name
     assert len({a1111_name(name) for name in names}) == len(names)
 

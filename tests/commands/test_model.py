@@ -28,6 +28,23 @@ def test_lora_says_how_many_weights_are_trained(demo_project, capsys):
     assert capsys.readouterr().out.startswith("rank 16, alpha 16, on attention+ff+conv: ")
 
 
+def test_prediction_type_is_set_and_another_base_forgets_it(demo_project):
+    shutil.copytree(ROOT / "models/nano-sd", demo_project / "models/mine")
+    main(["base", "models/mine", "--prediction-type", "v_prediction"])
+    assert load_params().base.prediction_type == "v_prediction"
+    main(["base", "models/nano-sd"])
+    assert load_params().base.prediction_type is None
+
+
+@pytest.mark.parametrize("command", [["base", "models/mine"], ["lora"]])
+def test_base_that_is_not_whole_is_one_sentence(demo_project, command):
+    shutil.copytree(ROOT / "models/nano-sd", demo_project / "models/mine")
+    main(["base", "models/mine"])
+    (demo_project / "models/mine/tokenizer/tokenizer.json").unlink()
+    with pytest.raises(SystemExit, match=r"^error: base\.model: the tokenizer of models/mine has 2 tokens"):
+        main(command)
+
+
 def test_revision_of_digits_alone_is_a_revision(demo_project):
     main(["base", "owner/name", "--revision", "1" * 40])
     assert load_params().base.revision == "1" * 40

@@ -115,6 +115,21 @@ def test_feature_model_that_is_not_pinned_is_refused_before_training(workspace):
     refused(r"evaluate\.likeness_model: facebook/dinov2-base .* needs its revision")
 
 
+def test_feature_model_that_is_not_whole_is_refused_before_training(workspace, tiny_clip, tmp_path):
+    shutil.copytree(tiny_clip, tmp_path / "clip")
+    (tmp_path / "clip/model.safetensors").write_bytes((tiny_clip / "model.safetensors").read_bytes()[:-4])
+    change(workspace, "evaluate", likeness_model=str(tmp_path / "clip"))
+    refused(r"evaluate\.likeness_model: .*clip/model\.safetensors is cut")
+
+
+def test_base_that_is_not_whole_is_refused_before_any_photo_is_opened(workspace, tiny_base, tmp_path):
+    shutil.copytree(tiny_base, tmp_path / "base")
+    (tmp_path / "base/unet/diffusion_pytorch_model.safetensors").write_bytes(b"")
+    change(workspace, "base", model=str(tmp_path / "base"))
+    (workspace / "data/raw/images/car1.png").write_bytes(b"no photo")
+    refused(r"base\.model: .*unet/diffusion_pytorch_model\.safetensors is empty; download it again")
+
+
 def test_long_caption_is_reported_where_it_is_allowed(workspace, capsys):
     change(workspace, "prepare", allow_long_captions=True)
     captions = workspace / "data/raw/captions.txt"

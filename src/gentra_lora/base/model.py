@@ -1,70 +1,86 @@
-"""The base model: local folder, pinned hub id or single file -> its parts."""
+"""The base model: local folder, pinned hub id or single file -> its parts, whole."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from diffusers.loaders.single_file_utils import SingleFileComponentError
 from diffusers.models import AutoencoderKL, UNet2DConditionModel  # at its top, diffusers shows placeholders to mypy
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
-from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from gentra_lora.base.source import BaseModelError, BaseSource
-from gentra_lora.errors import first_line
+from gentra_lora.base.checks import check_denoiser, check_vae
+from gentra_lora.base.files.configs import config_if_any, config_of, load_noise_scheduler, sd1_config, sd1_path
+from gentra_lora.base.files.hub import STEMS, hub_folder
+from gentra_lora.base.files.pipeline_folder import check_part, variant_in
+from gentra_lora.base.files.single_file import load_part, load_vae_file
+from gentra_lora.base.files.tokens import check_reads, check_tokenizer, text_config, tokenizer_of_merges
+from gentra_lora.base.files.wholeness import check_loaded, check_values
+from gentra_lora.base.source import BaseSource, guarded
 
-Part = TypeVar("Part", bound=UNet2DConditionModel | AutoencoderKL | CLIPTokenizer | CLIPTextModel | DDPMScheduler)
-Loaded = TypeVar("Loaded")
+Part = TypeVar("Part", bound=UNet2DConditionModel | AutoencoderKL | CLIPTextModel)
 
 
 def load_unet(source: BaseSource, dtype: torch.dtype) -> UNet2DConditionModel:
     """Return the frozen denoiser.
 
     Raises:
-        BaseModelError: it cannot be loaded, or is not one of Stable Diffusion 1.x (4 latent channels in and out).
+        BaseModelError: it cannot be loaded, is not whole, or not one of Stable Diffusion.
     """
-    unet = _load(UNet2DConditionModel, "unet", source)
-    if unet.config["in_channels"] != 4 or unet.config["addition_embed_type"] is not None:
-        raise BaseModelError(f"base.model: {source.model} is an inpainting or SDXL model; take one of SD 1.x")
-    return unet.to(dtype).requires_grad_(False).eval()
+    check_denoiser(source.model, config_of(source, "unet"), config_of(source, "text_encoder"))
+    return _load(UNet2DConditionModel, "unet", source).to(dtype)
 
 
 def load_unet_shapes(source: BaseSource) -> UNet2DConditionModel:
     """Return the denoiser without its weights, on torch's meta device: of a hub id only its configuration is loaded."""
-    if Path(source.model).is_file():
-        return load_unet(source, torch.float32).to("meta")  # type: ignore[arg-type]  # its type lacks self
-    load, options = UNet2DConditionModel.load_config, {"subfolder": "unet", "revision": source.revision}
-    config = guarded("base.model", source.model, load, source.model, **options)
+    config = config_of(source, "unet")
     with torch.device("meta"):
-        return UNet2DConditionModel.from_config(config).requires_grad_(False)
+        unet = guarded("base.model", source.model, UNet2DConditionModel.from_config, config)
+    return unet.requires_grad_(False)
 
 
 def load_vae(source: BaseSource) -> AutoencoderKL:
-    """Return the frozen autoencoder, always in float32: in half precision it overflows on some pictures."""
-    if source.vae is not None:
-        load = AutoencoderKL.from_pretrained
-        vae = guarded("base.vae", source.vae, load, source.vae, revision=source.vae_revision)
+    """Return the frozen autoencoder, always in float32: in half precision it overflows on some pictures.
+
+    Raises:
+        BaseModelError: it cannot be loaded, is not whole, or a separate one is not of the base's kind.
+    """
+    if source.vae is None:
+        return _load(AutoencoderKL, "vae", source).float()
+    own = config_if_any(source, "vae")
+    if Path(source.vae).is_file():
+        vae = load_vae_file(Path(source.vae), own or sd1_config("vae"))
     else:
-        vae = _load(AutoencoderKL, "vae", source)
-    return vae.float().requires_grad_(False).eval()
+        vae = _from_pretrained(AutoencoderKL, "base.vae", source.vae, source.vae_revision, "", "vae")
+        check_vae("base.vae", source.vae, vae.config, own)
+    return _frozen("base.vae", source.vae, "vae", vae.float())
 
 
 def load_tokenizer(source: BaseSource) -> CLIPTokenizer:
-    """Return the tokenizer."""
-    return _load(CLIPTokenizer, "tokenizer", source)
+    """Return the tokenizer.
+
+    Raises:
+        BaseModelError: it cannot be loaded, is not whole, or not the text encoder's.
+    """
+    name = source.model
+    if source.is_file:
+        tokenizer = guarded("base.model", name, tokenizer_of_merges, sd1_path("tokenizer"))
+    else:
+        options = {"subfolder": "tokenizer", "revision": source.revision}
+        tokenizer = guarded("base.model", name, CLIPTokenizer.from_pretrained, name, **options)
+    known = text_config(config_of(source, "text_encoder"))
+    check_tokenizer("base.model", name, tokenizer, known.vocab_size, known.max_position_embeddings)
+    return tokenizer
 
 
 def load_text_encoder(source: BaseSource) -> CLIPTextModel:
-    """Return the frozen text encoder in float32."""
-    return _load(CLIPTextModel, "text_encoder", source).float().requires_grad_(False).eval()
+    """Return the frozen text encoder in float32.
 
-
-def load_noise_scheduler(source: BaseSource) -> DDPMScheduler:
-    """Return the training noise schedule, with the base's betas and prediction type."""
-    if Path(source.model).is_file():
-        return DDPMScheduler.from_config(_load_from_file("scheduler", source.model).config)
-    return _load(DDPMScheduler, "scheduler", source)
+    Raises:
+        BaseModelError: it cannot be loaded, is not whole, or makes one prompt of two.
+    """
+    text_encoder = _load(CLIPTextModel, "text_encoder", source).float()
+    check_reads("base.model", source.model, load_tokenizer(source), text_encoder)
+    return text_encoder
 
 
 def load_pipeline(
@@ -79,41 +95,40 @@ def load_pipeline(
         text_encoder=load_text_encoder(source).to(device, dtype),  # type: ignore[arg-type]  # likewise
         tokenizer=load_tokenizer(source),
         unet=load_unet(source, dtype).to(device) if unet is None else unet,  # type: ignore[arg-type]  # likewise
-        scheduler=load_noise_scheduler(source),  # type: ignore[arg-type]  # any scheduler is taken
+        scheduler=None,  # type: ignore[arg-type]  # set below: of older schedules it says for a page what to change
         safety_checker=None,  # type: ignore[arg-type]  # None is taken
         feature_extractor=None,  # type: ignore[arg-type]  # likewise
         requires_safety_checker=False,
     )
+    pipeline.scheduler = load_noise_scheduler(source)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 
 
-def _load(kind: type[Part], subfolder: str, source: BaseSource) -> Part:
+def _load(kind: type[Part], part: str, source: BaseSource) -> Part:
     """Load one part, anew each time, since parts are changed by whoever asked for them."""
-    if Path(source.model).is_file():
-        return _load_from_file(subfolder, source.model)
-    load, options = kind.from_pretrained, {"subfolder": subfolder, "revision": source.revision}
-    return guarded("base.model", source.model, load, source.model, **options)
+    if source.is_file:
+        loaded = load_part(source.model, part)
+        assert isinstance(loaded, kind)
+    else:
+        loaded = _from_pretrained(kind, "base.model", source.model, source.revision, part, part)
+    return _frozen("base.model", source.model, part, loaded)
 
 
-def _load_from_file(subfolder: str, file: str) -> Any:
-    """Load one part of a single file and leave out the others, which the file may lack ("noVAE")."""
-    left_out = {"vae", "text_encoder", "tokenizer", "unet", "scheduler", "safety_checker", "feature_extractor"}
-    options = dict.fromkeys(left_out - {subfolder}) | {"requires_safety_checker": False}
-    try:
-        pipeline = guarded("base.model", file, StableDiffusionPipeline.from_single_file, file, **options)
-        part = getattr(pipeline, subfolder)
-        if isinstance(part, torch.nn.Module):
-            part.to("cpu")
-    except NotImplementedError as error:
-        # diffusers leaves a weight that the file lacks without data, which torch then refuses to move.
-        raise BaseModelError(f"base.model: {file} lacks weights of the {subfolder}; take a whole checkpoint") from error
-    return part
+def _from_pretrained(kind: type[Part], key: str, name: str, revision: str | None, subfolder: str, part: str) -> Part:
+    local = Path(name).exists()
+    folder = Path(name, subfolder) if local else hub_folder(key, name, revision, subfolder, STEMS[part])
+    check_part(key, folder, part)
+    variant = variant_in(key, folder, STEMS[part])
+    options: dict[str, Any] = {"subfolder": subfolder, "revision": revision, "variant": variant}
+    load: Any = kind.from_pretrained  # with the loading info it returns two
+    loaded, info = guarded(key, name, load, name, output_loading_info=True, **options)
+    check_loaded(key, f"the {part} of {name}", info)  # pickles have no header that could have been checked
+    return loaded
 
 
-def guarded(key: str, name: str, load: Callable[..., Loaded], *args: object, **kwargs: object) -> Loaded:
-    """Return load(...); what goes wrong becomes a BaseModelError that names the key of params.yaml and its value."""
-    try:
-        return load(*args, **kwargs)
-    except (OSError, ValueError, KeyError, SingleFileComponentError) as error:
-        raise BaseModelError(f"{key}: {name} cannot be loaded: {first_line(error)}") from error
+def _frozen(key: str, name: str, part: str, loaded: Part) -> Part:
+    check_values(key, name, part, loaded)
+    loaded.requires_grad_(False)
+    loaded.eval()
+    return loaded

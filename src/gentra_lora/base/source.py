@@ -1,12 +1,16 @@
-"""Which base model: what params.yaml says of it, checked, and a name for its exact weights. Without torch."""
+"""Which base model: what params.yaml says of it, a name for exactly it, and the error of every fault. Without torch."""
 
 import hashlib
-import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
-from gentra_lora.errors import InputError
+from gentra_lora.errors import InputError, first_line
+
+Loaded = TypeVar("Loaded")
+PREDICTION_TYPES = ("epsilon", "v_prediction")  # "sample" is of models that draw the picture itself
 
 
 class BaseModelError(InputError):
@@ -15,13 +19,23 @@ class BaseModelError(InputError):
 
 @dataclass(frozen=True)
 class BaseSource:
-    """Where the base comes from. A separate `vae` replaces the base's own (for the "noVAE" checkpoints)."""
+    """Where the base comes from.
+
+    A separate `vae` replaces the base's own (for the "noVAE" checkpoints); `prediction_type`, "epsilon" or
+    "v_prediction", replaces what the base's configuration says.
+    """
 
     model: str
     revision: str | None = None
     vae: str | None = None
     vae_revision: str | None = None
     mixed_precision: str = "auto"
+    prediction_type: str | None = None
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the base is a single file in the original layout."""
+        return Path(self.model).is_file()
 
 
 def check_pinned(key: str, name: str, revision: str | None) -> None:
@@ -43,35 +57,32 @@ def check_pinned(key: str, name: str, revision: str | None) -> None:
         )
 
 
-def check_base(source: BaseSource) -> None:
-    """Refuse a base that cannot be one, before anything is loaded.
-
-    Raises:
-        BaseModelError: not pinned, or a local folder that is no Stable Diffusion 1.x pipeline.
-    """
-    check_pinned("base.model", source.model, source.revision)
-    if source.vae is not None:
-        check_pinned("base.vae", source.vae, source.vae_revision)
-    elif source.vae_revision is not None:
-        raise BaseModelError(f"base.vae_revision: is {source.vae_revision}, but base.vae is null")
-    folder = Path(source.model)
-    if folder.is_dir():
-        index = folder / "model_index.json"
-        if not index.exists():
-            raise BaseModelError(f"base.model: {folder} holds no model_index.json; it must be a diffusers pipeline")
-        kind = json.loads(index.read_text(encoding="utf-8"))["_class_name"]
-        if kind != "StableDiffusionPipeline":
-            raise BaseModelError(
-                f"base.model: {folder} is a {kind}; only Stable Diffusion 1.x pipelines can learn here"
-            )
+def guarded(key: str, name: str, load: Callable[..., Loaded], *args: object, **kwargs: object) -> Loaded:
+    """Return load(...); what goes wrong becomes a BaseModelError that names the key of params.yaml and its value."""
+    try:
+        return load(*args, **kwargs)
+    except InputError:
+        raise
+    except Exception as error:  # of damaged files the libraries raise whatever they stumble over
+        raise BaseModelError(f"{key}: {name} cannot be loaded: {first_line(error)}") from error
 
 
 def base_identity(source: BaseSource) -> str:
-    """Return a name for the exact weights: id@revision, or for local files a sha256 over their names and bytes."""
+    """Return a name for the exact weights: id@revision, or for local files a sha256 over their names and bytes.
+
+    A prediction type that replaces the base's own belongs to it: the same weights then mean something else.
+    """
     parts = [_identity(source.model, source.revision)]
     if source.vae is not None:
         parts.append(_identity(source.vae, source.vae_revision))
+    if source.prediction_type is not None:
+        parts.append(source.prediction_type)
     return " + ".join(parts)
+
+
+def prediction_type_in(identity: str) -> str | None:
+    """Return the prediction type that replaced the base's own, as `base_identity` wrote it."""
+    return next((part for part in identity.split(" + ") if part in PREDICTION_TYPES), None)
 
 
 def _identity(name: str, revision: str | None) -> str:

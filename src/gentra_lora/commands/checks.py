@@ -14,7 +14,7 @@ from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_c
 from packaging.requirements import Requirement
 
 from gentra_lora.base.precision import choose_device, choose_precision
-from gentra_lora.base.source import BaseSource, check_base
+from gentra_lora.base.source import BaseSource
 from gentra_lora.drive.folder import open_folder
 from gentra_lora.drive.remotes import remote_url
 from gentra_lora.errors import InputError, first_line
@@ -76,7 +76,12 @@ def check_disk(folder: Path) -> Finding:
 
 def check_base_model(source: BaseSource) -> Finding:
     """Return a Finding on the base model: whether it can be loaded here, from a path, the hub's cache or the hub."""
+    # Here, since they load diffusers, which the other findings do without.
+    from gentra_lora.base.checks import check_base
+    from gentra_lora.base.libraries import hush_libraries
+
     parts = [(source.model, source.revision, "model_index.json"), (source.vae, source.vae_revision, "config.json")]
+    hush_libraries()
     try:
         check_base(source)
         for name, revision, file in parts:

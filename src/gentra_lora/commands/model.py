@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 
 from gentra_lora.adapter.lora import count_weights
+from gentra_lora.base.checks import check_base
 from gentra_lora.base.libraries import hush_libraries
 from gentra_lora.base.model import load_unet_shapes
-from gentra_lora.base.source import BaseSource, check_base
+from gentra_lora.base.source import BaseSource
 from gentra_lora.commands.params import checked, set_values
 from gentra_lora.commands.params_edit import with_deps
 from gentra_lora.params import load_params
@@ -15,15 +16,19 @@ from gentra_lora.whole_file import write_whole
 DVC_FILE = Path("dvc.yaml")
 
 
-def base_command(model: str, revision: str | None, vae: str | None, vae_revision: str | None) -> None:
+def base_command(
+    model: str, revision: str | None, vae: str | None, vae_revision: str | None, prediction_type: str | None
+) -> None:
     """Take another base model; a local one becomes a dependency of all stages.
 
     Raises:
         BaseModelError: it cannot be one; nothing is written.
     """
-    check_base(BaseSource(model, revision, vae, vae_revision))
+    hush_libraries()
+    check_base(BaseSource(model, revision, vae, vae_revision, prediction_type=prediction_type))
     places = [str(Path(name)) if name and Path(name).exists() else name for name in (model, vae)]
     values = {"model": places[0], "revision": revision, "vae": places[1], "vae_revision": vae_revision}
+    values["prediction_type"] = prediction_type  # another base's would say nothing of this one
     edits = [(f"base.{key}", json.dumps(value)) for key, value in values.items()]
     checked(edits)
     local = [place for place in places if place and Path(place).exists()]

@@ -8,9 +8,10 @@ import numpy as np
 from PIL import Image
 
 from gentra_lora.adapter.file import read_adapter
+from gentra_lora.base.checks import check_base
 from gentra_lora.base.libraries import hush_libraries
 from gentra_lora.base.precision import choose_device, choose_precision
-from gentra_lora.base.source import BaseSource, base_identity, check_base
+from gentra_lora.base.source import BaseSource, base_identity
 from gentra_lora.errors import InputError
 from gentra_lora.params import Params, load_params
 from gentra_lora.photos.notation import NotationError, check_notation, emphasis, read_tags

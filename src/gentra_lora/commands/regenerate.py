@@ -7,9 +7,10 @@ import numpy as np
 import torch
 from PIL import Image
 
+from gentra_lora.base.checks import check_base
 from gentra_lora.base.libraries import hush_libraries
 from gentra_lora.base.precision import choose_device, choose_precision
-from gentra_lora.base.source import BaseModelError, BaseSource, base_identity, check_base
+from gentra_lora.base.source import BaseModelError, BaseSource, base_identity
 from gentra_lora.commands.pictures import check_output, make_pictures
 from gentra_lora.errors import InputError
 from gentra_lora.params import load_params

@@ -1,6 +1,7 @@
 """Pictures and prompts -> unit feature vectors, by a CLIP-like or DINO-like model."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,21 +13,30 @@ from transformers import AutoModel, AutoTokenizer, PreTrainedModel
 # The name that transformers itself exports is a stand-in where torchvision is absent.
 from transformers.models.auto.image_processing_auto import AutoImageProcessor
 
-from gentra_lora.base.model import guarded
-from gentra_lora.base.source import BaseModelError, check_pinned
+from gentra_lora.base.files.headers import check_files
+from gentra_lora.base.files.tokens import check_tokenizer
+from gentra_lora.base.files.wholeness import check_loaded, check_values
+from gentra_lora.base.source import BaseModelError, check_pinned, guarded
 
 
 class FeatureModel:
     """A pinned feature model. `name` is a local folder or a hub id; `key` is its key in params.yaml, for errors.
 
     Raises:
-        BaseModelError: neither a path that exists nor a hub id with a full revision.
+        BaseModelError: neither a path that exists nor a hub id with a full revision, or not whole.
     """
 
     def __init__(self, key: str, name: str, revision: str | None, device: torch.device) -> None:
         check_pinned(key, name, revision)
+        check_files(key, name)
         self.key, self.name, self.revision, self.device = key, name, revision, device
-        model = guarded(key, name, AutoModel.from_pretrained, name, revision=revision, dtype=torch.float32)
+        load: Any = AutoModel.from_pretrained  # with the loading info it returns two
+        options = {"revision": revision, "dtype": torch.float32, "output_loading_info": True}
+        model, info = guarded(key, name, load, name, **options)
+        # What it has beside its features, a classifier say, and a pooler that we do not read, is no matter.
+        missing = [weight for weight in info["missing_keys"] if not weight.startswith("pooler.")]
+        check_loaded(key, name, info | {"missing_keys": missing, "unexpected_keys": []})
+        check_values(key, name, "model", model)
         self.model: PreTrainedModel = model.to(device).eval()
         load = AutoImageProcessor.from_pretrained
         self.processor = guarded(key, name, load, name, revision=revision, backend="pil")
@@ -52,12 +62,15 @@ class FeatureModel:
         """Return unit vectors (N, D) of prompts.
 
         Raises:
-            BaseModelError: the model has no text tower.
+            BaseModelError: the model has no text tower, or its tokenizer is not whole.
         """
         of_texts = getattr(self.model, "get_text_features", None)
         if of_texts is None:
             raise BaseModelError(f"{self.key}: {self.name} has no text tower; take a CLIP model")
         tokenizer = guarded(self.key, self.name, AutoTokenizer.from_pretrained, self.name, revision=self.revision)
+        if self.model.config.model_type == "clip":
+            text = self.model.config.text_config
+            check_tokenizer(self.key, self.name, tokenizer, text.vocab_size, text.max_position_embeddings)
         ids = tokenizer(prompts, padding="max_length", truncation=True, return_tensors="pt").input_ids
         found = of_texts(input_ids=ids.to(self.device))
         return F.normalize(getattr(found, "pooler_output", found).float().cpu(), dim=1)

@@ -11,9 +11,10 @@ from accelerate import PartialState
 from accelerate.utils import gather_object
 from tqdm import tqdm
 
+from gentra_lora.base.checks import check_base
 from gentra_lora.base.model import load_text_encoder, load_tokenizer, load_vae
 from gentra_lora.base.precision import DTYPES, choose_device, choose_precision
-from gentra_lora.base.source import BaseSource, base_identity, check_base
+from gentra_lora.base.source import BaseSource, base_identity
 from gentra_lora.errors import listed
 from gentra_lora.latents.cache import CropSettings, LatentCache
 from gentra_lora.latents.class_pictures import ClassPictures, class_captions

@@ -10,10 +10,11 @@ from tqdm import tqdm
 
 from gentra_lora.adapter.file import read_adapter
 from gentra_lora.adapter.provenance import versions
+from gentra_lora.base.checks import check_base
+from gentra_lora.base.files.configs import load_noise_scheduler
 from gentra_lora.base.hardware import hardware_name
-from gentra_lora.base.model import load_noise_scheduler
 from gentra_lora.base.precision import choose_device, choose_precision
-from gentra_lora.base.source import BaseSource, base_identity, check_base
+from gentra_lora.base.source import BaseSource, base_identity
 from gentra_lora.evaluation.base_pictures import BasePictures
 from gentra_lora.evaluation.features import FeatureModel
 from gentra_lora.evaluation.measures import metrics_of

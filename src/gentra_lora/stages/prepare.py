@@ -11,8 +11,10 @@ from typing import Any
 import yaml
 from tqdm import tqdm
 
+from gentra_lora.base.checks import check_base
+from gentra_lora.base.files.headers import check_files
 from gentra_lora.base.model import load_tokenizer
-from gentra_lora.base.source import BaseModelError, BaseSource, check_base, check_pinned
+from gentra_lora.base.source import BaseModelError, BaseSource, check_pinned
 from gentra_lora.params import Params, load_params
 from gentra_lora.photos.caption_files import natural_key, read_captions
 from gentra_lora.photos.dataset import DatasetError, Prepared, final_captions, keys_and_groups, prepare_photos
@@ -69,6 +71,8 @@ def check_models(source: BaseSource, params: Params) -> None:
     check_base(source)
     check_pinned("evaluate.likeness_model", params.evaluate.likeness_model, params.evaluate.likeness_revision)
     check_pinned("evaluate.prompt_model", params.evaluate.prompt_model, params.evaluate.prompt_revision)
+    check_files("evaluate.likeness_model", params.evaluate.likeness_model)
+    check_files("evaluate.prompt_model", params.evaluate.prompt_model)
     check_watched(source, [params.evaluate.likeness_model, params.evaluate.prompt_model])
 
 

@@ -19,9 +19,11 @@ from gentra_lora.adapter.file import check_effect, kohya_tensors, write_adapter
 from gentra_lora.adapter.key_maps import check_keys
 from gentra_lora.adapter.provenance import adapter_metadata, versions
 from gentra_lora.adapter.reload_check import check_written
-from gentra_lora.base.model import load_noise_scheduler, load_unet
+from gentra_lora.base.checks import check_base
+from gentra_lora.base.files.configs import load_noise_scheduler
+from gentra_lora.base.model import load_unet
 from gentra_lora.base.precision import DTYPES, choose_device, choose_precision
-from gentra_lora.base.source import BaseSource, check_base
+from gentra_lora.base.source import BaseSource
 from gentra_lora.errors import listed
 from gentra_lora.latents.cached_photos import CachedPhotos, load_split, read_empty_prompt, read_index
 from gentra_lora.params import Params, Train, load_params

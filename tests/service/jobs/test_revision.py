@@ -8,7 +8,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from gentra_lora.adapter.lora import AdapterError
-from gentra_lora.base.model import BaseModelError
+from gentra_lora.base.source import BaseModelError, BaseSource, base_identity
 from gentra_lora.errors import InputError
 from gentra_lora.revisions.weights import WeightsError
 from gentra_lora.service.jobs.revision import (
@@ -112,6 +112,14 @@ def test_revision_cannot_leave_its_folder(repo):
     with pytest.raises(WeightsError):
         find_revision(settings, "..")
     assert not (settings.weights_dir.parent / ".lock").exists()
+
+
+def test_base_that_is_named_predicts_what_the_adapter_was_trained_on(tmp_path, tiny_base):
+    identity = base_identity(BaseSource(str(tiny_base), prediction_type="v_prediction"))
+    path = write_serving_adapter(tmp_path / "v.safetensors", tiny_base, **{"gentra.base": identity})
+    found = from_file(path, tiny_base)
+    assert found.source.prediction_type == "v_prediction"
+    assert check_source(found, allow_other_base=False) == identity
 
 
 def test_file_tells_the_commit_that_it_was_trained_by(tmp_path, tiny_base):

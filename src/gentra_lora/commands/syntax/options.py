@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from gentra_lora.base.sampler_names import DEFAULT, SAMPLER_NAMES
+from gentra_lora.base.source import PREDICTION_TYPES
 from gentra_lora.commands.syntax.kinds import Argument, Edit, Name, Number, Text
 from gentra_lora.evaluation.scored_run import NOISE
 from gentra_lora.pictures.limits import (
@@ -48,6 +49,7 @@ STRENGTH = Number(float, "above 0 and at most 1", lambda n: 0 < n <= 1)
 SEEDS = Number(int, "2 or more: one run has no spread", lambda n: n >= 2)
 SAMPLERS = f"{', '.join(SAMPLER_NAMES)} ({DEFAULT})"
 REVISION = "branch, tag, commit, experiment or `workspace`"
+PREDICTED = f"{' or '.join(PREDICTION_TYPES)}, of a base that does not say it"
 KEY = "else the text in GDRIVE_CREDENTIALS_DATA"
 
 
@@ -88,6 +90,7 @@ PARAMETERS: dict[str, list[click.Parameter]] = {
         option("--revision HASH", "full commit hash of the hub id"),
         option("--vae MODEL", "a separate autoencoder, where the base wants one"),
         option("--vae-revision HASH", "full commit hash of its hub id"),
+        option("--prediction-type NAME", PREDICTED, Name(PREDICTION_TYPES)),
     ],
     "noise": [option("--seeds N", f"how many, the first of them train.seed (3); writes {NOISE}", SEEDS, 3)],
     "generate": _of_picture("generated/generate.png"),

@@ -11,7 +11,8 @@ from typing import Any, TypedDict
 import torch
 
 from gentra_lora.adapter.file import check_effect, read_adapter
-from gentra_lora.base.source import BaseSource, base_identity, check_base
+from gentra_lora.base.checks import check_base
+from gentra_lora.base.source import BaseSource, base_identity, prediction_type_in
 from gentra_lora.errors import InputError
 from gentra_lora.evaluation.scored_run import Metrics
 from gentra_lora.revisions.weights import Params, Weights, pull_weights, read_record
@@ -97,7 +98,7 @@ def find_revision(settings: ServiceSettings, rev: str | None = None) -> Revision
         trigger_word=header.get("modelspec.trigger_phrase", ""),
         metrics=weights.metrics if weights else {},
         defaults=_defaults(header, weights.params if weights else {}),
-        source=_source(settings, weights.base if weights else {}, path),
+        source=_source(settings, weights.base if weights else {}, base, path),
         tensors=tensors,
     )
 
@@ -126,9 +127,10 @@ def _defaults(header: Mapping[str, str], params: Params) -> Defaults:
     }
 
 
-def _source(settings: ServiceSettings, base: dict[str, Any], path: Path) -> BaseSource:
+def _source(settings: ServiceSettings, base: dict[str, Any], identity: str, path: Path) -> BaseSource:
     if settings.base:
-        return BaseSource(settings.base, settings.base_revision)
+        # What its weights predict is no matter of where they lie.
+        return BaseSource(settings.base, settings.base_revision, prediction_type=prediction_type_in(identity))
     if not base:
         raise RevisionError(f"{path}: comes without its params.yaml; name the base that it was trained on (--base)")
     source = BaseSource(**base)
