@@ -33,6 +33,7 @@ def metadata(**changed):
         "trigger_word": "sport gentra",
         "resolution": 768,
         "prediction_type": "epsilon",
+        "cross_attention_dim": 768,
         "photos": ["b", "a"],
         "raw_dir": "data/raw",
         "versions": versions(),
@@ -50,6 +51,24 @@ def test_header_names_rank_alpha_and_trigger_where_user_interfaces_look():
     assert header["modelspec.trigger_phrase"] == "sport gentra"
     assert json.loads(header["ss_tag_frequency"]) == {"images": {"sport gentra": 2}}
     assert "lora_adapter_metadata" not in header
+
+
+LABELS = ("ss_base_model_version", "ss_v2", "modelspec.architecture", "modelspec.prediction_type")
+
+
+@pytest.mark.parametrize(
+    ("cross_attention_dim", "prediction_type", "labels"),
+    [
+        (768, "epsilon", ("sd_v1", None, "stable-diffusion-v1/lora", "epsilon")),
+        (96, "epsilon", ("sd_v1", None, "stable-diffusion-v1/lora", "epsilon")),
+        (768, "v_prediction", ("sd_v1_v", None, "stable-diffusion-v1/lora", "v")),
+        (1024, "epsilon", ("sd_v2", "True", "stable-diffusion-v2-512/lora", "epsilon")),
+        (1024, "v_prediction", ("sd_v2_v", "True", "stable-diffusion-v2-768-v/lora", "v")),
+    ],
+)
+def test_header_says_which_stable_diffusion_it_is_for(cross_attention_dim, prediction_type, labels):
+    header = metadata(cross_attention_dim=cross_attention_dim, prediction_type=prediction_type)
+    assert tuple(header.get(key) for key in LABELS) == labels
 
 
 def test_header_is_the_same_for_the_same_run():

@@ -10,7 +10,8 @@ from contextlib import nullcontext
 import pytest
 import torch
 from accelerate.state import AcceleratorState
-from diffusers import StableDiffusionPipeline
+from diffusers import StableDiffusionPipeline, UNet2DConditionModel
+from transformers import CLIPTextConfig, CLIPTextModel
 
 from gentra_lora.adapter.file import module_deltas, read_adapter
 from gentra_lora.errors import InputError
@@ -51,6 +52,24 @@ def test_file_holds_rank_alpha_trigger_and_the_exact_base(trained):
     assert metadata["gentra.base"].startswith("tiny-sd@sha256:")
     assert json.loads(metadata["gentra.train_params"])["steps"] == 6
     assert not {"prodigyopt", "bitsandbytes"} & json.loads(metadata["gentra.versions"]).keys()
+
+
+def test_adapter_of_sd2_says_so(workspace, tiny_base):
+    base = workspace / "sd2"
+    shutil.copytree(tiny_base, base)
+    text = CLIPTextConfig.from_pretrained(base / "text_encoder", hidden_size=1024, num_attention_heads=16)
+    CLIPTextModel(text).save_pretrained(base / "text_encoder")
+    wide = {"cross_attention_dim": 1024, "use_linear_projection": True}
+    config = UNet2DConditionModel.load_config(base / "unet")
+    UNet2DConditionModel.from_config(config, **wide).save_pretrained(base / "unet")
+    change(workspace, "base", model="sd2", prediction_type="v_prediction")
+    (workspace / "dvc.yaml").write_text((workspace / "dvc.yaml").read_text().replace(str(tiny_base), "sd2"))
+    for stage in (prepare, cache_latents, train):
+        stage.main()
+    metadata = read_adapter(workspace / OUT)[1]
+    assert (metadata["ss_v2"], metadata["ss_base_model_version"]) == ("True", "sd_v2_v")
+    assert metadata["modelspec.architecture"] == "stable-diffusion-v2-768-v/lora"
+    assert metadata["gentra.base"].endswith(" + v_prediction")
 
 
 def test_two_runs_write_the_same_bytes(trained, monkeypatch):

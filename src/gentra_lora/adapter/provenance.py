@@ -12,6 +12,7 @@ import torch
 import yaml
 
 PACKAGES = ("torch", "diffusers", "transformers", "peft", "accelerate")
+SD2_CROSS_ATTENTION_DIM = 1024
 TRAINING_STAGES = ("prepare", "cache_latents", "train")
 
 
@@ -65,6 +66,7 @@ def adapter_metadata(
     trigger_word: str,
     resolution: int,
     prediction_type: str,
+    cross_attention_dim: int,
     photos: Sequence[str],
     raw_dir: str,
     versions: Mapping[str, str],
@@ -72,12 +74,15 @@ def adapter_metadata(
     """Return the header of an adapter file: the fields that user interfaces read, then our own under gentra.*.
 
     Holds no date, so that equal runs write equal bytes. What is known only at the end is added by `with_result`.
+
+    Args:
+        cross_attention_dim: of the denoiser, which says whose adapter it is.
     """
     alpha = f"{train_params['lora_alpha']:g}"
     revision, dirty = git_state(trained_from(raw_dir))
     return {
         "format": "pt",
-        "ss_base_model_version": "sd_v1",
+        **architecture(cross_attention_dim, prediction_type),
         "ss_sd_model_name": base,
         "ss_network_module": "networks.lora",
         "ss_network_dim": str(train_params["rank"]),
@@ -93,12 +98,10 @@ def adapter_metadata(
         "ss_output_name": "sport_gentra_lora",
         "ss_tag_frequency": json.dumps({"images": {trigger_word: len(photos)}}),
         "modelspec.sai_model_spec": "1.0.0",
-        "modelspec.architecture": "stable-diffusion-v1/lora",
         "modelspec.implementation": "diffusers",
         "modelspec.title": trigger_word,
         "modelspec.trigger_phrase": trigger_word,
         "modelspec.resolution": f"{resolution}x{resolution}",
-        "modelspec.prediction_type": prediction_type,
         "gentra.base": base,
         "gentra.git_revision": revision,
         "gentra.git_dirty": dirty,
@@ -106,6 +109,25 @@ def adapter_metadata(
         "gentra.photos_sha256": photos_digest(photos),
         "gentra.train_params": json.dumps(train_params, sort_keys=True),
         "gentra.versions": json.dumps(versions, sort_keys=True),
+    }
+
+
+def architecture(cross_attention_dim: int, prediction_type: str) -> dict[str, str]:
+    """Return what user interfaces sort adapters by: Stable Diffusion 1.x or 2.x, and what its denoiser predicts.
+
+    Args:
+        cross_attention_dim: 1024 of Stable Diffusion 2.x; 768 of 1.x, and less of its kin.
+        prediction_type: epsilon or v_prediction.
+    """
+    velocity, second = prediction_type == "v_prediction", cross_attention_dim == SD2_CROSS_ATTENTION_DIM
+    version, spec = "sd_v1", "stable-diffusion-v1"
+    if second:
+        version, spec = "sd_v2", "stable-diffusion-v2-768-v" if velocity else "stable-diffusion-v2-512"
+    return {
+        "ss_base_model_version": f"{version}_v" if velocity else version,
+        "modelspec.architecture": f"{spec}/lora",
+        "modelspec.prediction_type": "v" if velocity else prediction_type,  # ModelSpec's word
+        **({"ss_v2": "True"} if second else {}),
     }
 
 

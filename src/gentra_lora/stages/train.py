@@ -69,6 +69,7 @@ def main() -> None:
         trigger_word=params.prepare.trigger_word,
         resolution=params.prepare.resolution,
         prediction_type=training.noise_scheduler.config["prediction_type"],
+        cross_attention_dim=training.unet.config["cross_attention_dim"],
         photos=training.data.photos.digests,
         raw_dir=params.prepare.raw_dir,
         versions=versions(package_of(config.optimizer)),
