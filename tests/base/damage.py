@@ -1,17 +1,26 @@
-"""Copies of the tiny base with one fault each."""
+"""Copies of the tiny base with one fault each, and the one sentence that refuses them."""
 
 import json
 import shutil
 from pathlib import Path
 
+import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from gentra_lora.base.source import BaseSource
+from gentra_lora.base.source import BaseModelError, BaseSource
 
-UNET, VAE = (f"{part}/diffusion_pytorch_model.safetensors" for part in ("unet", "vae"))
+STEM = "diffusion_pytorch_model"
+UNET, VAE = (f"{part}/{STEM}.safetensors" for part in ("unet", "vae"))
 TEXT = "text_encoder/model.safetensors"
 LFS = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'a' * 64}\nsize 335\n"
+
+
+def refusal(look, *args):
+    with pytest.raises(BaseModelError) as caught:
+        look(*args)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
 
 
 def damaged(tiny_base, tmp_path, damage):

@@ -6,7 +6,7 @@ import pytest
 
 from gentra_lora.base.model import BaseSource
 from gentra_lora.commands import checks as doctor
-from tests.base.damage import UNET, damaged, without
+from tests.base.damage import UNET, cut, damaged
 from tests.dvc_project import command
 
 
@@ -69,8 +69,8 @@ def test_base_that_cannot_be_loaded_is_a_fault():
 
 
 def test_base_that_is_not_whole_is_a_fault(tiny_base, tmp_path):
-    found = doctor.check_base_model(damaged(tiny_base, tmp_path, without(UNET, "conv_in.weight")))
-    assert (found.ok, "unet lacks 1 of its weights (conv_in.weight)" in found.text) == (False, True)
+    found = doctor.check_base_model(damaged(tiny_base, tmp_path, cut(UNET, 4)))
+    assert (found.ok, "unet/diffusion_pytorch_model.safetensors is cut" in found.text) == (False, True)
 
 
 HUB = BaseSource("owner/name", "0123456789" * 4)

@@ -51,7 +51,7 @@ def test_summary_is_shown_without_the_models_libraries(workspace):
     assert not HEAVY & loaded_by("summary")
 
 
-def test_doctor_waits_for_torch_alone_where_there_is_no_base_to_look_into(project):
+def test_doctor_waits_for_torch_alone(demo_project):
     assert not {"diffusers", "transformers"} & loaded_by("doctor")
 
 

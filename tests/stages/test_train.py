@@ -6,6 +6,7 @@ import shutil
 import signal
 import sys
 from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 import torch
@@ -268,6 +269,18 @@ def test_optimizer_whose_package_is_missing_is_told_before_anything_is_read(work
     change(workspace, "train", optimizer="prodigy")
     with pytest.raises(InputError, match=r"train\.optimizer: prodigy needs prodigyopt"):
         train.main()
+
+
+@pytest.mark.parametrize("file", ["base/model.py", "base/files/tokens.py", "base/files/sd1/unet/config.json"])
+def test_a_checkpoint_is_of_the_files_of_all_rooms_and_of_their_sub_rooms(tmp_path, file):
+    package = Path(shutil.copytree(Path(train.__file__).parents[1], tmp_path / "gentra_lora"))
+    before = train.code_digest(package)
+    (package / "base/__pycache__").mkdir(exist_ok=True)
+    (package / "base/__pycache__/model.pyc").write_bytes(b"compiled")
+    assert train.code_digest(package) == before
+    with (package / file).open("a") as opened:
+        opened.write("\n")
+    assert train.code_digest(package) != before
 
 
 def test_header_names_the_optimizers_package_where_one_was_used(cached):

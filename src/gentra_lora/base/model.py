@@ -8,13 +8,15 @@ from diffusers.models import AutoencoderKL, UNet2DConditionModel  # at its top, 
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from gentra_lora.base.checks import check_denoiser, check_vae
-from gentra_lora.base.files.configs import config_if_any, config_of, load_noise_scheduler, sd1_config, sd1_path
+from gentra_lora.base.files.configs import config_if_any, config_of, sd1_config, sd1_path
 from gentra_lora.base.files.hub import STEMS, hub_folder
-from gentra_lora.base.files.pipeline_folder import check_part, variant_in
+from gentra_lora.base.files.noise_schedule import load_noise_scheduler
+from gentra_lora.base.files.parts import check_part
+from gentra_lora.base.files.pipeline_folder import variant_in
 from gentra_lora.base.files.single_file import load_part, load_vae_file
 from gentra_lora.base.files.tokens import check_reads, check_tokenizer, text_config, tokenizer_of_merges
 from gentra_lora.base.files.wholeness import check_loaded, check_values
+from gentra_lora.base.first_look import check_denoiser, check_vae
 from gentra_lora.base.source import BaseSource, guarded
 
 Part = TypeVar("Part", bound=UNet2DConditionModel | AutoencoderKL | CLIPTextModel)

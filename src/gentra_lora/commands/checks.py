@@ -13,6 +13,7 @@ from dvc.repo import Repo
 from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
 from packaging.requirements import Requirement
 
+from gentra_lora.base.first_look import look_into
 from gentra_lora.base.precision import choose_device, choose_precision
 from gentra_lora.base.source import BaseSource
 from gentra_lora.drive.folder import open_folder
@@ -75,15 +76,13 @@ def check_disk(folder: Path) -> Finding:
 
 
 def check_base_model(source: BaseSource) -> Finding:
-    """Return a Finding on the base model: whether it can be loaded here, from a path, the hub's cache or the hub."""
-    # Here, since they load diffusers, which the other findings do without.
-    from gentra_lora.base.checks import check_base
-    from gentra_lora.base.libraries import hush_libraries
+    """Return a Finding on the base model: whether it is one, and can be had: as a path, in the hub's cache, at the hub.
 
+    By headers alone: that no weight is missing is known to `gentra-lora base`, `lora` and the stages.
+    """
     parts = [(source.model, source.revision, "model_index.json"), (source.vae, source.vae_revision, "config.json")]
-    hush_libraries()
     try:
-        check_base(source)
+        look_into(source)
         for name, revision, file in parts:
             if name and revision:  # a hub id, as a local path has none
                 reach(name, revision, file)

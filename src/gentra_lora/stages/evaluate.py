@@ -11,7 +11,7 @@ from tqdm import tqdm
 from gentra_lora.adapter.file import read_adapter
 from gentra_lora.adapter.provenance import versions
 from gentra_lora.base.checks import check_base
-from gentra_lora.base.files.configs import load_noise_scheduler
+from gentra_lora.base.files.noise_schedule import load_noise_scheduler
 from gentra_lora.base.hardware import hardware_name
 from gentra_lora.base.precision import choose_device, choose_precision
 from gentra_lora.base.source import BaseSource, base_identity

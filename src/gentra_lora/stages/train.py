@@ -20,7 +20,7 @@ from gentra_lora.adapter.key_maps import check_keys
 from gentra_lora.adapter.provenance import adapter_metadata, versions
 from gentra_lora.adapter.reload_check import check_written
 from gentra_lora.base.checks import check_base
-from gentra_lora.base.files.configs import load_noise_scheduler
+from gentra_lora.base.files.noise_schedule import load_noise_scheduler
 from gentra_lora.base.model import load_unet
 from gentra_lora.base.precision import DTYPES, choose_device, choose_precision
 from gentra_lora.base.source import BaseSource
@@ -87,16 +87,20 @@ def everything_that_counts(
     config: Train, index: Mapping[str, Any], precision: str, reason: str, processes: int
 ) -> dict[str, Any]:
     """Return all that can change a step's result: a checkpoint of anything else is not resumed."""
-    package = Path(gentra_lora.__file__).parent
-    ours = [Path(__file__), *(path for room in ROOMS for path in sorted((package / room).glob("*.py")))]
-    code = hashlib.sha256(b"".join(path.read_bytes() for path in ours)).hexdigest()
     return {
         "params": config.model_dump(exclude=ASIDE),
         "index": index,
         "precision": [precision, reason, processes],
         "versions": versions(package_of(config.optimizer)),
-        "code": code,
+        "code": code_digest(Path(gentra_lora.__file__).parent),
     }
+
+
+def code_digest(package: Path) -> str:
+    """Return one sha256 over this stage and the files of its rooms, those of sub-rooms and their data too."""
+    files = [path for room in ROOMS for path in sorted((package / room).rglob("*")) if path.is_file()]
+    ours = [Path(__file__), *(path for path in files if path.parent.name != "__pycache__")]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in ours)).hexdigest()
 
 
 def load_data(config: Train, index: Mapping[str, Any]) -> TrainingData:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,8 +10,9 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from gentra_lora.base.files import tokens
 from gentra_lora.base.files.configs import sd1_path
-from gentra_lora.base.files.tokens import check_reads, check_tokenizer, tokenizer_of_merges
+from gentra_lora.base.files.tokens import check_reads, check_tokenizer, check_tokens, tokenizer_of_merges
 from gentra_lora.base.source import BaseModelError
+from tests.base.damage import damaged, removed, text
 
 SIZE, LENGTH = 49408, 77  # of Stable Diffusion 1.x's text encoder
 
@@ -100,3 +102,16 @@ def test_text_encoder_of_no_numbers_is_refused(tokenizer, text_encoder):
 def test_text_encoder_may_be_half_of_a_whole_clip():
     assert tokens.text_config({"model_type": "clip", "text_config": {"hidden_size": 64}}).hidden_size == 64
     assert tokens.text_config(CLIPTextConfig(hidden_size=32).to_dict()).hidden_size == 32
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (removed("tokenizer/tokenizer.json"), "has 2 tokens, and its text encoder knows 514"),
+        (text("tokenizer/tokenizer.json", "{}"), "cannot be loaded"),
+    ],
+)
+def test_tokenizers_folder_that_is_not_whole_is_refused(tiny_base, tmp_path, damage, says):
+    folder = Path(damaged(tiny_base, tmp_path, damage).model)
+    with pytest.raises(BaseModelError, match=says):
+        check_tokens(folder / "tokenizer", json.loads((folder / "text_encoder/config.json").read_text()))

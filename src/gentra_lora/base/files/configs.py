@@ -1,4 +1,4 @@
-"""The configuration of each part of a base, and the noise schedule, which is nothing else.
+"""The configuration of each part of a base.
 
 sd1/ holds that of Stable Diffusion 1.x, which a single file lacks, and the byte pairs of its tokenizer.
 """
@@ -7,11 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
-
 from gentra_lora.base.files.headers import read_header, read_json
 from gentra_lora.base.files.hub import hub_file
-from gentra_lora.base.source import PREDICTION_TYPES, BaseModelError, BaseSource, guarded
+from gentra_lora.base.source import PREDICTION_TYPES, BaseModelError, BaseSource
 
 SD1 = Path(__file__).parent / "sd1"
 AS_MODELSPEC = {"v": "v_prediction"}
@@ -51,23 +49,20 @@ def sd1_path(name: str) -> Path:
     return SD1 / name
 
 
-def load_noise_scheduler(source: BaseSource) -> DDPMScheduler:
-    """Return the training noise schedule, with the base's betas, and its prediction type or base.prediction_type.
+def prediction_type_of(source: BaseSource) -> str:
+    """Return what the denoiser predicts, epsilon or v_prediction: base.prediction_type, else what the base says.
 
     Raises:
-        BaseModelError: it predicts neither noise nor velocity, or cannot be made.
+        BaseModelError: it predicts something else, or has no noise schedule.
     """
-    config = config_of(source, "scheduler")
-    predicted = source.prediction_type or config.get("prediction_type", "epsilon")
+    predicted = source.prediction_type or config_of(source, "scheduler").get("prediction_type", "epsilon")
     if predicted not in PREDICTION_TYPES:
         known = " or ".join(PREDICTION_TYPES)
         raise BaseModelError(
             f"base.model: the scheduler of {source.model} has the prediction_type {predicted!r}, and only {known} can "
             f"learn here; take another base, or set base.prediction_type where the file is wrong"
         )
-    made = guarded("base.model", source.model, DDPMScheduler.from_config, config, prediction_type=predicted)
-    assert isinstance(made, DDPMScheduler)
-    return made
+    return str(predicted)
 
 
 def _of_file(path: Path, part: str) -> dict[str, Any]:

@@ -1,7 +1,10 @@
 """What a .safetensors file holds, by the names of its weights: people have many files of many kinds in one folder."""
 
-from gentra_lora.base.files.headers import Header
+from pathlib import Path
+
+from gentra_lora.base.files.headers import Header, read_header
 from gentra_lora.base.files.ldm_layout import PREFIXES
+from gentra_lora.base.source import BaseModelError
 
 LORA = ("lora_unet_", "lora_te", "lora_down", "lora_up", ".lora_A", ".lora_B", ".lora.", "hada_w1", "lokr_w", "oft_")
 UNET_IN, VAE_IN = "model.diffusion_model.input_blocks.0.0.weight", "decoder.conv_in.weight"
@@ -17,10 +20,48 @@ MARKS = {
     "input_hint_block.": "a ControlNet",
     "motion_modules.": "an AnimateDiff motion module",
     "double_blocks.": "a Flux model",
+    "single_transformer_blocks.": "a Flux model",
     "joint_blocks.": "an SD 3 model",
+    "add_k_proj.": "an SD 3 model",
     "emb_params": "a textual inversion",
     "string_to_param": "a textual inversion",
+    "vision_model.": "a CLIP vision model",
 }
+
+ADVICE = {
+    "an adapter (LoRA)": "name the base that it was trained on",
+    "an SD 2.x model in one file": "SD 2.x is taken as a diffusers folder or a hub id",
+    "an autoencoder (VAE)": "it belongs in base.vae",
+    "one part of a diffusers folder": "name the folder that holds model_index.json",
+}
+
+
+def check_kind(model: str) -> None:
+    """Refuse a file that is no Stable Diffusion 1.x model in the original layout, by its header.
+
+    Raises:
+        BaseModelError: says what it is.
+    """
+    kind = kind_of(read_header("base.model", Path(model)))
+    if kind:
+        advice = ADVICE.get(kind, "take one of Stable Diffusion 1.x")
+        raise BaseModelError(f"base.model: {model} is {kind}, and no base that can learn here; {advice}")
+
+
+def vae_names(path: Path) -> dict[str, str]:
+    """Return {name of a weight, without a prefix: its name in the file} of the autoencoder in a file.
+
+    Raises:
+        BaseModelError: it holds none.
+    """
+    header = read_header("base.vae", path)
+    # Alone, in a whole checkpoint, or as ComfyUI saves it.
+    prefix = next((p for p in (PREFIXES["vae"], "vae.") if any(name.startswith(p) for name in header.shapes)), "")
+    names = {name.removeprefix(prefix): name for name in header.shapes if name.startswith(prefix)}
+    if not any(name.startswith("decoder.") for name in names):
+        kind = kind_of(header) or "a checkpoint without an autoencoder"
+        raise BaseModelError(f"base.vae: {path} is {kind}; take an autoencoder (VAE) of Stable Diffusion 1.x")
+    return names
 
 
 def kind_of(header: Header) -> str | None:

@@ -1,25 +1,19 @@
 """A base as a diffusers folder: what each part's folder holds, looked at before anything is loaded."""
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from transformers import CLIPTokenizer
-
 from gentra_lora.base.files.headers import Shape, read_header, read_json, some
-from gentra_lora.base.files.hub import PICKLES, STEMS
-from gentra_lora.base.files.single_file import empty_model
-from gentra_lora.base.files.tokens import check_tokenizer, text_config
-from gentra_lora.base.files.wholeness import fault_of_names, shapes_of
-from gentra_lora.base.source import BaseModelError, guarded
+from gentra_lora.base.files.hub import PICKLES
+from gentra_lora.base.source import BaseModelError
 
 KINDS = {
     "unet": ("_class_name", ["UNet2DConditionModel"]),
     "vae": ("_class_name", ["AutoencoderKL"]),
     "text_encoder": ("model_type", ["clip_text_model", "clip"]),
 }
-OLD_ATTENTION = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
+VOCABULARY = "vocab.json", "merges.txt"  # or both in tokenizer.json
 AGAIN = "download the model again, all of its files"
 
 
@@ -38,37 +32,28 @@ def check_index(folder: Path) -> None:
         raise BaseModelError(f"base.model: {folder} is a {kind}; only Stable Diffusion 1.x pipelines can learn here")
 
 
-def check_part(key: str, folder: Path, part: str) -> dict[str, Any]:
-    """Return a part's configuration, once its weights are known to be whole and its own.
-
-    Args:
-        folder: the part's.
+def part_config(key: str, folder: Path, part: str) -> dict[str, Any]:
+    """Return the configuration in a part's folder.
 
     Raises:
-        BaseModelError: a file is missing, damaged, or another's.
+        BaseModelError: it is missing, damaged, or another part's.
     """
     config = read_json(key, folder / "config.json")
     field, kinds = KINDS[part]
     if config.get(field, kinds[0]) not in kinds:
         raise BaseModelError(f"{key}: {folder} is a {config[field]}, not a {kinds[0]}; take another model")
-    shapes = weights_in(key, folder, STEMS[part])
-    if shapes is not None:
-        model = guarded(key, str(folder), empty_model, part, config)
-        fault = fault_of_names(_own_names(shapes_of(model)), _own_names(shapes))
-        if fault:
-            raise BaseModelError(f"{key}: {folder} {fault}; {AGAIN}")
     return config
 
 
-def check_tokens(folder: Path, config: Mapping[str, Any]) -> None:
-    """Refuse a tokenizer's folder that is not whole, or not of the text encoder with `config`."""
+def check_vocabulary(folder: Path) -> None:
+    """Refuse a tokenizer's folder without its vocabulary, or with a damaged one."""
     if not folder.is_dir():
         raise BaseModelError(f"base.model: {folder} is missing; {AGAIN}")
-    for path in folder.glob("*.json"):
+    for path in sorted(folder.glob("*.json")):
         read_json("base.model", path)
-    tokenizer = guarded("base.model", str(folder), CLIPTokenizer.from_pretrained, folder)
-    known = text_config(config)
-    check_tokenizer("base.model", str(folder.parent), tokenizer, known.vocab_size, known.max_position_embeddings)
+    missing = [name for name in VOCABULARY if not (folder / name).exists()]
+    if missing and not (folder / "tokenizer.json").exists():
+        raise BaseModelError(f"base.model: {folder} lacks {' and '.join(missing)}; {AGAIN}")
 
 
 def variant_in(key: str, folder: Path, stem: str) -> str | None:
@@ -108,14 +93,3 @@ def weights_in(key: str, folder: Path, stem: str) -> dict[str, Shape] | None:
             raise BaseModelError(f"{key}: {folder / name} is missing; {AGAIN}")
         shapes |= read_header(key, folder / name).shapes
     return shapes
-
-
-def _own_names(shapes: Mapping[str, Shape]) -> dict[str, Shape]:
-    """Return shapes under the names of today: older files of attention and of text encoders have others."""
-    renamed = {}
-    for name, shape in shapes.items():
-        if ".attentions." in name:
-            for old, new in OLD_ATTENTION.items():
-                name = name.replace(old, new)
-        renamed[name.removeprefix("text_model.")] = shape
-    return renamed

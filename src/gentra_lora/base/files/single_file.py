@@ -12,18 +12,12 @@ from transformers import CLIPTextModel
 
 from gentra_lora.base.files.configs import sd1_config
 from gentra_lora.base.files.headers import Header, Shape, read_header
-from gentra_lora.base.files.kind import kind_of
+from gentra_lora.base.files.kind import vae_names
 from gentra_lora.base.files.ldm_layout import PREFIXES, TEXT, original_name, with_text_model
 from gentra_lora.base.files.tokens import text_config
 from gentra_lora.base.files.wholeness import fault_of_names, shapes_of
 from gentra_lora.base.source import BaseModelError, guarded
 
-ADVICE = {
-    "an adapter (LoRA)": "name the base that it was trained on",
-    "an SD 2.x model in one file": "SD 2.x is taken as a diffusers folder or a hub id",
-    "an autoencoder (VAE)": "it belongs in base.vae",
-    "one part of a diffusers folder": "name the folder that holds model_index.json",
-}
 Model = UNet2DConditionModel | AutoencoderKL | CLIPTextModel
 
 
@@ -36,19 +30,15 @@ def empty_model(part: str, config: Mapping[str, Any]) -> Model:
 
 
 def check_single_file(model: str, separate_vae: bool) -> None:
-    """Refuse a file that is no whole Stable Diffusion 1.x model, by its header.
+    """Refuse a file that lacks some of a Stable Diffusion 1.x model, by its header.
 
     Args:
         separate_vae: whether base.vae stands in for the file's own.
 
     Raises:
-        BaseModelError: says what it is, or what it lacks.
+        BaseModelError: says what it lacks.
     """
     header = read_header("base.model", Path(model))
-    kind = kind_of(header)
-    if kind:
-        advice = ADVICE.get(kind, "take one of Stable Diffusion 1.x")
-        raise BaseModelError(f"base.model: {model} is {kind}, and no base that can learn here; {advice}")
     for part in ("unet", "text_encoder") if separate_vae else PREFIXES:
         names_of_part(model, header, part)
 
@@ -90,17 +80,10 @@ def check_vae_file(path: Path, config: Mapping[str, Any]) -> dict[str, str]:
     Raises:
         BaseModelError: it is something else, not whole, or not of the base's kind.
     """
-    header = read_header("base.vae", path)
-    shapes = shapes_of(empty_model("vae", config))
-    # Alone, in a whole checkpoint, or as ComfyUI saves it.
-    prefix = next((p for p in (PREFIXES["vae"], "vae.") if any(name.startswith(p) for name in header.shapes)), "")
-    theirs = {name.removeprefix(prefix): name for name in header.shapes if name.startswith(prefix)}
-    if not any(name.startswith("decoder.") for name in theirs):
-        kind = kind_of(header) or "a checkpoint without an autoencoder"
-        raise BaseModelError(f"base.vae: {path} is {kind}; take an autoencoder (VAE) of Stable Diffusion 1.x")
+    theirs, shapes = vae_names(path), shapes_of(empty_model("vae", config))
     diffusers = any(".down_blocks." in name for name in theirs)
     ours = {n: n if diffusers else original_name("vae", n, config).removeprefix(PREFIXES["vae"]) for n in shapes}
-    return _matched(f"base.vae: {path}", header, shapes, ours, theirs)
+    return _matched(f"base.vae: {path}", read_header("base.vae", path), shapes, ours, theirs)
 
 
 def load_vae_file(path: Path, config: Mapping[str, Any]) -> AutoencoderKL:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer, PreTrainedTokenizerBase
 
 from gentra_lora.base.files.headers import read_json
-from gentra_lora.base.source import BaseModelError
+from gentra_lora.base.source import BaseModelError, guarded
 
 PROMPTS = "a photo of a red car", "a drawing of two cats in the snow"
 WORDS_TRIED = 50
@@ -38,7 +38,7 @@ def tokenizer_of_merges(folder: Path) -> CLIPTokenizer:
     )
 
 
-def check_tokenizer(key: str, name: str, tokenizer: CLIPTokenizer, vocab_size: int, length: int) -> None:
+def check_tokenizer(key: str, name: str, tokenizer: PreTrainedTokenizerBase, vocab_size: int, length: int) -> None:
     """Refuse a tokenizer that is not whole, or not the text encoder's.
 
     Args:
@@ -61,6 +61,13 @@ def check_tokenizer(key: str, name: str, tokenizer: CLIPTokenizer, vocab_size: i
     spelled = [len(tokenizer(word.removesuffix("</w>"), add_special_tokens=False).input_ids) == 1 for word in words]
     if spelled and not any(spelled):
         raise BaseModelError(f"{key}: the tokenizer of {name} spells words letter by letter; {WAY_OUT} (merges.txt)")
+
+
+def check_tokens(folder: Path, config: Mapping[str, Any]) -> None:
+    """Refuse a tokenizer's folder that is not whole, or not of the text encoder with `config`."""
+    tokenizer = guarded("base.model", str(folder), CLIPTokenizer.from_pretrained, folder)
+    known = text_config(config)
+    check_tokenizer("base.model", str(folder.parent), tokenizer, known.vocab_size, known.max_position_embeddings)
 
 
 @torch.no_grad()
