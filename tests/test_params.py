@@ -93,6 +93,8 @@ def test_missing_key_is_named():
         ("evaluate", "seeds", []),
         ("base", "model", ""),
         ("base", "prediction_type", "sample"),
+        ("train", "lora_alpha", 70000.0),
+        ("train", "lora_alpha", 1e-5),
         ("cache_latents", "flip", "yes"),
         ("evaluate", "class_noun", 7),
     ],

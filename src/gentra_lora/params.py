@@ -28,6 +28,7 @@ class ParamsTextError(InputError):
 Float = Annotated[float, Field(allow_inf_nan=False)]
 Fraction = Annotated[Float, Field(ge=0, le=1)]
 Positive = Annotated[Float, Field(gt=0)]
+HalfPrecision = Annotated[Float, Field(ge=2**-14, le=65504)]  # whole numbers and fractions that float16 keeps
 Count = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
 Text = Annotated[str, Field(min_length=1)]
@@ -76,7 +77,7 @@ class CacheLatents(Block):
 
 class Train(Block):
     rank: Count
-    lora_alpha: Positive
+    lora_alpha: HalfPrecision  # which the file holds it in
     lora_dropout: Annotated[Float, Field(ge=0, lt=1)]
     target_modules: Literal["attention", "attention+ff", "attention+ff+conv"]
     steps: Count
@@ -105,6 +106,7 @@ class Train(Block):
     checkpoint_every: Count
     checkpoint_minutes: Positive
     checkpoints_kept: Count
+    author: Text | None
     seed: Seed
 
     @model_validator(mode="after")

@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 
 import pytest
@@ -35,6 +36,9 @@ def metadata(**changed):
         "prediction_type": "epsilon",
         "cross_attention_dim": 768,
         "photos": ["b", "a"],
+        "captions": ["a sport gentra, front view", "a sport gentra in the snow"],
+        "sizes": [(768, 768)] * 2,
+        "author": None,
         "raw_dir": "data/raw",
         "versions": versions(),
     }
@@ -49,26 +53,9 @@ def test_header_names_rank_alpha_and_trigger_where_user_interfaces_look():
     header = metadata()
     assert (header["ss_network_dim"], header["ss_network_alpha"]) == ("8", "4")
     assert header["modelspec.trigger_phrase"] == "sport gentra"
-    assert json.loads(header["ss_tag_frequency"]) == {"images": {"sport gentra": 2}}
+    assert json.loads(header["ss_tag_frequency"])["images"]["sport gentra"] == 2
+    assert header["ss_output_name"] == "sport_gentra"
     assert "lora_adapter_metadata" not in header
-
-
-LABELS = ("ss_base_model_version", "ss_v2", "modelspec.architecture", "modelspec.prediction_type")
-
-
-@pytest.mark.parametrize(
-    ("cross_attention_dim", "prediction_type", "labels"),
-    [
-        (768, "epsilon", ("sd_v1", None, "stable-diffusion-v1/lora", "epsilon")),
-        (96, "epsilon", ("sd_v1", None, "stable-diffusion-v1/lora", "epsilon")),
-        (768, "v_prediction", ("sd_v1_v", None, "stable-diffusion-v1/lora", "v")),
-        (1024, "epsilon", ("sd_v2", "True", "stable-diffusion-v2-512/lora", "epsilon")),
-        (1024, "v_prediction", ("sd_v2_v", "True", "stable-diffusion-v2-768-v/lora", "v")),
-    ],
-)
-def test_header_says_which_stable_diffusion_it_is_for(cross_attention_dim, prediction_type, labels):
-    header = metadata(cross_attention_dim=cross_attention_dim, prediction_type=prediction_type)
-    assert tuple(header.get(key) for key in LABELS) == labels
 
 
 def test_header_is_the_same_for_the_same_run():
@@ -140,11 +127,34 @@ def test_adapter_depends_on_what_the_stages_up_to_train_read():
     assert not {"src/gentra_lora/commands", "src/gentra_lora/stages/evaluate.py", "${prepare.raw_dir}"} & set(paths)
 
 
+def test_header_describes_the_adapter_in_a_sentence_and_names_an_author_where_one_is_given():
+    assert metadata()["modelspec.description"] == (
+        'A LoRA of rank 8 of one subject, trained on 2 photos; write "sport gentra" in the prompt.'
+    )
+    assert "modelspec.author" not in metadata()
+    assert metadata(author="Ира")["modelspec.author"] == "Ира"
+
+
+def test_date_is_the_commits_not_the_clocks(repository):
+    at = "2024-05-06T07:08:09+05:00"
+    (repository / "params.yaml").write_text("rank: 4")
+    subprocess.run(
+        ["git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qam", "rank"],
+        check=True,
+        env=os.environ | {"GIT_COMMITTER_DATE": at},
+    )
+    assert metadata()["modelspec.date"] == at
+    (repository / "params.yaml").write_text("rank: 2")
+    assert "modelspec.date" not in metadata()
+
+
 def test_header_outside_of_git_says_so(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     assert git_state(["params.yaml"]) == ("unknown", "unknown")
-    assert metadata()["gentra.git_revision"] == "unknown"
+    header = metadata()
+    assert header["gentra.git_revision"] == "unknown"
+    assert "modelspec.date" not in header
 
 
 def test_dataset_is_named_by_the_md5_that_dvc_lock_has_for_it(tmp_path):

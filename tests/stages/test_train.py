@@ -14,8 +14,11 @@ from accelerate.state import AcceleratorState
 from diffusers import StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from gentra_lora.adapter.file import module_deltas, read_adapter
+from gentra_lora.adapter.file import module_deltas, read_adapter, write_adapter
+from gentra_lora.adapter.hashes import hashes_of
+from gentra_lora.adapter.lora import AdapterError
 from gentra_lora.errors import InputError
+from gentra_lora.latents.cached_photos import read_index
 from gentra_lora.stages import cache_latents, prepare, train
 from gentra_lora.training import between_steps, samples
 from gentra_lora.training import run as training
@@ -287,6 +290,35 @@ def test_header_names_the_optimizers_package_where_one_was_used(cached):
     change(cached, "train", optimizer="prodigy", learning_rate=1.0, steps=2)
     train.main()
     assert "prodigyopt" in json.loads(read_adapter(cached / OUT)[1]["gentra.versions"])
+
+
+def test_header_tells_of_the_photos_and_of_the_file_itself(trained):
+    tensors, header = read_adapter(trained / OUT)
+    captions = [row["caption"] for row in read_index(trained / "data/latents")["photos"] if row["split"] == "train"]
+    folders, buckets = (json.loads(header[key]) for key in ("ss_dataset_dirs", "ss_bucket_info"))
+    assert folders["images"]["img_count"] == len(captions)
+    assert buckets["buckets"] == {"0": {"resolution": [64, 64], "count": len(captions)}}
+    assert json.loads(header["ss_tag_frequency"])["images"]["gentra"] == len(captions)
+    assert hashes_of(tensors, header).items() <= header.items()
+    assert str(trained) not in str(header)
+
+
+def test_file_that_does_not_read_back_is_not_left_where_results_lie(cached, monkeypatch):
+    change(cached, "train", steps=2)
+    Path(cached / OUT).parent.mkdir(exist_ok=True)
+    (cached / OUT).write_bytes(b"of before")
+    monkeypatch.setattr(
+        train, "write_adapter", lambda path, tensors, header: write_adapter(path, zeroed(tensors), header)
+    )
+    with pytest.raises(AdapterError, match="does not read back as it was trained"):
+        train.main()
+    assert {path.name: path.read_bytes() for path in (cached / "models").iterdir()} == {
+        "sport_gentra_lora.safetensors": b"of before"
+    }
+
+
+def zeroed(tensors):
+    return {key: torch.zeros_like(tensor) if key.endswith("up.weight") else tensor for key, tensor in tensors.items()}
 
 
 def test_sample_prompt_that_would_be_cut_is_refused_before_training(cached):

@@ -11,8 +11,9 @@ from typing import Any
 import torch
 import yaml
 
+from gentra_lora.adapter.labels import Size, architecture, dataset_fields, output_name
+
 PACKAGES = ("torch", "diffusers", "transformers", "peft", "accelerate")
-SD2_CROSS_ATTENTION_DIM = 1024
 TRAINING_STAGES = ("prepare", "cache_latents", "train")
 
 
@@ -52,6 +53,15 @@ def _git(*words: str) -> str:
         return ""
 
 
+def commit_date(revision: str, dirty: str) -> dict[str, str]:
+    """Return when a revision was committed, as ModelSpec has it: equal runs have equal dates, which a clock has not.
+
+    Nothing where what was trained is not what was committed.
+    """
+    date = _git("log", "-1", "--format=%cI", revision) if dirty == "no" else ""
+    return {"modelspec.date": date} if date else {}
+
+
 def dataset_md5(raw_dir: str, lock: Path = Path("dvc.lock")) -> str:
     """Return DVC's md5 of the photos' folder, as the prepare stage in dvc.lock has it; "unknown" without one."""
     stages = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"] if lock.exists() else {}
@@ -68,14 +78,19 @@ def adapter_metadata(
     prediction_type: str,
     cross_attention_dim: int,
     photos: Sequence[str],
+    captions: Sequence[str],
+    sizes: Sequence[Size],
     raw_dir: str,
+    author: str | None,
     versions: Mapping[str, str],
 ) -> dict[str, str]:
     """Return the header of an adapter file: the fields that user interfaces read, then our own under gentra.*.
 
-    Holds no date, so that equal runs write equal bytes. What is known only at the end is added by `with_result`.
+    Holds no clock's time and no path, so that equal runs write equal bytes. What is known only at the end is added by
+    `with_result` and `hashes_of`.
 
     Args:
+        photos, captions, sizes: of the training photos: sha256 each, and (width, height) of a crop in px.
         cross_attention_dim: of the denoiser, which says whose adapter it is.
     """
     alpha = f"{train_params['lora_alpha']:g}"
@@ -90,16 +105,22 @@ def adapter_metadata(
         "ss_network_dropout": f"{train_params['lora_dropout']:g}",
         "ss_resolution": f"({resolution}, {resolution})",
         "ss_num_train_images": str(len(photos)),
+        **dataset_fields(captions, sizes, trigger_word),
         "ss_max_train_steps": str(train_params["steps"]),
         "ss_learning_rate": f"{train_params['learning_rate']:g}",
         "ss_lr_scheduler": train_params["lr_scheduler"],
         "ss_optimizer": train_params["optimizer"],
         "ss_seed": str(train_params["seed"]),
-        "ss_output_name": "sport_gentra_lora",
-        "ss_tag_frequency": json.dumps({"images": {trigger_word: len(photos)}}),
+        "ss_output_name": output_name(trigger_word),
         "modelspec.sai_model_spec": "1.0.0",
         "modelspec.implementation": "diffusers",
         "modelspec.title": trigger_word,
+        "modelspec.description": (
+            f"A LoRA of rank {train_params['rank']} of one subject, trained on {len(photos)} photos; "
+            f'write "{trigger_word}" in the prompt.'
+        ),
+        **({"modelspec.author": author} if author else {}),
+        **commit_date(revision, dirty),
         "modelspec.trigger_phrase": trigger_word,
         "modelspec.resolution": f"{resolution}x{resolution}",
         "gentra.base": base,
@@ -109,25 +130,6 @@ def adapter_metadata(
         "gentra.photos_sha256": photos_digest(photos),
         "gentra.train_params": json.dumps(train_params, sort_keys=True),
         "gentra.versions": json.dumps(versions, sort_keys=True),
-    }
-
-
-def architecture(cross_attention_dim: int, prediction_type: str) -> dict[str, str]:
-    """Return what user interfaces sort adapters by: Stable Diffusion 1.x or 2.x, and what its denoiser predicts.
-
-    Args:
-        cross_attention_dim: 1024 of Stable Diffusion 2.x; 768 of 1.x, and less of its kin.
-        prediction_type: epsilon or v_prediction.
-    """
-    velocity, second = prediction_type == "v_prediction", cross_attention_dim == SD2_CROSS_ATTENTION_DIM
-    version, spec = "sd_v1", "stable-diffusion-v1"
-    if second:
-        version, spec = "sd_v2", "stable-diffusion-v2-768-v" if velocity else "stable-diffusion-v2-512"
-    return {
-        "ss_base_model_version": f"{version}_v" if velocity else version,
-        "modelspec.architecture": f"{spec}/lora",
-        "modelspec.prediction_type": "v" if velocity else prediction_type,  # ModelSpec's word
-        **({"ss_v2": "True"} if second else {}),
     }
 
 

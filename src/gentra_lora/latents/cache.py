@@ -124,7 +124,9 @@ class LatentCache:
     def write_index(self, rows: list[dict[str, Any]], empty_prompt: str, base: str) -> None:
         """Write index.json: which file belongs to which photo, and what all share."""
         factor = self.vae.config["scaling_factor"]
-        index = {"base": base, "scaling_factor": factor, "empty_prompt": empty_prompt, "photos": rows}
+        downscale = 2 ** (len(self.vae.config["block_out_channels"]) - 1)  # px of a photo to one of its latents
+        index = {"base": base, "scaling_factor": factor, "downscale": downscale, "empty_prompt": empty_prompt}
+        index["photos"] = rows
         text = json.dumps(index, indent=1, ensure_ascii=False) + "\n"
         write_whole(self.folder / "index.json", lambda path: path.write_text(text, encoding="utf-8"))
 

@@ -78,10 +78,18 @@ def finish(
 ) -> None:
     """Write the index, then remove what is stale; every file is there by now, whichever process wrote it."""
     listing = [
-        {"file_name": row.file_name, "sha256": row.sha256, "split": row.split, "key": keys[row.file_name]}
+        {
+            "file_name": row.file_name,
+            "sha256": row.sha256,
+            "caption": row.caption,
+            "split": row.split,
+            "key": keys[row.file_name],
+        }
         for row in rows
     ]
-    listing += [{"file_name": key, "sha256": key, "split": "class", "key": key} for key in sorted(class_keys)]
+    listing += [
+        {"file_name": key, "sha256": key, "caption": "", "split": "class", "key": key} for key in sorted(class_keys)
+    ]
     empty_prompt = cache.add_prompt("")
     cache.write_index(listing, empty_prompt, base)
     cache.prune([*keys.values(), *class_keys, empty_prompt])

@@ -16,6 +16,7 @@ from accelerate import Accelerator
 
 import gentra_lora
 from gentra_lora.adapter.file import check_effect, kohya_tensors, write_adapter
+from gentra_lora.adapter.hashes import hashes_of
 from gentra_lora.adapter.key_maps import check_keys
 from gentra_lora.adapter.provenance import adapter_metadata, versions
 from gentra_lora.adapter.reload_check import check_written
@@ -42,7 +43,7 @@ LATENTS_DIR, OUT, LOG_DIR = Path("data/latents"), Path("models/sport_gentra_lora
 # The rooms whose code can change the result, as dvc.yaml has them.
 ROOMS = ("base", "photos", "adapter", "pictures", "latents", "training")
 # Parameters that cannot change the result.
-ASIDE = {"checkpoint_every", "checkpoint_minutes", "checkpoints_kept"}
+ASIDE = {"author", "checkpoint_every", "checkpoint_minutes", "checkpoints_kept"}
 ASIDE |= {"sample_every", "sample_prompts", "sample_guidance_scale"}
 
 
@@ -63,6 +64,7 @@ def main() -> None:
         unet.enable_gradient_checkpointing()
     training = Training(unet, load_noise_scheduler(source), load_data(config, index), config, accelerator)
     samples = make_samples(training, params, source, DTYPES[precision], checkpoints)
+    shapes = training.data.photos.shapes
     metadata = adapter_metadata(
         train_params=config.model_dump(exclude=ASIDE),
         base=index["base"],
@@ -71,6 +73,9 @@ def main() -> None:
         prediction_type=training.noise_scheduler.config["prediction_type"],
         cross_attention_dim=training.unet.config["cross_attention_dim"],
         photos=training.data.photos.digests,
+        captions=[row["caption"] for row in index["photos"] if row["split"] == "train"],
+        sizes=[(width * index["downscale"], height * index["downscale"]) for _, height, width in shapes],
+        author=config.author,
         raw_dir=params.prepare.raw_dir,
         versions=versions(package_of(config.optimizer)),
     )
@@ -172,13 +177,22 @@ def train(
 
 
 def export(training: Training, metadata: dict[str, str]) -> None:
-    """Write the file, read it back, compare it with what was trained, and check its names for other programs."""
+    """Check the names for other programs, write the file, read it back, and compare it with what was trained.
+
+    A file that fails is not left where it would be taken for a result.
+    """
     modules, lora_alpha = training.kept.final(), training.config.lora_alpha
     tensors = kohya_tensors(modules, lora_alpha)
     check_effect(tensors)
     check_keys(tensors, training.unet)
-    write_adapter(OUT, tensors, result_of(training, metadata))
-    check_written(OUT, modules, lora_alpha, training.unet.config)
+    header = result_of(training, metadata)
+    unchecked = OUT.with_name(f"unchecked_{OUT.name}")
+    try:
+        write_adapter(unchecked, tensors, header | hashes_of(tensors, header))
+        check_written(unchecked, modules, lora_alpha, training.unet.config)
+        unchecked.replace(OUT)
+    finally:
+        unchecked.unlink(missing_ok=True)
     best, left_out = training.kept.best, training.skipped
     print(
         f"wrote {OUT}: {OUT.stat().st_size / 1e6:.1f} MB after {training.step} steps, weights of the "

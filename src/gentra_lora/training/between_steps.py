@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gentra_lora.adapter.file import Tensors, kohya_tensors
+from gentra_lora.adapter.hashes import hashes_of
 from gentra_lora.adapter.lora import lora_modules
 from gentra_lora.adapter.provenance import with_result
 from gentra_lora.errors import first_line
@@ -68,7 +69,8 @@ class BetweenSteps:
         training = self.training
         with training.kept.in_place():
             tensors = kohya_tensors(lora_modules(training.unet), training.config.lora_alpha)
-        return tensors, result_of(training, self.metadata)
+        header = result_of(training, self.metadata)
+        return tensors, header | hashes_of(tensors, header)
 
     def _save(self) -> None:
         training, kept = self.training, self.training.config.checkpoints_kept
