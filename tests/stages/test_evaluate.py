@@ -42,6 +42,12 @@ def test_metrics_scores_and_pictures_are_written(evaluated):
     assert "held-out loss" in shown and "report: reports/report.html" in shown
 
 
+def test_card_and_preview_lie_beside_the_file(evaluated):
+    card = json.loads((evaluated / "models/sport_gentra_lora.json").read_text())
+    assert (card["activation text"], card["sd version"]) == ("gentra", "SD1")
+    assert open_upright(evaluated / "models/sport_gentra_lora.png").size == (64, 64)
+
+
 def test_report_is_one_file_that_fetches_nothing(evaluated):
     page = (evaluated / "reports/report.html").read_text()
     assert set(re.findall(r'(?:src|href)="(.{5})', page)) == {"data:"}

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from PIL import Image
 from tqdm import tqdm
 
+from gentra_lora.adapter.card import card_of
 from gentra_lora.adapter.file import read_adapter
 from gentra_lora.adapter.provenance import versions
 from gentra_lora.base.checks import check_base
@@ -73,6 +75,7 @@ def main() -> None:
     scores += score(plan, drawn, real, likeness, matching, plain)
     evaluated = Evaluated(plan, drawn, scores, metrics_of(scores), setup, header)
     write(evaluated)
+    save_card(evaluated)
     save_report(
         Path(REPORT),
         IMAGES_DIR,
@@ -143,6 +146,13 @@ def write(evaluated: Evaluated) -> None:
     texts[SETUP] = json.dumps(evaluated.setup, indent=1, ensure_ascii=False)
     for path, text in texts.items():
         Path(path).write_text(f"{text}\n", encoding="utf-8")
+
+
+def save_card(evaluated: Evaluated) -> None:
+    """Write what other programs show of the file beside it: a card, and the first prompt's picture."""
+    card = json.dumps(card_of(evaluated.header), indent=1, ensure_ascii=False)
+    ADAPTER.with_suffix(".json").write_text(f"{card}\n", encoding="utf-8")
+    Image.fromarray(evaluated.drawn["prompt"]["adapter"][0]).save(ADAPTER.with_suffix(".png"))
 
 
 if __name__ == "__main__":
