@@ -103,3 +103,16 @@ def test_reader_that_has_seen_enough_is_no_error(project):
         f"{sys.executable} -m gentra_lora.commands.main weights list | true", shell=True, capture_output=True
     )
     assert not done.stderr
+
+
+def test_too_little_memory_is_one_sentence(monkeypatch):
+    def full(**_):
+        raise MemoryError
+
+    monkeypatch.setattr("gentra_lora.commands.main.work_of", lambda path: full)
+    with pytest.raises(SystemExit) as ended:
+        main(["generate", "a gentra"])
+    assert ended.value.code == (
+        "error: generate: out of memory (MemoryError); close what else uses the device, or ask for smaller pictures or "
+        "fewer"
+    )

@@ -1,10 +1,13 @@
 import csv
 import json
+import subprocess
 from types import SimpleNamespace
 
 import pytest
+from dvc.repo import Repo
 from tqdm import tqdm
 
+from gentra_lora.errors import InputError
 from gentra_lora.training import progress
 from gentra_lora.training.progress import Progress, memory_gb
 
@@ -84,3 +87,11 @@ def test_bar_shows_smoothed_loss_held_out_loss_and_memory(tmp_path, monkeypatch)
 
 def test_memory_is_that_of_this_process_without_a_gpu():
     assert 0.05 < memory_gb() < 50
+
+
+def test_repository_without_a_commit_is_told_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    subprocess.run(["git", "init", "-q"], check=True)
+    Repo.init()
+    with pytest.raises(InputError, match=r"^git has no commit to keep the curves by .*; `git add -A`, `git commit -m"):
+        Progress(training([]), tmp_path / "train")

@@ -61,7 +61,7 @@ def guarded(key: str, name: str, load: Callable[..., Loaded], *args: object, **k
     """Return load(...); what goes wrong becomes a BaseModelError that names the key of params.yaml and its value."""
     try:
         return load(*args, **kwargs)
-    except InputError:
+    except (InputError, MemoryError):
         raise
     except Exception as error:  # of damaged files the libraries raise whatever they stumble over
         raise BaseModelError(f"{key}: {name} cannot be loaded: {first_line(error)}") from error

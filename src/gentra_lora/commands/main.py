@@ -8,10 +8,11 @@ from typing import Any
 
 import click
 
+from gentra_lora.base.memory import ran_out
 from gentra_lora.commands.syntax.refusals import refusal
 from gentra_lora.commands.syntax.screens import HELP, WIDEST, Family
 from gentra_lora.commands.syntax.table import ENTRIES, PROGRAM
-from gentra_lora.errors import InputError
+from gentra_lora.errors import InputError, first_line
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -31,6 +32,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(f"error: {error.filename or path}: {error.strerror or error}")
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as error:
+        if not ran_out(error):
+            raise
+        way_out = "close what else uses the device, or ask for smaller pictures or fewer"
+        sys.exit(f"error: {path}: out of memory ({first_line(error)}); {way_out}")
 
 
 def parsed(words: Sequence[str]) -> tuple[str, dict[str, Any]]:

@@ -7,8 +7,10 @@ from typing import Self
 import psutil
 import torch
 from dvclive import Live
+from scmrepo.exceptions import SCMError
 from tqdm import tqdm
 
+from gentra_lora.errors import InputError, first_line
 from gentra_lora.training.held_out import BANDS
 from gentra_lora.training.run import StepEntry, Training
 
@@ -25,7 +27,7 @@ class Progress:
         self.training = training
         self.smoothed: float | None = None
         self.first, self.started = training.step, time.monotonic()
-        self.live = Live(str(folder), dvcyaml=None, save_dvc_exp=False, report=None, monitor_system=False)
+        self.live = open_live(folder)
         self.bar = tqdm(
             total=training.config.steps,
             initial=training.step,
@@ -91,6 +93,19 @@ class Progress:
             for band in BANDS:
                 self.live.log_metric(f"train/held_out_{band}", entry["held_out"][band] / base[band])
             self.live.make_summary()
+
+
+def open_live(folder: Path) -> Live:
+    """Return DVCLive, which looks for a commit of the git repository that it is in.
+
+    Raises:
+        InputError: there is none yet.
+    """
+    try:
+        return Live(str(folder), dvcyaml=None, save_dvc_exp=False, report=None, monitor_system=False)
+    except SCMError as error:
+        way_out = "`git add -A`, `git commit -m start`, then run again"
+        raise InputError(f"git has no commit to keep the curves by ({first_line(error)}); {way_out}") from error
 
 
 def memory_gb() -> float:

@@ -9,6 +9,7 @@ from contextlib import suppress
 
 import torch
 
+from gentra_lora.base.memory import ran_out
 from gentra_lora.pictures.batch import PictureBatch
 from gentra_lora.pictures.engine import NotFiniteError, PictureEngine, to_uint8
 from gentra_lora.pictures.sampling_pipeline import GenerationError
@@ -19,7 +20,6 @@ from gentra_lora.service.jobs.queue import JobQueue
 from gentra_lora.service.jobs.revision import Revision
 
 log = logging.getLogger(__name__)
-MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 class Worker(threading.Thread):
@@ -161,7 +161,7 @@ def told_of(error: Exception) -> ServiceError:
     """Return what a client is told of an error, without what only the log should hold."""
     if isinstance(error, ServiceError):
         return error
-    if isinstance(error, torch.OutOfMemoryError | MemoryError) or any(word in str(error) for word in MEMORY):
+    if ran_out(error):
         return ServiceError(500, "out_of_memory", "the picture does not fit into memory; ask for a smaller one")
     if isinstance(error, NotFiniteError):
         return ServiceError(500, "not_finite", str(error))
