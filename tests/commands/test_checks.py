@@ -73,6 +73,11 @@ def test_base_that_is_not_whole_is_a_fault(tiny_base, tmp_path):
     assert (found.ok, "unet/diffusion_pytorch_model.safetensors is cut" in found.text) == (False, True)
 
 
+def test_base_that_cannot_be_read_is_a_fault_beside_the_others():
+    found = doctor.check_base_model(BaseSource("a" * 300))
+    assert (found.ok, "File name too long" in found.text) == (False, True)
+
+
 HUB = BaseSource("owner/name", "0123456789" * 4)
 
 

@@ -86,7 +86,7 @@ def check_base_model(source: BaseSource) -> Finding:
         for name, revision, file in parts:
             if name and revision:  # a hub id, as a local path has none
                 reach(name, revision, file)
-    except InputError as error:
+    except (InputError, OSError) as error:  # a file that must not be read, too
         return Finding("base model", False, str(error))
     return Finding("base model", True, " + ".join(name for name, _, _ in parts if name))
 

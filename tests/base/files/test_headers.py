@@ -46,6 +46,7 @@ def test_names_shapes_and_words_are_read(weights):
         (b"<!DOCTYPE html><html>log in</html>", "is a web page or a site's answer"),
         (b"\n<html>", "is a web page or a site's answer"),
         (b'{"error": "unauthorized"}', "is a web page or a site's answer"),
+        (b'{\n  "_class_name": "StableDiffusionPipeline"\n}', "is a JSON file, not weights; name the folder"),
         (b"GGUF\x03\0\0\0", r"is a GGUF file of quantised weights; take the model's \.safetensors"),
         (b"\x80\x02}q\0", "is a pickle, which can run code when it is opened; convert it once"),
         (b"\xff\xff\xff\xff\0\0\0\0{}", r"is no \.safetensors file"),

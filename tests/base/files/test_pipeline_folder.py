@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from gentra_lora.base.files.pipeline_folder import check_index, check_vocabulary, part_config, variant_in
+from gentra_lora.base.files.pipeline_folder import check_index, check_vocabulary, part_config, variant_in, weights_in
 from tests.base.damage import LFS, STEM, UNET, refusal, removed, text
 
 
@@ -24,6 +24,14 @@ def test_variant_is_taken_where_there_are_no_plain_weights(base):
     shutil.copy(base / "unet" / f"{STEM}.fp16.safetensors", base / "unet" / f"{STEM}.non_ema.safetensors")
     assert "holds the variants fp16, non_ema and no plain weights; keep one" in refusal(
         variant_in, "base.model", base / "unet", STEM
+    )
+
+
+def test_link_to_nothing_is_not_taken_for_weights(base):
+    (base / UNET).unlink()
+    (base / UNET).symlink_to("../../blobs/0123")
+    assert f"{base / UNET} is a link to a file that is not there; copy it with `cp -rL`" in refusal(
+        weights_in, "base.model", base / "unet", STEM
     )
 
 

@@ -81,6 +81,8 @@ def _other_kind(path: Path, start: bytes) -> str:
         return "is a GGUF file of quantised weights; take the model's .safetensors"
     if start.lstrip().lower().startswith((b"<!doctype", b"<html", b'{"')):
         return "is a web page or a site's answer, not weights: the download wanted a log-in or failed; try it again"
+    if start.lstrip().startswith(b"{"):
+        return "is a JSON file, not weights; name the folder of the whole pipeline"
     return "is no .safetensors file; take the weights of a base model"
 
 

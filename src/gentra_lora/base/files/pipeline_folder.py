@@ -62,7 +62,11 @@ def variant_in(key: str, folder: Path, stem: str) -> str | None:
     Raises:
         BaseModelError: no weights, or several variants and no plain ones.
     """
-    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    broken = [path for path in paths if not path.exists()]
+    if broken:  # a snapshot of the hub's cache, copied without what its links lead to
+        raise BaseModelError(f"{key}: {broken[0]} is a link to a file that is not there; copy it with `cp -rL`")
+    names = [path.name for path in paths]
     plain = {f"{stem}.safetensors", PICKLES[stem], f"{stem}.safetensors.index.json", f"{PICKLES[stem]}.index.json"}
     if plain.intersection(names):
         return None
