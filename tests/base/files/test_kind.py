@@ -32,6 +32,11 @@ def test_files_that_people_have_are_known_by_their_names(names, kind):
     assert kind_of(Header(dict.fromkeys(names, (320, 4, 3, 3)))) == kind
 
 
+def test_checkpoint_with_the_rest_of_a_whole_clip_is_one():
+    rest = "cond_stage_model.transformer.vision_model.post_layernorm.weight"
+    assert kind_of(Header({UNET_IN: (320, 4, 3, 3), TEXT: (49408, 768), rest: (1024,)})) is None
+
+
 @pytest.mark.parametrize(
     ("channels", "kind"),
     [(4, None), (8, "an instruct-pix2pix model"), (9, "an inpainting model"), (6, "a model of 6 input channels")],

@@ -25,7 +25,6 @@ MARKS = {
     "add_k_proj.": "an SD 3 model",
     "emb_params": "a textual inversion",
     "string_to_param": "a textual inversion",
-    "vision_model.": "a CLIP vision model",
 }
 
 ADVICE = {
@@ -81,4 +80,8 @@ def kind_of(header: Header) -> str | None:
         return "an autoencoder (VAE)"
     if any(name.startswith(("down_blocks.", "text_model.", "encoder.layers.")) for name in names):
         return "one part of a diffusers folder"
+    if any(
+        name.startswith("vision_model.") for name in names
+    ):  # deeper, it is what a whole CLIP leaves in a checkpoint
+        return "a CLIP vision model"
     return "no Stable Diffusion model"
