@@ -8,11 +8,13 @@ import signal
 import subprocess
 import warnings
 from contextlib import contextmanager
+from pathlib import Path
 
 import httplib2
 import pytest
 
 os.environ["OMP_NUM_THREADS"] = "1"  # tiny models are slower on more; set before torch reads it
+os.environ["PYTHONPATH"] = str(Path(__file__).parents[1] / "src")  # for processes, whichever copy is installed
 
 from dvc.repo import Repo
 from pydrive2.fs import GDriveFileSystem

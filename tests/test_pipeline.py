@@ -19,16 +19,11 @@ from PIL import Image
 
 from gentra_lora.adapter.file import read_adapter
 from gentra_lora.params import load_params
-from tests import dvc_project
 from tests.conftest import ROOT, change, shipped_dvc_yaml, tiny_values, write_photos
+from tests.dvc_project import command, environment
 from tests.waiting import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("processes")]
-
-
-def command(repo, *words, check=True, **values):
-    """Run a command in the repository, by its own code; return what it printed, stdout and stderr together."""
-    return dvc_project.command(repo, *words, check=check, PYTHONPATH=str(repo / "src"), **values)
 
 
 def commit(repo):
@@ -45,7 +40,7 @@ def repo(tmp_path_factory, tiny_base, tiny_clip):
     shutil.copytree(tiny_clip, folder / "models/nano-clip")
     (folder / ".dvc").mkdir()
     (folder / ".dvc/config").write_text("[core]\n    analytics = false\n")
-    for name in (".dvc/.gitignore", ".gitignore", ".dvcignore"):
+    for name in (".dvc/.gitignore", ".gitignore", ".dvcignore", "gentra_lora.py"):
         shutil.copy(ROOT / name, folder / name)
     (folder / "dvc.yaml").write_text(shipped_dvc_yaml())
     write_photos(folder / "data/raw")
@@ -155,6 +150,16 @@ def test_wrong_parameter_of_an_experiment_ends_at_once_with_its_key(experiment):
     assert "Traceback" not in shown
 
 
+def test_queued_experiment_runs_the_code_that_it_was_queued_with(repo):
+    stage = repo / "src/gentra_lora/stages/prepare.py"
+    before = stage.read_text()
+    stage.write_text(before.replace('f"prepared {len(rows)}', 'f"prepared anew {len(rows)}'))
+    command(repo, "dvc", "exp", "run", "--queue", "-n", "edited", "-C", "data/raw", "prepare")
+    stage.write_text(before)
+    command(repo, "dvc", "exp", "run", "--run-all")
+    assert "prepared anew 8 photos" in command(repo, "dvc", "queue", "logs", "edited")
+
+
 def newest(checkpoints):
     """Return the step of the newest checkpoint."""
     return max((int(path.stem.removeprefix("step-")) for path in checkpoints.glob("*/step-*.pt")), default=0)
@@ -165,7 +170,7 @@ def repro_killed(repo, checkpoints):
     output = checkpoints / "shown.txt"
     with output.open("w") as shown:
         more = {"stdout": shown, "stderr": shown, "start_new_session": True}
-        values = dvc_project.environment(PYTHONPATH=str(repo / "src"), GENTRA_CHECKPOINTS=str(checkpoints))
+        values = environment(GENTRA_CHECKPOINTS=str(checkpoints))
         running = subprocess.Popen(["dvc", "repro"], cwd=repo, env=values, **more)
         until(lambda: newest(checkpoints) or running.poll() is not None)
         os.killpg(running.pid, signal.SIGKILL)

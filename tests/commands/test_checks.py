@@ -37,6 +37,14 @@ def test_package_that_is_not_there_is_named(monkeypatch):
     assert "peft is not installed" in doctor.check_versions().text
 
 
+def test_code_of_another_copy_than_this_projects_is_a_fault(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert doctor.check_code().ok
+    (tmp_path / "src/gentra_lora").mkdir(parents=True)
+    found = doctor.check_code()
+    assert (found.ok, f"this project's is {tmp_path}/src/gentra_lora" in found.text) == (False, True)
+
+
 def test_device_and_precision_are_told():
     found = doctor.check_device("auto")
     assert found.ok

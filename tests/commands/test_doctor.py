@@ -28,8 +28,8 @@ def test_sound_project_gives_a_line_each_and_0(whole, capsys):
     assert code == 0, shown
     names = [line[5:].split("  ")[0] for line in shown.splitlines()]
     assert names == [
-        "versions", "git", "experiments", "disk", "dvc.lock", "params.yaml", "device", "optimizer", "base model",
-        "drive",
+        "versions", "code", "git", "experiments", "disk", "dvc.lock", "params.yaml", "device", "optimizer",
+        "base model", "drive",
     ]  # fmt: skip
 
 

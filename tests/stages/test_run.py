@@ -1,14 +1,19 @@
 import json
 import re
+import shutil
 import sys
 
 import pytest
 import torch
 
 from gentra_lora.stages.prepare import main
-from gentra_lora.stages.run import LOWER, SECONDS_FILE, run
-from tests.conftest import change
+from gentra_lora.stages.run import LOWER, PACKAGE, SECONDS_FILE, run, runs_other_code
+from tests.conftest import ROOT, change
+from tests.dvc_project import command
 from tests.workspaces import demo_values
+
+STAGE = "stages:\n  prepare:\n    cmd: python -m gentra_lora.stages.prepare\n    deps: [src]\n    outs: [out.txt]\n"
+CODE = "from pathlib import Path\n\nPath('out.txt').write_text({text!r})\n"
 
 
 def test_seconds_of_each_stage_are_kept_for_the_summary(tmp_path, monkeypatch):
@@ -68,3 +73,49 @@ def test_stage_ends_with_the_message_alone_and_notes_no_time(workspace):
     assert not (workspace / "reports").exists()
     assert "Traceback" not in str(caught.value)
     assert sys.exc_info() == (None, None, None)
+
+
+@pytest.fixture
+def clone(tmp_path):
+    """A small project with a package of the same name, its one stage writes "first"; another copy is installed."""
+    (tmp_path / "src/gentra_lora/stages").mkdir(parents=True)
+    (tmp_path / "src/gentra_lora/__init__.py").touch()
+    (tmp_path / "src/gentra_lora/stages/prepare.py").write_text(CODE.format(text="first"))
+    (tmp_path / "dvc.yaml").write_text(STAGE)
+    shutil.copy(ROOT / "gentra_lora.py", tmp_path)
+    (tmp_path / ".gitignore").write_text("__pycache__\nout.txt\n")
+    command(tmp_path, "git", "init", "-q")
+    command(tmp_path, "dvc", "init", "-q")
+    command(tmp_path, "git", "add", "-A")
+    command(tmp_path, "git", "commit", "-qm", "x")
+    return tmp_path
+
+
+def test_stages_of_a_second_clone_and_of_an_experiments_own_folder_run_the_code_there(clone):
+    command(clone, "dvc", "repro")
+    assert (clone / "out.txt").read_text() == "first"
+    (clone / "src/gentra_lora/stages/prepare.py").write_text(CODE.format(text="edited"))
+    command(clone, "dvc", "exp", "run", "--temp", "-n", "edited")
+    assert command(clone, "dvc", "get", "-q", ".", "out.txt", "--rev", "edited", "-o", "temp.txt") == ""
+    assert (clone / "temp.txt").read_text() == "edited"
+
+
+def test_stage_refuses_other_code_than_that_of_its_project(clone, monkeypatch):
+    monkeypatch.chdir(clone)
+    assert runs_other_code()
+    with pytest.raises(SystemExit, match=f"error: {PACKAGE}: is not the code of this project, {clone}/src/gentra_lora"):
+        run("prepare", lambda: None)
+    assert not SECONDS_FILE.exists()
+
+
+def test_equal_code_in_another_place_and_a_folder_without_code_are_accepted(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert not runs_other_code()
+    shutil.copytree(PACKAGE, tmp_path / "src/gentra_lora")
+    assert not runs_other_code()
+
+
+def test_tests_run_the_code_of_their_own_clone():
+    assert PACKAGE == ROOT / "src/gentra_lora"
+    shown = command(ROOT.parent, sys.executable, "-c", "import gentra_lora; print(gentra_lora.__file__)")
+    assert shown.strip() == str(PACKAGE / "__init__.py")

@@ -20,6 +20,7 @@ from gentra_lora.drive.folder import open_folder
 from gentra_lora.drive.remotes import remote_url
 from gentra_lora.errors import InputError, first_line
 from gentra_lora.revisions.killed_experiment import leftovers
+from gentra_lora.stages.run import CODE_HERE, PACKAGE, runs_other_code
 from gentra_lora.training.optimizers import find_optimizer, package_of
 
 PROJECT = "sport-gentra-lora"
@@ -55,6 +56,14 @@ def check_versions() -> Finding:
     if wrong:
         return Finding("versions", False, f"{'; '.join(wrong)}; run `pip install -e .` again")
     return Finding("versions", True, f"{python}, torch {torch.__version__}, all in the tested ranges")
+
+
+def check_code() -> Finding:
+    """Return a Finding on the code that `gentra-lora` runs: this project's, or another copy's that is installed."""
+    if runs_other_code():
+        way_out = f"this project's is {CODE_HERE.resolve()}; `pip install -e .` here installs it"
+        return Finding("code", False, f"gentra-lora runs {PACKAGE}, and {way_out}")
+    return Finding("code", True, str(PACKAGE))
 
 
 def check_device(mixed_precision: str) -> Finding:

@@ -35,7 +35,7 @@ def doctor_command(for_programs: bool, repair: bool) -> None:
 
 def findings() -> list[Finding]:
     """Return all Findings of the current folder."""
-    first = [doctor.check_versions(), doctor.check_git(), doctor.check_killed()]
+    first = [doctor.check_versions(), doctor.check_code(), doctor.check_git(), doctor.check_killed()]
     first += [doctor.check_disk(Path.cwd()), doctor.check_lock()]
     try:
         params = load_params()

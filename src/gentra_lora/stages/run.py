@@ -19,10 +19,33 @@ LOWER = {
     "train.gradient_checkpointing to true and train.lora_dropout to 0, then lower prepare.resolution",
     "evaluate": "close what else uses the device, then lower prepare.resolution",
 }
+PACKAGE, CODE_HERE = Path(__file__).resolve().parents[1], Path("src/gentra_lora")
+
+
+def runs_other_code() -> bool:
+    """Return whether the current folder is a project whose code, which DVC records, is not what this process runs."""
+    return CODE_HERE.is_dir() and CODE_HERE.resolve() != PACKAGE and _code_in(CODE_HERE) != _code_in(PACKAGE)
+
+
+def _code_in(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.py")}
+
+
+def check_code() -> None:
+    """Refuse to run other code than DVC records.
+
+    Raises:
+        InputError: it is another folder's.
+    """
+    if runs_other_code():
+        raise InputError(
+            f"{PACKAGE}: is not the code of this project, {CODE_HERE.resolve()}, and DVC would record the one for the "
+            f"other; set PYTHONPATH=src, or install this folder by `pip install -e .`"
+        )
 
 
 def run(name: str, main: Callable[[], object]) -> None:
-    """Run a stage's main; an InputError ends the process with its message alone."""
+    """Run a stage's main, by the code of the current folder; an InputError ends the process with its message alone."""
     # Here, since `gentra-lora summary` reads SECONDS_FILE of this module and should not wait for torch and diffusers.
     import torch
 
@@ -33,6 +56,7 @@ def run(name: str, main: Callable[[], object]) -> None:
         keep_freed_memory()
     started = time.monotonic()
     try:
+        check_code()
         main()
     except InputError as error:
         sys.exit(f"error: {error}")
