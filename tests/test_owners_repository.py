@@ -42,6 +42,7 @@ LEFT_OUT = {
     "stages/test_run.py": "reads src and gentra_lora.py",
     "smoke_sd15.py": "reads a profile that ships",
     "test_dependencies.py": "reads pyproject.toml",
+    "test_gitattributes.py": "reads .gitattributes",
     "test_owners_repository.py": "makes the owner's repository",
     "training/test_config.py": "reads src",
     "workspaces.py": "reads what ships; dvc.yaml by shipped_dvc_yaml",

@@ -13,6 +13,7 @@ from gentra_lora.adapter.provenance import (
     versions,
     with_result,
 )
+from gentra_lora.errors import InputError
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.repository
@@ -119,6 +120,49 @@ def test_revision_is_the_last_commit_that_can_change_the_adapter(repository):
     assert state() == (revision, "yes")
     git("commit", "-qam", "rank")
     assert state() == (git("rev-parse", "HEAD"), "no") != (revision, "no")
+
+
+@pytest.fixture
+def shallow(repository, tmp_path_factory, monkeypatch):
+    """A clone of the last commit alone, which is one of a text."""
+    (repository / "README.md").write_text("new")
+    git("commit", "-qam", "text")
+    folder = tmp_path_factory.mktemp("shallow") / "clone"
+    git("clone", "-q", "--depth", "1", repository.as_uri(), str(folder))
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def test_shallow_clone_gives_the_revision_of_a_full_one_or_none(repository, shallow):
+    with pytest.raises(InputError, match=r"shallow: this clone is shallow .* run `git fetch --unshallow`"):
+        git_state(["params.yaml"])
+    git("fetch", "-q", "--unshallow")
+    assert git_state(["params.yaml"]) == (git("rev-parse", "HEAD~1"), "no")
+
+
+def test_shallow_clone_that_holds_the_commit_is_accepted(shallow):
+    (shallow / "params.yaml").write_text("rank: 16")
+    git("commit", "-qam", "rank")
+    assert git_state(["params.yaml"]) == (git("rev-parse", "HEAD"), "no")
+
+
+def test_base_and_photos_outside_of_the_repository_leave_the_revision_known(repository, monkeypatch):
+    assert git_state(["params.yaml", "/models/sd15", "../photos"]) == (git("rev-parse", "HEAD"), "no")
+    (repository / "sub").mkdir()
+    monkeypatch.chdir(repository / "sub")
+    assert git_state(["../params.yaml"]) == (git("rev-parse", "HEAD"), "no")
+
+
+def test_repository_that_git_refuses_to_read_is_not_taken_for_none(repository):
+    (repository / ".git/HEAD").write_text("ref: refs/heads/main\n")
+    (repository / ".git/config").write_text("[core\n")
+    with pytest.raises(InputError, match="git cannot read it .*bad config"):
+        git_state(["params.yaml"])
+
+
+def test_repository_without_a_commit_has_no_revision(tmp_path):
+    git("init", "-q")
+    assert git_state(["params.yaml"]) == ("unknown", "unknown")
 
 
 def test_adapter_depends_on_what_the_stages_up_to_train_read():

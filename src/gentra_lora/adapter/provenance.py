@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
@@ -12,9 +13,11 @@ import torch
 import yaml
 
 from gentra_lora.adapter.labels import Size, architecture, dataset_fields, output_name
+from gentra_lora.errors import InputError, first_line
 
 PACKAGES = ("torch", "diffusers", "transformers", "peft", "accelerate")
 TRAINING_STAGES = ("prepare", "cache_latents", "train")
+NO_COMMIT = ("not a git repository", "bad revision 'HEAD'", "unknown revision")
 
 
 def versions(*more: str) -> dict[str, str]:
@@ -38,19 +41,37 @@ def git_state(paths: Sequence[str]) -> tuple[str, str]:
     """Return (revision, "yes" or "no" to uncommitted changes) of paths in the current folder's repository.
 
     The revision is the last commit that changed any of them: a commit of a text, of dvc.lock or of a module that
-    training does not use gives the same header. ("unknown", "unknown") outside of git.
+    training does not use gives the same header. ("unknown", "unknown") outside of git, and before the first commit.
+
+    Raises:
+        InputError: a shallow clone ends before that commit, and any clone must give the same header; or git cannot read
+            the repository.
     """
+    prefix = _git("rev-parse", "--show-prefix")  # of the current folder; git refuses a path out of its repository
+    paths = [
+        path for path in paths if not os.path.normpath(os.path.join(prefix, os.path.relpath(path))).startswith("..")
+    ]
     revision = _git("rev-list", "-1", "HEAD", "--", *paths)
     if not revision:
         return "unknown", "unknown"
+    shallow = Path(_git("rev-parse", "--git-path", "shallow"))
+    if shallow.exists() and revision in shallow.read_text(encoding="utf-8").split():
+        raise InputError(
+            f"{shallow}: this clone is shallow and ends before the commit that last changed what is trained from, "
+            "which the adapter's header names; run `git fetch --unshallow`, then the same command again"
+        )
     return revision, "yes" if _git("status", "--porcelain", "--", *paths) else "no"
 
 
 def _git(*words: str) -> str:
+    """Return what git prints; "" without git, outside of a repository, and in one without a commit."""
     try:
-        return subprocess.run(["git", *words], capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
+        done = subprocess.run(["git", *words], capture_output=True, text=True, env=os.environ | {"LC_ALL": "C"})
+    except OSError:
         return ""
+    if done.returncode and not any(reason in done.stderr for reason in NO_COMMIT):
+        raise InputError(f"{Path.cwd()}: git cannot read it ({first_line(ValueError(done.stderr))})")
+    return "" if done.returncode else done.stdout.strip()
 
 
 def commit_date(revision: str, dirty: str) -> dict[str, str]:
