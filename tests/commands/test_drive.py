@@ -20,7 +20,7 @@ def test_mounted_folder_is_set_up_filled_and_proved(project, tmp_path, capsys):
     shown = capsys.readouterr().out
     assert f"{store} is the remote" in shown
     assert "pushed " in shown
-    assert "7 objects of HEAD and the experiments: all there" in shown
+    assert "10 objects of branches, tags and experiments: all there" in shown
 
 
 def test_check_ends_with_1_and_the_list_where_something_is_lost(project, capsys):

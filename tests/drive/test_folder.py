@@ -272,6 +272,12 @@ def test_exact_weights_come_from_drive_by_a_named_remote(owner, fake_drive, fold
     assert (tmp_path / "weights" / found.file).read_bytes() == weights_of(32)
 
 
+def test_second_push_uploads_nothing(owner, fake_drive):
+    fake_drive.requests.clear()
+    main(["drive", "push"])
+    assert not any("upload" in request.line for request in fake_drive.requests)
+
+
 def test_push_by_dvcs_own_command_goes_the_same_way(owner, fake_drive, capsys):
     new_weights(owner)
     command(owner, "dvc", "push", "-q")

@@ -26,28 +26,30 @@ def spoil(path, data=None):
     path.write_bytes(data) if data is not None else path.unlink()
 
 
-def test_head_and_experiments_are_what_counts(opened):
+def test_head_branches_tags_and_experiments_are_what_counts(opened, project):
+    command(project, "git", "branch", "older", "main~1")
     weights, images = "models/sport_gentra_lora.safetensors", "reports/images"
-    named = {name for name, _ in outputs_of_revisions(opened)}
-    assert named == {f"{path} of {label}" for label in ("HEAD", "wide") for path in (weights, images)}
+    named = {name for name, _ in outputs_of_revisions(opened, [])}
+    labels = "HEAD", "older", "first", "wide"
+    assert named == {f"{path} of {label}" for label in labels for path in (weights, images)}
 
 
 def test_whole_remote_passes_the_check(opened):
     count, lacks = check(opened, open_folder(opened))
-    assert (count, lacks) == (7, [])  # 2 weights, 2 folders, the grid of each, and the base's picture, which is one
-    assert lacks_told(count, lacks) == ["7 objects of HEAD and the experiments: all there, every byte as it was"]
+    assert (count, lacks) == (10, [])  # 3 weights, 3 folders, the grid of each, and the base's picture, which is one
+    assert lacks_told(count, lacks) == ["10 objects of branches, tags and experiments: all there, every byte as it was"]
 
 
-@pytest.mark.parametrize("rank", [32, 64])
+@pytest.mark.parametrize("rank", [8, 32, 64])
 @pytest.mark.parametrize("fault", ["missing", "truncated"])
 @pytest.mark.parametrize("kind", ["weights", "grid"])
 def test_lack_is_told_with_its_path_and_revision(opened, project, rank, fault, kind):
     data = weights_of(rank) if kind == "weights" else f"grid of rank {rank}\n".encode()
     spoil(there(project, data), None if fault == "missing" else data[:3])
     _, lacks = check(opened, open_folder(opened))
-    assert [lack.md5 for lack in lacks] == [hashlib.md5(data).hexdigest()]
-    assert {32: "of HEAD", 64: "of wide"}[rank] in lacks[0].path
-    assert ("is not there" if fault == "missing" else "holds 3 other bytes") in lacks_told(7, lacks)[0]
+    assert [lack.name for lack in lacks] == [hashlib.md5(data).hexdigest()]
+    assert {8: "of first", 32: "of HEAD", 64: "of wide"}[rank] in lacks[0].path
+    assert ("is not there" if fault == "missing" else "holds 3 other bytes") in lacks_told(10, lacks)[0]
 
 
 def test_check_does_not_trust_the_cache_nor_what_dvc_remembers(opened, project):
@@ -61,14 +63,14 @@ def test_push_brings_back_what_was_lost_on_the_remote(opened, project):
     for path in (project.parent / "remote/files/md5").glob("??/*"):
         spoil(path)
     count = push(opened, open_folder(opened))
-    assert count >= 7
-    assert check(opened, open_folder(opened)) == (7, [])
+    assert count >= 10
+    assert check(opened, open_folder(opened)) == (10, [])
 
 
 def test_single_file_of_a_folder_that_was_lost_is_pushed_again(opened, project):
     spoil(there(project, b"grid of rank 32\n"))
     push(opened, open_folder(opened))
-    assert check(opened, open_folder(opened)) == (7, [])
+    assert check(opened, open_folder(opened)) == (10, [])
 
 
 def test_pull_puts_the_revisions_files_in_place(opened, project):
@@ -101,9 +103,34 @@ def test_object_that_a_mount_does_not_show_whole_yet_is_not_deleted_there(opened
 
 
 def test_older_versions_with_a_tag_are_pushed_too(opened, project):
-    spoil(there(project, weights_of(8)))
+    for lost in (weights_of(8), b"grid of rank 8\n"):
+        spoil(there(project, lost))
     push(opened, open_folder(opened))
-    assert there(project, weights_of(8)).exists()
+    assert check(opened, open_folder(opened)) == (10, [])
+
+
+def test_tag_that_dvc_cannot_read_is_told_and_hides_no_other(opened, project):
+    command(project, "git", "checkout", "-q", "-b", "broken")
+    (project / "dvc.lock").write_text("<<<<<<< HEAD\n")
+    command(project, "git", "commit", "-qam", "broken")
+    command(project, "git", "checkout", "-q", "main")
+    spoil(there(project, weights_of(8)))
+    with Repo(str(project)) as repo:
+        push(repo, open_folder(repo))
+        _, (lack,) = check(repo, open_folder(repo))
+    assert (lack.path, lack.reason[:16]) == ("broken", "cannot be read: ")
+
+
+def test_second_push_sends_no_entry_of_the_run_cache_again(opened, project):
+    runs = project.parent / "remote/runs"
+    push(opened, open_folder(opened))
+    first, *_ = before = sorted(path for path in runs.rglob("*") if path.is_file())
+    assert len(before) == len([path for path in (project / ".dvc/cache/runs").rglob("*") if path.is_file()]) > 2
+    first.unlink()
+    times = {path: path.stat().st_mtime_ns for path in before[1:]}
+    push(opened, open_folder(opened))
+    assert first.exists()
+    assert {path: path.stat().st_mtime_ns for path in before[1:]} == times
 
 
 def test_folder_that_is_gone_is_told(opened, project):

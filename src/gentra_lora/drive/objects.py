@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dvc.exceptions import DvcException
+from dvc.fs import generic
 from dvc.repo import Repo
 from dvc.repo.experiments.utils import exp_refs
+from dvc.scm import iter_revs
 from dvc_data.hashfile.db import get_index
 
 from gentra_lora.drive.faults import sentence, told
@@ -21,16 +23,18 @@ from gentra_lora.errors import first_line, listed
 
 @dataclass(frozen=True)
 class Lack:
-    """An object that is not on the remote as it must be."""
+    """An object that is not on the remote as it must be, or a commit of which it is not known what it needs."""
 
-    md5: str
+    name: str  # the object's md5, the commit's sha
     path: str
     reason: str
 
 
 def revisions(repo: Repo) -> dict[str, str]:
-    """Return the commits whose data counts: HEAD's and those of all experiments, by sha."""
-    found = {repo.scm.get_ref(str(ref)): ref.name for ref in exp_refs(repo.scm)}
+    """Return the commits whose data counts, {sha: label}: HEAD's and those of all branches, tags and experiments."""
+    names = iter_revs(repo.scm, all_branches=True, all_tags=True)
+    found = {sha: ", ".join(named) for sha, named in names.items()}
+    found |= {repo.scm.get_ref(str(ref)): ref.name for ref in exp_refs(repo.scm)}
     return found | {repo.scm.get_rev(): "HEAD"}
 
 
@@ -41,11 +45,20 @@ def outputs(repo: Repo) -> Iterator[tuple[str, str]]:
             yield repo.fs.relpath(out.fs_path, repo.root_dir), out.hash_info.value
 
 
-def outputs_of_revisions(repo: Repo) -> Iterator[tuple[str, str]]:
-    """Yield (path with the revision's label, md5) of what HEAD and all experiments keep."""
+def outputs_of_revisions(repo: Repo, unread: list[Lack]) -> Iterator[tuple[str, str]]:
+    """Yield (path with the revision's label, md5) of what `revisions` keep.
+
+    Args:
+        unread: takes those whose dvc.yaml or dvc.lock DVC cannot read, such as an old tag with a broken one.
+    """
     names = revisions(repo)
     for sha in repo.brancher(revs=list(names), workspace=False, sha_only=True):
-        for path, md5 in outputs(repo):
+        try:
+            found = list(outputs(repo))
+        except DvcException as error:
+            unread.append(Lack(sha, names.get(sha, sha), f"cannot be read: {first_line(error)}"))
+            continue
+        for path, md5 in found:
             yield f"{path} of {names.get(sha, sha)}", md5
 
 
@@ -65,15 +78,16 @@ def needed(named: Iterable[tuple[str, str]], read: Callable[[str], bytes | None]
 
 
 def check(repo: Repo, folder: Folder) -> tuple[int, list[Lack]]:
-    """Return (number of objects looked at, the Lacks) of what HEAD and all experiments need of the remote.
+    """Return (number of objects looked at, the Lacks) of what `revisions` need of the remote.
 
     Each object's bytes are hashed: on a mounted folder here, by Drive itself through its API. Nothing is taken from
     DVC's cache or from what DVC remembers of the remote.
     """
-    present = folder.present()
-    wanted = needed(outputs_of_revisions(repo), lambda md5: None if _lack(md5, "", present) else folder.read(md5))
+    present, unread = folder.present(), list[Lack]()
+    named = outputs_of_revisions(repo, unread)
+    wanted = needed(named, lambda md5: None if _lack(md5, "", present) else folder.read(md5))
     lacks = [_lack(md5, name, present) for md5, name in wanted.items()]
-    return len(wanted), [lack for lack in lacks if lack]
+    return len(wanted), [*unread, *(lack for lack in lacks if lack)]
 
 
 def _lack(md5: str, name: str, present: Mapping[str, tuple[int, str]]) -> Lack | None:
@@ -105,14 +119,25 @@ def push(repo: Repo, folder: Folder) -> int:
     with closing(get_index(remote)) as index:
         index.clear()
     with faults_told(repo, folder):
-        repo.stage_cache.push(None)
+        push_runs(repo)
         count = repo.push(revs=list(revisions(repo)), all_branches=True, all_tags=True)
         cached, present = repo.cache.local, folder.names()
-        wanted = needed(outputs_of_revisions(repo), cached_list(repo))
+        wanted = needed(outputs_of_revisions(repo, []), cached_list(repo))
         lost = [md5 for md5 in wanted if md5 not in present and cached.exists(md5)]
         for md5 in lost:
             remote.add(cached.oid_to_path(md5), cached.fs, md5)
     return count + len(lost)
+
+
+def push_runs(repo: Repo) -> None:
+    """Push the entries of the run cache that are not on the remote: DVC itself sends all of them, each time anew."""
+    here, there = repo.cache.legacy, repo.cloud.get_remote_odb(hash_name="md5-dos2unix")
+    source, target = here.fs.join(here.path, "runs"), there.fs.join(there.path, "runs")
+    present = {there.fs.relparts(path, target) for path in (there.fs.find(target) if there.fs.exists(target) else [])}
+    for path in here.fs.find(source) if here.fs.exists(source) else []:
+        parts = here.fs.relparts(path, source)
+        if parts not in present:
+            generic.copy(here.fs, path, there.fs, there.fs.join(target, *parts))
 
 
 def cached_list(repo: Repo) -> Callable[[str], bytes | None]:
@@ -210,8 +235,8 @@ class _FirstFault(logging.Handler):
 def lacks_told(count: int, lacks: Sequence[Lack]) -> list[str]:
     """Return what a person reads after a check: one line, or one a Lack."""
     if not lacks:
-        return [f"{listed(count, 'object')} of HEAD and the experiments: all there, every byte as it was"]
-    lines = [f"{lack.path}: {lack.md5} {lack.reason}" for lack in lacks]
+        return [f"{listed(count, 'object')} of branches, tags and experiments: all there, every byte as it was"]
+    lines = [f"{lack.path}: {lack.name} {lack.reason}" for lack in lacks]
     return [
         *lines,
         f"{len(lacks)} of {listed(count, 'object')} are not as they must be: `gentra-lora drive push` again",

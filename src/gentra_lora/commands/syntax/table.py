@@ -123,7 +123,7 @@ ENTRIES = {
     "drive check": Entry(
         SHARE,
         "drive:check_command",
-        "prove that all that HEAD and the experiments need is on the remote",
+        "prove that all that branches, tags and experiments need is on the remote",
         "drive check",
     ),
     "weights": Entry(SHARE, "", "the exact weights of a git revision", "weights list"),
