@@ -1,5 +1,6 @@
 import shutil
 from types import SimpleNamespace
+from unicodedata import normalize
 
 import psutil
 import pytest
@@ -88,6 +89,28 @@ def test_drive_that_is_kept_as_plain_folders_takes_no_more_than_itself(repo, tmp
     (tmp_path / "My Drive/store").mkdir(parents=True)
     set_mounted(repo, tmp_path / "My Drive/store")
     assert remote_url(repo) == str(tmp_path / "My Drive/store")
+
+
+@pytest.mark.parametrize("name", ["Мой диск", normalize("NFD", "Мой диск"), "Meine Ablage", "マイドライブ"])
+def test_synced_folder_of_another_language_is_taken_whole_and_dvc_reads_it(repo, tmp_path, name):
+    (tmp_path / name / "store").mkdir(parents=True)
+    set_mounted(repo, tmp_path / name / "store")
+    with Repo(repo.root_dir) as again:
+        assert remote_url(again) == remote_url(repo) == str(tmp_path / name / "store")
+    set_mounted(repo, tmp_path / name / "store")  # what is there already has such letters, too
+    (tmp_path / name / "project").mkdir()
+    with (
+        Repo.init(str(tmp_path / name / "project"), no_scm=True) as on_it,
+        pytest.raises(DriveError, match="must not be"),
+    ):
+        set_mounted(on_it, tmp_path / name / "store")
+
+
+def test_key_under_a_name_of_other_letters_is_taken(repo, tmp_path):
+    (tmp_path / "иван").mkdir()
+    set_log_in(repo, f"gdrive://{ID}", key(USER, tmp_path / "иван/ключ.json"))
+    with Repo(repo.root_dir) as again:
+        assert again.config["remote"]["drive"]["gdrive_user_credentials_file"] == str(tmp_path / "иван/ключ.json")
 
 
 def test_path_that_dvcs_settings_cannot_hold_is_refused(repo, tmp_path):

@@ -6,17 +6,35 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import psutil
 from dvc.repo import Repo
 
 from gentra_lora.drive.credentials import SERVICE, USER, Credentials
+from gentra_lora.drive.settings import WholeConfig
 from gentra_lora.errors import InputError
 
 REMOTE = "drive"
 JOBS = 4  # DVC's default of 4 a core runs into Drive's limit of requests
 KEY_FILES = {USER: "gdrive_user_credentials_file", SERVICE: "gdrive_service_account_json_file_path"}
-SYNCED = ("MyDrive", "My Drive", "Shareddrives", "Shared drives")  # what a mount of Drive shows at its top
+# What a mount of Drive shows at its top: Colab's names, then those of Drive for desktop in its languages.
+SYNCED = {
+    *("MyDrive", "Shareddrives", "My Drive", "Shared drives", "Мой диск", "Общие диски", "Мій диск", "Спільні диски"),
+    *("Meine Ablage", "Geteilte Ablagen", "Mon Drive", "Drive partagés", "Mi unidad", "Unidades compartidas"),
+    *("Il mio Drive", "Drive condivisi", "Meu Drive", "Drives compartilhados", "Mijn Drive", "Gedeelde Drives"),
+    *("Mój dysk", "Dyski współdzielone", "Můj disk", "Sdílené disky", "Drive'ım", "Ortak Drive'lar", "Oma Drive"),
+    *(
+        "マイドライブ",
+        "共有ドライブ",
+        "내 드라이브",
+        "공유 드라이브",
+        "我的云端硬盘",
+        "共享云端硬盘",
+        "我的雲端硬碟",
+        "共用雲端硬碟",
+    ),
+}
 
 
 class DriveError(InputError):
@@ -64,8 +82,8 @@ def set_mounted(repo: Repo, folder: Path) -> None:
 
 def mount_of(folder: Path) -> Path:
     """Return the top of the mounted Drive that holds a folder, or the folder itself where there is none to be seen."""
-    synced = next((part for part in (folder, *folder.parents) if part.name in SYNCED), None)
-    if synced:
+    synced = next((part for part in (folder, *folder.parents) if normalize("NFC", part.name) in SYNCED), None)
+    if synced:  # NFC: macOS gives the letters of a name and their marks apart
         return synced.parent if synced.parent.is_mount() else synced
     mounts = {Path(p.mountpoint): p.fstype for p in psutil.disk_partitions(all=True)}
     nearest = next((part for part in (folder, *folder.parents) if part in mounts), folder)
@@ -132,12 +150,13 @@ def kept_where_it_fails(repo: Repo) -> Iterator[None]:
 
 def _write(repo: Repo, level: str, section: dict[str, Any]) -> None:
     ways = ("url", "verify", *(f"gdrive_{key}" for key in ("client_id", "client_secret", "use_service_account")))
-    with repo.config.edit(level) as config:
+    with WholeConfig(repo.dvc_dir, repo.local_dvc_dir).edit(level) as config:
         kept = config["remote"].get(REMOTE, {})  # what a person has set, gdrive_acknowledge_abuse for instance
         kept = {key: value for key, value in kept.items() if key not in (*ways, *KEY_FILES.values())}
         kept = {key: value for key, value in kept.items() if "url" not in section or _fits(key, section["url"])}
         config["remote"][REMOTE] = kept | section
         config["core"]["remote"] = REMOTE
+    repo.config.load()
 
 
 def _fits(key: str, url: str) -> bool:
