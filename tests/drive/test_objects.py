@@ -2,6 +2,7 @@ import hashlib
 import shutil
 
 import pytest
+import yaml
 from dvc.repo import Repo
 
 from gentra_lora.drive.folder import open_folder
@@ -144,3 +145,46 @@ def test_pull_does_not_write_over_what_is_in_no_cache(opened, project):
     with pytest.raises(DriveError, match=r"sport_gentra_lora\.safetensors"):
         pull(opened, open_folder(opened))
     assert (project / "models/sport_gentra_lora.safetensors").read_bytes() == b"mine"
+
+
+@pytest.fixture
+def imported(project, tmp_path):
+    """The project with photos that `dvc import` brought, its cache empty; returns the repository they came from."""
+    source = tmp_path / "source"
+    (source / "photos").mkdir(parents=True)
+    for name in ("a.png", "b.png"):
+        (source / "photos" / name).write_text(name)
+    command(source, "git", "init", "-q")
+    command(source, "dvc", "init", "-q")
+    command(source, "dvc", "add", "-q", "photos")
+    command(source, "git", "add", "-A")
+    command(source, "git", "commit", "-qm", "photos")
+    command(project, "dvc", "import", "-q", str(source), "photos", "-o", "raw")
+    command(project, "git", "add", "-A")
+    command(project, "git", "commit", "-qm", "imported")
+    return source
+
+
+def forget(project):
+    shutil.rmtree(project / ".dvc/cache")
+    shutil.rmtree(project / "raw")
+
+
+def test_imported_photos_come_from_their_source_then_from_the_remote_or_the_way_out_is_told(imported, project):
+    def pulled():
+        forget(project)
+        with Repo(str(project)) as repo:
+            pull(repo, open_folder(repo))
+        return sorted(path.name for path in (project / "raw").iterdir())
+
+    assert pulled() == ["a.png", "b.png"]
+    with Repo(str(project)) as repo:
+        push(repo, open_folder(repo))
+    shutil.rmtree(imported)
+    assert pulled() == ["a.png", "b.png"]
+    (out,) = yaml.safe_load((project / "raw.dvc").read_text())["outs"]
+    (project.parent / "remote/files/md5" / out["md5"][:2] / out["md5"][2:]).unlink()
+    with pytest.raises(
+        DriveError, match=rf"raw: imported from photos \({imported}\), which gives it no more, .*dvc add raw"
+    ):
+        pulled()

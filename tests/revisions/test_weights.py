@@ -178,6 +178,51 @@ def test_remote_can_be_named_in_place_of_the_repositorys_own(project, tmp_path):
     assert (tmp_path / "dest" / FILE).read_bytes() == weights_of(32)
 
 
+GDRIVE = "[core]\n    remote = drive\n['remote \"drive\"']\n    url = gdrive://0123456789abcdefghi\n    jobs = 4\n"
+LOG_IN = "['remote \"drive\"']\n    gdrive_client_id = id\n    gdrive_client_secret = secret\n"
+
+
+def test_folder_can_be_named_where_the_commit_names_a_drive_folder(project, tmp_path):
+    remote = project.parent / "remote"
+    (project / ".dvc/config").write_text(GDRIVE)
+    (project / ".dvc/config.local").write_text(LOG_IN)
+    command(project, "git", "commit", "-qam", "The Drive folder")
+    forget_cache(project)
+    for number, repo in enumerate([str(project), project.as_uri()]):
+        found = pull_weights(repo, "main", tmp_path / f"dest{number}", remote=str(remote))
+        assert (tmp_path / f"dest{number}" / FILE).read_bytes() == weights_of(32)
+        assert found.commit == head(project)
+
+
+def test_drive_folder_can_be_named_where_the_commit_names_a_folder(project, tmp_path):
+    (project / ".dvc/config.local").write_text("['remote \"drive\"']\n    verify = true\n")
+    key = {
+        "type": "service_account",
+        "client_email": "a@b",
+        "client_id": "c",
+        "private_key": "d",
+        "private_key_id": "e",
+    }
+    (tmp_path / "robot.json").write_text(json.dumps(key))
+    with weights.opened(str(project), "main", "gdrive://0123456789abcdefghi", str(tmp_path / "robot.json")) as repo:
+        config = repo.config["remote"][repo.config["core"]["remote"]]
+    assert config == {
+        "url": "gdrive://0123456789abcdefghi",
+        "gdrive_use_service_account": True,
+        "gdrive_service_account_json_file_path": str(tmp_path / "robot.json"),
+    }
+
+
+@pytest.mark.parametrize("repo", ["path", "address"])
+def test_without_any_remote_the_way_out_is_to_name_one(project, tmp_path, repo):
+    (project / ".dvc/config").write_text("")
+    (project / ".dvc/config.local").unlink()
+    command(project, "git", "commit", "-qam", "no remote")
+    forget_cache(project)
+    with pytest.raises(WeightsError, match=r"no remote is set up, .*`gentra-lora weights pull --remote FOLDER`"):
+        pull_weights(str(project) if repo == "path" else project.as_uri(), "main", tmp_path / "dest")
+
+
 def test_token_in_an_address_is_not_printed(tmp_path):
     with pytest.raises(WeightsError) as told:
         pull_weights("https://user:secret@127.0.0.1:9/a/b.git", "main", tmp_path)

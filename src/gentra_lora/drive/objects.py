@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -156,23 +156,48 @@ def pull(repo: Repo, folder: Folder) -> int:
         DriveError: the first fault that is no passing one, at once, or objects that are not there as they were pushed;
             what was pulled before stays, and the working files are as they were.
     """
-    _check_before_fetch(repo, folder)
+    sources = imported(repo)
+    _check_before_fetch(repo, folder, sources)
     with faults_told(repo, folder):
-        count = repo.fetch()
+        count = repo.fetch() + fetch_imported(repo, sources)
         wanted = needed(outputs(repo), cached_list(repo))
-        lacking = [name for md5, name in wanted.items() if not repo.cache.local.exists(md5)]
+        lacking = {md5: name for md5, name in wanted.items() if not repo.cache.local.exists(md5)}
+        for md5 in lacking.keys() & sources.keys():
+            raise DriveError(
+                f"{lacking[md5]}: imported from {sources[md5]}, which gives it no more, and not on {remote_url(repo)}; "
+                f"`gentra-lora drive push` where it still is, or put a copy there and `dvc add {lacking[md5]}`"
+            )
         if lacking:
             raise DriveError(
-                f"{remote_url(repo)}: does not hold these as they were pushed: {', '.join(lacking)}; see `gentra-lora "
-                f"drive check`, and `gentra-lora drive push` where they were made"
+                f"{remote_url(repo)}: does not hold these as they were pushed: {', '.join(lacking.values())}; see "
+                f"`gentra-lora drive check`, and `gentra-lora drive push` where they were made"
             )
         put_in_place(repo)
     return count
 
 
-def _check_before_fetch(repo: Repo, folder: Folder) -> None:
+def fetch_imported(repo: Repo, md5s: Iterable[str]) -> int:
+    """Fetch imports from the remote: DVC asks their source alone, which may be gone. Return how many objects came."""
+    remote, cached, wanted, count = repo.cloud.get_remote_odb(), repo.cache.local, [*md5s], 0
+    for md5 in wanted:
+        if not cached.exists(md5) and remote.exists(md5):
+            cached.add(remote.oid_to_path(md5), remote.fs, md5)
+            cached.check(md5, check_hash=True)
+            count += 1
+        if md5.endswith(".dir") and cached.exists(md5):
+            wanted += [entry["md5"] for entry in json.loads(Path(cached.oid_to_path(md5)).read_bytes())]
+    return count
+
+
+def imported(repo: Repo) -> dict[str, str]:
+    """Return {md5: source} of what `dvc import` brought, which DVC fetches there where the remote does not hold it."""
+    stages = [stage for stage in repo.index.stages if stage.is_repo_import]
+    return {out.hash_info.value: str(stage.deps[0]) for stage in stages for out in stage.outs if out.hash_info}
+
+
+def _check_before_fetch(repo: Repo, folder: Folder, elsewhere: Container[str]) -> None:
     """Refuse a mounted folder that does not show all of a wanted object yet: DVC would delete it there as corrupt."""
-    wanted = needed(outputs(repo), cached_list(repo))
+    wanted = {md5: name for md5, name in needed(outputs(repo), cached_list(repo)).items() if md5 not in elsewhere}
     while wanted := {md5: name for md5, name in wanted.items() if not repo.cache.local.exists(md5)}:
         wrong = [name for md5, name in wanted.items() if not folder.holds(md5)]
         if wrong:

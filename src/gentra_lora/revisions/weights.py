@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 from gentra_lora.drive.credentials import SERVICE, USER, VARIABLE, read_credentials
 from gentra_lora.drive.faults import chain, sentence
 from gentra_lora.drive.folder import open_folder
-from gentra_lora.drive.remotes import KEY_FILES, REMOTE, folder_url
+from gentra_lora.drive.remotes import KEY_FILES, folder_url
 from gentra_lora.errors import InputError, first_line
 from gentra_lora.evaluation.scored_run import Metrics
 from gentra_lora.params import ParamsTextError, parse_params
@@ -31,6 +31,8 @@ from gentra_lora.whole_file import write_whole
 WEIGHTS = "models/sport_gentra_lora.safetensors"
 RECORD, METRICS = "weights.json", "reports/metrics.json"
 SECONDS = 600  # that another pull into the same folder is waited for
+GIVEN = "gentra-given"  # a name that no repository has: DVC adds the settings to those that it finds under a name
+OWN_CACHE = "auto-generated-upstream"  # DVC's name for a local repository's cache, where no remote is set up
 Params = dict[str, dict[str, Any]]  # params.yaml of whatever version: {block: {key: value}}
 
 
@@ -127,7 +129,7 @@ def opened(repo: str, rev: str | None, remote: str | None = None, credentials: s
         WeightsError: no such repository or revision.
     """
     local = os.path.exists(repo)
-    wanted = {"remote": REMOTE, "remote_config": remote_config(remote, credentials)} if remote else {}
+    wanted = {"remote": GIVEN, "remote_config": remote_config(remote, credentials)} if remote else {}
     try:
         rev = tag_of_stage(repo, rev) or ("HEAD" if local else None)
         with Repo.open(repo, rev=rev, **wanted) as found:
@@ -226,7 +228,7 @@ def fetch(repo: Repo, lock: LockedFile, path: Path, label: str) -> None:
 
 
 def _download(repo: Repo, lock: LockedFile, partial: Path, label: str) -> None:
-    source, url = f"{label}: {lock['path']}, object {lock['md5']}", _remote_url(repo)
+    source, url = f"{label}: {lock['path']}, object {lock['md5']}", _remote_url(repo) or ""
     if url.startswith("gdrive://") and not _cached(repo, lock["md5"]):
         open_folder(repo)
     try:
@@ -235,7 +237,12 @@ def _download(repo: Repo, lock: LockedFile, partial: Path, label: str) -> None:
         raise
     except Exception as error:
         told = sentence(error, url, None) if url.startswith("gdrive://") else None
-        if isinstance(error, FileNotFoundError) or told is None:
+        if not url:
+            told = (
+                "no remote is set up, and DVC's cache has it not; `gentra-lora weights pull --remote FOLDER`, "
+                "or gdrive://ID, names the folder that it was pushed to"
+            )
+        elif isinstance(error, FileNotFoundError) or told is None:
             told = f"is not on {url} ({first_line(error)}); `gentra-lora drive push` where it was trained"
         raise WeightsError(f"{source}: {told}") from error
     size, md5 = partial.stat().st_size, _digest(partial, "md5")
@@ -248,7 +255,7 @@ def _download(repo: Repo, lock: LockedFile, partial: Path, label: str) -> None:
 
 def _place(repo: Repo, md5: str) -> str:
     """Return where DVC took an object from: its cache comes before the remote."""
-    return str(_cached(repo, md5) or _remote_url(repo))
+    return str(_cached(repo, md5) or _remote_url(repo) or "DVC's cache")
 
 
 def _cached(repo: Repo, md5: str) -> Path | None:
@@ -257,10 +264,11 @@ def _cached(repo: Repo, md5: str) -> Path | None:
     return path if path and path.exists() else None
 
 
-def _remote_url(repo: Repo) -> str:
-    config = repo.config
-    name = config["core"].get("remote")
-    return str(config["remote"].get(name, {}).get("url", f"remote {name}, which is not set up"))
+def _remote_url(repo: Repo) -> str | None:
+    """Return the address of the repository's remote, None where none is set up."""
+    name = repo.config["core"].get("remote")
+    url = repo.config["remote"].get(name, {}).get("url")
+    return None if name == OWN_CACHE or url is None else str(url)
 
 
 def texts_of(repo: Repo, rev: str | None) -> tuple[Params, Metrics]:
