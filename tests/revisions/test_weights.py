@@ -223,6 +223,34 @@ def test_without_any_remote_the_way_out_is_to_name_one(project, tmp_path, repo):
         pull_weights(str(project) if repo == "path" else project.as_uri(), "main", tmp_path / "dest")
 
 
+@pytest.fixture
+def in_a_folder(project, tmp_path):
+    """The project in a folder of a larger repository, of one commit."""
+    top = tmp_path / "garage"
+    shutil.copytree(project, top / "cars/gentra", symlinks=True, ignore=shutil.ignore_patterns(".git", "cache"))
+    command(top, "git", "init", "-q", "-b", "main")
+    command(top, "git", "add", "-A")
+    command(top, "git", "commit", "-qm", "one of many")
+    command(tmp_path, "git", "clone", "-q", "--bare", str(top), "bare.git")
+    return top
+
+
+@pytest.mark.parametrize("kind", ["project", "folder of it", "current folder", "bare", "file://"])
+def test_project_in_a_folder_of_its_repository_is_found(in_a_folder, tmp_path, monkeypatch, kind):
+    folder = in_a_folder / "cars/gentra"
+    monkeypatch.chdir(folder)
+    repo = {
+        "project": str(folder),
+        "folder of it": str(folder / "reports"),
+        "current folder": ".",
+        "bare": str(tmp_path / "bare.git"),
+        "file://": in_a_folder.as_uri(),
+    }[kind]
+    found = pull_weights(repo, "main", tmp_path / "dest")
+    assert (tmp_path / "dest" / FILE).read_bytes() == weights_of(32)
+    assert (found.commit, found.metrics["val_loss"]) == (head(in_a_folder), 0.032)
+
+
 def test_token_in_an_address_is_not_printed(tmp_path):
     with pytest.raises(WeightsError) as told:
         pull_weights("https://user:secret@127.0.0.1:9/a/b.git", "main", tmp_path)

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -13,11 +12,11 @@ import torch
 import yaml
 
 from gentra_lora.adapter.labels import Size, architecture, dataset_fields, output_name
-from gentra_lora.errors import InputError, first_line
+from gentra_lora.errors import InputError
+from gentra_lora.git import git
 
 PACKAGES = ("torch", "diffusers", "transformers", "peft", "accelerate")
 TRAINING_STAGES = ("prepare", "cache_latents", "train")
-NO_COMMIT = ("not a git repository", "bad revision 'HEAD'", "unknown revision")
 
 
 def versions(*more: str) -> dict[str, str]:
@@ -47,31 +46,20 @@ def git_state(paths: Sequence[str]) -> tuple[str, str]:
         InputError: a shallow clone ends before that commit, and any clone must give the same header; or git cannot read
             the repository.
     """
-    prefix = _git("rev-parse", "--show-prefix")  # of the current folder; git refuses a path out of its repository
+    prefix = git("rev-parse", "--show-prefix")  # of the current folder; git refuses a path out of its repository
     paths = [
         path for path in paths if not os.path.normpath(os.path.join(prefix, os.path.relpath(path))).startswith("..")
     ]
-    revision = _git("rev-list", "-1", "HEAD", "--", *paths)
+    revision = git("rev-list", "-1", "HEAD", "--", *paths)
     if not revision:
         return "unknown", "unknown"
-    shallow = Path(_git("rev-parse", "--git-path", "shallow"))
+    shallow = Path(git("rev-parse", "--git-path", "shallow"))
     if shallow.exists() and revision in shallow.read_text(encoding="utf-8").split():
         raise InputError(
             f"{shallow}: this clone is shallow and ends before the commit that last changed what is trained from, "
             "which the adapter's header names; run `git fetch --unshallow`, then the same command again"
         )
-    return revision, "yes" if _git("status", "--porcelain", "--", *paths) else "no"
-
-
-def _git(*words: str) -> str:
-    """Return what git prints; "" without git, outside of a repository, and in one without a commit."""
-    try:
-        done = subprocess.run(["git", *words], capture_output=True, text=True, env=os.environ | {"LC_ALL": "C"})
-    except OSError:
-        return ""
-    if done.returncode and not any(reason in done.stderr for reason in NO_COMMIT):
-        raise InputError(f"{Path.cwd()}: git cannot read it ({first_line(ValueError(done.stderr))})")
-    return "" if done.returncode else done.stdout.strip()
+    return revision, "yes" if git("status", "--porcelain", "--", *paths) else "no"
 
 
 def commit_date(revision: str, dirty: str) -> dict[str, str]:
@@ -79,7 +67,7 @@ def commit_date(revision: str, dirty: str) -> dict[str, str]:
 
     Nothing where what was trained is not what was committed.
     """
-    date = _git("log", "-1", "--format=%cI", revision) if dirty == "no" else ""
+    date = git("log", "-1", "--format=%cI", revision) if dirty == "no" else ""
     return {"modelspec.date": date} if date else {}
 
 

@@ -1,7 +1,6 @@
 """What would fail later, looked at now: one Finding each."""
 
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, metadata, requires, version
@@ -19,6 +18,8 @@ from gentra_lora.base.source import BaseSource
 from gentra_lora.drive.folder import open_folder
 from gentra_lora.drive.remotes import remote_url
 from gentra_lora.errors import InputError, first_line
+from gentra_lora.git import git
+from gentra_lora.revisions.faults import told
 from gentra_lora.revisions.killed_experiment import leftovers
 from gentra_lora.stages.run import CODE_HERE, PACKAGE, runs_other_code
 from gentra_lora.training.optimizers import find_optimizer, package_of
@@ -135,23 +136,31 @@ def check_drive() -> Finding:
             open_folder(repo)
             return Finding("drive", True, f"{remote_url(repo)} is there")
     except Exception as error:  # whatever the client raises, the other findings are wanted too
-        return Finding("drive", False, first_line(error))
+        text = first_line(error) if isinstance(error, InputError) else told(error) or first_line(error)
+        return Finding("drive", False, text)
 
 
 def check_git() -> Finding:
     """Return a Finding on the name that commits and experiments are made under."""
-    name, email = (_git("config", key) for key in ("user.name", "user.email"))
-    if not _git("rev-parse", "HEAD"):
+    try:
+        name, email = (git("config", key) for key in ("user.name", "user.email"))
+        head, branch = git("rev-parse", "HEAD"), git("branch", "--show-current")
+    except InputError as error:
+        return Finding("git", False, str(error))
+    if not head:
         return Finding("git", False, "no git repository with a commit here; run in the clone of the project")
     if not name or not email:
         way_out = "`git config user.name NAME` and `git config user.email EMAIL`"
         return Finding("git", False, f"no identity, so nothing can be committed; {way_out}")
-    return Finding("git", True, f"{name} <{email}>, {_git('branch', '--show-current') or 'no branch'}")
+    return Finding("git", True, f"{name} <{email}>, {branch or 'no branch'}")
 
 
 def check_killed() -> Finding:
     """Return a Finding on what a killed `dvc exp run` left behind."""
-    found = leftovers(Path.cwd())
+    try:
+        found = leftovers(Path.cwd())
+    except InputError as error:
+        return Finding("experiments", False, str(error))
     if found:
         return Finding("experiments", False, f"{'; '.join(found)}; `gentra-lora doctor --repair` puts it right")
     return Finding("experiments", True, "no killed one")
@@ -171,10 +180,3 @@ def check_lock(path: Path = Path("dvc.lock")) -> Finding:
         way_out = "`git checkout dvc.lock` or remove it and run `dvc repro`"
         return Finding("dvc.lock", False, f"cannot be read ({first_line(error)}); {way_out}")
     return Finding("dvc.lock", True, f"{', '.join(stages)}")
-
-
-def _git(*words: str) -> str:
-    try:
-        return subprocess.run(["git", *words], capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):  # no git at all, or it has no answer
-        return ""

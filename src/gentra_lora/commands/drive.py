@@ -2,13 +2,9 @@
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from dvc.exceptions import DvcException, NotDvcRepoError
 from dvc.repo import Repo
-from dvc.scm import SCMError
 
 from gentra_lora.drive.credentials import CLIENT, SERVICE, USER, CredentialsError, log_in, read_credentials
 from gentra_lora.drive.folder import open_folder
@@ -23,28 +19,12 @@ from gentra_lora.drive.remotes import (
     set_mounted,
     set_service_account,
 )
-from gentra_lora.errors import first_line, listed
-
-
-@contextmanager
-def project() -> Iterator[Repo]:
-    """Open the DVC project of the current folder.
-
-    Raises:
-        DriveError: there is none, or git or DVC cannot read it.
-    """
-    try:
-        with Repo(".") as repo:
-            yield repo
-    except NotDvcRepoError as error:
-        raise DriveError(f"{Path.cwd()}: is no clone of this project; run the command in one") from error
-    except (DvcException, SCMError) as error:
-        raise DriveError(f"{Path.cwd()}: {first_line(error)}; `gentra-lora doctor` looks at it") from error
+from gentra_lora.errors import listed
 
 
 def mount_command(path: Path) -> None:
     """Set the mounted folder up, with files/md5 in it."""
-    with project() as repo, kept_where_it_fails(repo):
+    with Repo(".") as repo, kept_where_it_fails(repo):
         set_mounted(repo, path)
         open_folder(repo).make_top()
         print(f"{remote_url(repo)} is the remote; `gentra-lora drive push` fills it")
@@ -53,7 +33,7 @@ def mount_command(path: Path) -> None:
 def log_in_remote(credentials: str | None, folder: str | None) -> None:
     """Set a Drive folder up for reading and writing, with files/md5 in it."""
     key = read_credentials(credentials, USER)
-    with project() as repo, kept_where_it_fails(repo):
+    with Repo(".") as repo, kept_where_it_fails(repo):
         set_log_in(repo, _url(repo, folder), key)
         open_folder(repo).make_top()
         print(f"{remote_url(repo)} is the remote, by {key.place}; commit .dvc/config, which names the folder")
@@ -62,7 +42,7 @@ def log_in_remote(credentials: str | None, folder: str | None) -> None:
 def service_account_remote(credentials: str | None, folder: str | None) -> None:
     """Set a Drive folder up for reading."""
     key = read_credentials(credentials, SERVICE)
-    with project() as repo, kept_where_it_fails(repo):
+    with Repo(".") as repo, kept_where_it_fails(repo):
         set_service_account(repo, _url(repo, folder), key)
         open_folder(repo)
         print(f"{remote_url(repo)} is the remote, only to pull, by {key.email}")
@@ -107,21 +87,21 @@ def ask_in_terminal(address: str) -> str:
 
 def push_command() -> None:
     """Push, and tell how many objects went."""
-    with project() as repo:
+    with Repo(".") as repo:
         count = push(repo, open_folder(repo))
         print(f"pushed {listed(count, 'object')} to {remote_url(repo)}")
 
 
 def pull_command() -> None:
     """Pull, and tell how many objects came."""
-    with project() as repo:
+    with Repo(".") as repo:
         found = pull(repo, open_folder(repo))
         print(f"pulled {listed(found, 'object')} from {remote_url(repo)}")
 
 
 def check_command() -> None:
     """Prove the remote's contents; exit status 1 with the list of what is not as it must be."""
-    with project() as repo:
+    with Repo(".") as repo:
         count, lacks = check(repo, open_folder(repo))
     print("\n".join(lacks_told(count, lacks)))
     sys.exit(1 if lacks else 0)

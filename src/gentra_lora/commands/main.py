@@ -16,7 +16,7 @@ from gentra_lora.errors import InputError, first_line
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run a command; an InputError ends the process with its message alone, words that are not understood with 2."""
+    """Run a command; what a person can mend ends the process with a message alone, words not understood with 2."""
     words, path = sys.argv[1:] if argv is None else argv, ""
     try:
         path, values = parsed(words)
@@ -33,10 +33,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:
-        if not ran_out(error):
+        if ran_out(error):
+            way_out = "close what else uses the device, or ask for smaller pictures or fewer"
+            sys.exit(f"error: {path}: out of memory ({first_line(error)}); {way_out}")
+        if "dvc" not in sys.modules:
             raise
-        way_out = "close what else uses the device, or ask for smaller pictures or fewer"
-        sys.exit(f"error: {path}: out of memory ({first_line(error)}); {way_out}")
+        from gentra_lora.revisions.faults import told  # here: it loads DVC, which not every command does
+
+        if text := told(error):
+            sys.exit(f"error: {text}")
+        raise
 
 
 def parsed(words: Sequence[str]) -> tuple[str, dict[str, Any]]:

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from dvc.repo import Repo
 from safetensors import SafetensorError, safe_open
 
-from gentra_lora.commands.drive import project
 from gentra_lora.drive.folder import open_folder
 from gentra_lora.errors import first_line
 from gentra_lora.revisions.trained import table, trained_revisions
@@ -36,7 +36,7 @@ def show_command(file: Path) -> None:
 
 def list_command() -> None:
     """Print the table of revisions with weights."""
-    with project() as repo:
+    with Repo(".") as repo:
         folder = open_folder(repo) if repo.config["core"].get("remote") else None
         rows = trained_revisions(repo, folder)
     print("\n".join(table(rows) if rows else ["nothing is trained yet: `dvc repro`"]))

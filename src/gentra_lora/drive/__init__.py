@@ -4,5 +4,5 @@ Start with remotes.py, which sets a remote up; settings.py writes DVC's settings
 objects.py sends and proves files, credentials.py reads keys, faults.py explains Drive's answers, outputs.py brings
 outputs back.
 
-May import: nothing but errors.py and whole_file.py.
+May import: nothing but errors.py, git.py and whole_file.py.
 """

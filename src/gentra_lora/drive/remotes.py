@@ -14,6 +14,7 @@ from dvc.repo import Repo
 from gentra_lora.drive.credentials import SERVICE, USER, Credentials
 from gentra_lora.drive.settings import WholeConfig
 from gentra_lora.errors import InputError
+from gentra_lora.git import git
 
 REMOTE = "drive"
 JOBS = 4  # DVC's default of 4 a core runs into Drive's limit of requests
@@ -127,8 +128,7 @@ def refuse_in_git(path: Path) -> None:
 
 def _git_root(folder: Path) -> Path | None:
     """Return the top of the git repository that a folder lies in, None where it lies in none."""
-    words = ["git", "rev-parse", "--show-toplevel"]
-    found = subprocess.run(words, cwd=folder, capture_output=True, text=True).stdout.strip()
+    found = git("rev-parse", "--show-toplevel", cwd=folder)
     return Path(found) if found else None
 
 

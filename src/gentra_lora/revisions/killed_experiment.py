@@ -10,6 +10,7 @@ import psutil
 
 from gentra_lora.drive.outputs import outputs_back
 from gentra_lora.errors import InputError
+from gentra_lora.git import git
 
 REFS = "refs/exps/exec"
 BASELINE, MERGE = f"{REFS}/EXEC_BASELINE", f"{REFS}/EXEC_MERGE"  # DVC removes these two when an experiment ends
@@ -156,9 +157,7 @@ def _broken(path: Path) -> bool:
 
 
 def _git(root: Path, *words: str) -> str:
-    """Return what git prints, empty where it fails."""
-    done = subprocess.run(["git", *words], cwd=root, capture_output=True, text=True)
-    return done.stdout.strip() if done.returncode == 0 else ""
+    return git(*words, cwd=root)
 
 
 def _must(root: Path, *words: str, nothing: int = 0) -> str:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -13,10 +13,10 @@ from typing import Any, NotRequired, TypedDict
 from urllib.parse import urlsplit, urlunsplit
 
 import yaml
-from dvc.exceptions import DvcException
+from dvc.exceptions import DvcException, NotDvcRepoError
 from dvc.repo import Repo
 from dvc.repo.open_repo import clean_repos
-from dvc.scm import SCMError
+from dvc.scm import SCM, SCMError
 from filelock import FileLock, Timeout
 
 from gentra_lora.drive.credentials import SERVICE, USER, VARIABLE, read_credentials
@@ -26,6 +26,7 @@ from gentra_lora.drive.remotes import KEY_FILES, folder_url
 from gentra_lora.errors import InputError, first_line
 from gentra_lora.evaluation.scored_run import Metrics
 from gentra_lora.params import ParamsTextError, parse_params
+from gentra_lora.revisions.faults import sentence as sentence_of_folder
 from gentra_lora.whole_file import write_whole
 
 WEIGHTS = "models/sport_gentra_lora.safetensors"
@@ -132,19 +133,53 @@ def opened(repo: str, rev: str | None, remote: str | None = None, credentials: s
     wanted = {"remote": GIVEN, "remote_config": remote_config(remote, credentials)} if remote else {}
     try:
         rev = tag_of_stage(repo, rev) or ("HEAD" if local else None)
-        with Repo.open(repo, rev=rev, **wanted) as found:
+        with _open(repo, rev, wanted) as found:
             if not remote:
                 _use_key(found, credentials)
             yield found
-    except (DvcException, SCMError) as error:
+    except InputError:
+        raise
+    except (DvcException, SCMError, ValueError) as error:  # ValueError: DVC's reader of git's own settings
+        if local and (told := sentence_of_folder(error, Path(repo).resolve())):
+            raise WeightsError(told) from error
+        if not isinstance(error, DvcException):
+            raise
         reason = next((text for text in map(first_line, reversed(chain(error))) if text), "")
+        if not local:  # the address may hold a token
+            reason = reason.replace(repo, public(repo))
         raise WeightsError(
-            f"{public(repo)} at {rev or 'its default branch'}: {reason.replace(repo, public(repo))}; look at the "
-            f"address, your right to read it, and the revision (`gentra-lora weights list`, `git fetch --tags`)"
+            f"{public(repo)} at {rev or 'its default branch'}: {reason}; look at the address, your right to read it, "
+            f"and the revision (`gentra-lora weights list`, `git fetch --tags`)"
         ) from error
     finally:
         if not local:
             clean_repos()
+
+
+def _open(repo: str, rev: str | None, wanted: Mapping[str, Any]) -> Repo:
+    """Open a project that lies at the top of its git repository, or in a folder of it, where DVC does not look."""
+    folder = _folder_in_git(repo)
+    if folder == "/":
+        try:
+            return Repo.open(repo, rev=rev, **wanted)
+        except NotDvcRepoError as error:
+            outer = Repo.open(repo, rev=rev, uninitialized=True)
+            folders = [path for path, names, _ in outer.fs.walk("/") if ".dvc" in names]
+            if len(folders) != 1:
+                raise NotDvcRepoError(f"{len(folders)} projects of DVC in it, {', '.join(folders)}") from error
+            (folder,) = folders
+    else:
+        outer = Repo.open(repo, rev=rev, uninitialized=True)
+    return Repo(folder, fs=outer.fs, scm=outer.scm, config=outer._config, **wanted)
+
+
+def _folder_in_git(repo: str) -> str:
+    """Return where a local project lies in its git repository, "/" at the top; "/" as well for what is no such path."""
+    try:
+        root = Path(Repo.find_root(repo)) if os.path.exists(repo) else None
+    except NotDvcRepoError:  # a bare repository
+        root = None
+    return f"/{root.relative_to(SCM(str(root)).root_dir).as_posix()}".removesuffix(".") if root else "/"
 
 
 def _use_key(repo: Repo, credentials: str | None) -> None:
