@@ -20,7 +20,16 @@ def whole(project, monkeypatch):
     (project / "models/nano-sd").symlink_to(ROOT / "models/nano-sd")
     for key in ("name", "email"):
         command(project, "git", "config", f"user.{key}", "a")
+    command(project, "git", "add", "-A")
+    command(project, "git", "commit", "-qm", "whole")
     return project
+
+
+def test_base_that_neither_git_nor_dvc_keeps_is_a_fault(whole, capsys):
+    command(whole, "git", "rm", "-q", "--cached", "models/nano-sd")
+    code, shown = run(capsys)
+    assert code == 1
+    assert "FAIL photos, base" in shown and "models/nano-sd: 1 file in neither git nor DVC" in shown
 
 
 def test_sound_project_gives_a_line_each_and_0(whole, capsys):
@@ -29,7 +38,7 @@ def test_sound_project_gives_a_line_each_and_0(whole, capsys):
     names = [line[5:].split("  ")[0] for line in shown.splitlines()]
     assert names == [
         "versions", "code", "git", "experiments", "disk", "dvc.lock", "params.yaml", "device", "optimizer",
-        "base model", "drive",
+        "base model", "photos, base", "drive",
     ]  # fmt: skip
 
 

@@ -32,6 +32,16 @@ def test_check_ends_with_1_and_the_list_where_something_is_lost(project, capsys)
     assert "models/sport_gentra_lora.safetensors of HEAD: " in capsys.readouterr().out
 
 
+def test_check_ends_with_1_where_photos_are_in_neither_git_nor_dvc(project, capsys):
+    (project / "params.yaml").write_text((project / "params.yaml").read_text() + "prepare:\n  raw_dir: data/raw\n")
+    (project / "data/raw").mkdir(parents=True)
+    (project / "data/raw/a.png").touch()
+    with pytest.raises(SystemExit) as ended:
+        main(["drive", "check"])
+    assert ended.value.code == 1
+    assert "data/raw: 1 file in neither git nor DVC (data/raw/a.png)" in capsys.readouterr().out
+
+
 def test_pull_brings_the_files_and_says_how_many(project, capsys):
     shutil.rmtree(project / ".dvc/cache")
     shutil.rmtree(project / "models")

@@ -5,6 +5,7 @@ import pytest
 from gentra_lora.commands.main import main
 from gentra_lora.params import load_params
 from tests.conftest import ROOT
+from tests.dvc_project import command
 
 pytestmark = pytest.mark.repository
 
@@ -14,6 +15,16 @@ def test_local_base_is_set_and_watched_by_dvc(demo_project):
     main(["base", "models/mine"])
     assert load_params().base.model == "models/mine"
     assert (demo_project / "dvc.yaml").read_text().count("- models/mine\n") == 4
+
+
+def test_local_base_that_neither_git_nor_dvc_keeps_is_noted(demo_project, capsys):
+    command(demo_project, "dvc", "init", "-q")
+    shutil.copytree(ROOT / "models/nano-sd", demo_project / "models/mine")
+    main(["base", "models/mine"])
+    assert "note: models/mine: " in capsys.readouterr().out
+    command(demo_project, "dvc", "add", "-q", "models/mine")
+    main(["base", "models/mine"])
+    assert "note" not in capsys.readouterr().out
 
 
 def test_base_that_cannot_be_one_changes_nothing(demo_project):

@@ -69,10 +69,25 @@ def test_spread_of_the_seeds_is_written_and_the_working_tree_left_alone(project,
 def test_seed_that_fails_is_named_and_nothing_is_written(project, capfd):
     text = (project / "params.yaml").read_text()
     (project / "params.yaml").write_text(text.replace("  seed: 1\n", "  seed: 7\n"))
-    with pytest.raises(SystemExit, match="error: seed 8: its training or evaluation failed"):
+    with pytest.raises(SystemExit, match="error: seed 8: its run failed, DVC's lines above"):
         main(["noise", "--seeds", "2"])
     assert "seed 8 is refused" in capfd.readouterr().err
     assert not (project / "reports/noise.json").exists()
+
+
+def test_reason_of_dvcs_own_is_shown(project, capfd):
+    (project / "dvc.yaml").write_text(STAGE.replace("    params", "    deps: [nowhere.txt]\n    params"))
+    with pytest.raises(SystemExit, match="error: seed 1: its run failed"):
+        main(["noise", "--seeds", "2"])
+    assert "nowhere.txt" in capfd.readouterr().err
+
+
+def test_photos_that_its_runs_would_lack_are_told_before_the_first(project, capfd):
+    (project / "data/demo").mkdir(parents=True)
+    (project / "data/demo/a.png").touch()
+    with pytest.raises(SystemExit, match="error: data/demo: 1 file in neither git nor DVC"):
+        main(["noise", "--seeds", "2"])
+    assert "seed 1" not in capfd.readouterr().out
 
 
 def test_one_seed_has_no_spread(project, capsys):

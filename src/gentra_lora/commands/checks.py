@@ -21,6 +21,7 @@ from gentra_lora.errors import InputError, first_line
 from gentra_lora.git import git
 from gentra_lora.revisions.faults import told
 from gentra_lora.revisions.killed_experiment import leftovers
+from gentra_lora.revisions.unkept import unkept
 from gentra_lora.stages.run import CODE_HERE, PACKAGE, runs_other_code
 from gentra_lora.training.optimizers import find_optimizer, package_of
 
@@ -138,6 +139,17 @@ def check_drive() -> Finding:
     except Exception as error:  # whatever the client raises, the other findings are wanted too
         text = first_line(error) if isinstance(error, InputError) else told(error) or first_line(error)
         return Finding("drive", False, text)
+
+
+def check_kept() -> Finding:
+    """Return a Finding on the photos and models: whether git or DVC keeps them for other folders and clones."""
+    try:
+        with Repo(".") as repo:
+            found = unkept(repo)
+    except Exception as error:  # as with the drive
+        return Finding("photos, base", False, told(error) or first_line(error))
+    text = "; ".join(found.values()) or "in git or DVC, where they lie in this folder"
+    return Finding("photos, base", not found, text)
 
 
 def check_git() -> Finding:

@@ -44,4 +44,4 @@ def findings() -> list[Finding]:
     source = BaseSource(**params.base.model_dump())
     more = [Finding("params.yaml", True, "valid"), doctor.check_device(source.mixed_precision)]
     more += [doctor.check_optimizer(params.train.optimizer), doctor.check_base_model(source)]
-    return [*first, *more, doctor.check_drive()]
+    return [*first, *more, doctor.check_kept(), doctor.check_drive()]

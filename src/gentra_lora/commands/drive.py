@@ -20,6 +20,7 @@ from gentra_lora.drive.remotes import (
     set_service_account,
 )
 from gentra_lora.errors import listed
+from gentra_lora.revisions.unkept import unkept
 
 
 def mount_command(path: Path) -> None:
@@ -103,5 +104,6 @@ def check_command() -> None:
     """Prove the remote's contents; exit status 1 with the list of what is not as it must be."""
     with Repo(".") as repo:
         count, lacks = check(repo, open_folder(repo))
-    print("\n".join(lacks_told(count, lacks)))
-    sys.exit(1 if lacks else 0)
+        loose = unkept(repo)
+    print("\n".join([*lacks_told(count, lacks), *loose.values()]))
+    sys.exit(1 if lacks or loose else 0)

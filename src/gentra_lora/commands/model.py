@@ -1,7 +1,11 @@
 """`gentra-lora base` and `lora`: which base learns, and what of it."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
+
+from dvc.exceptions import NotDvcRepoError
+from dvc.repo import Repo
 
 from gentra_lora.adapter.lora import count_weights
 from gentra_lora.base.checks import check_base
@@ -11,6 +15,7 @@ from gentra_lora.base.source import BaseSource
 from gentra_lora.commands.params import checked, set_values
 from gentra_lora.commands.params_edit import with_deps
 from gentra_lora.params import load_params
+from gentra_lora.revisions.unkept import unkept
 from gentra_lora.whole_file import write_whole
 
 DVC_FILE = Path("dvc.yaml")
@@ -35,6 +40,9 @@ def base_command(
     text = with_deps(DVC_FILE.read_text(encoding="utf-8"), local)
     write_whole(DVC_FILE, lambda partial: partial.write_text(text, encoding="utf-8"))
     set_values(edits)
+    with suppress(NotDvcRepoError), Repo(".") as repo:
+        for line in (line for path, line in unkept(repo).items() if path in local):
+            print(f"note: {line}")
 
 
 def lora_command() -> None:

@@ -16,6 +16,7 @@ from gentra_lora.evaluation.noise_floor import NoiseFloor, spread_of
 from gentra_lora.evaluation.scored_run import NOISE, ScoredRun
 from gentra_lora.params import load_params
 from gentra_lora.revisions.evaluated import read_run
+from gentra_lora.revisions.unkept import unkept
 from gentra_lora.whole_file import write_whole
 
 
@@ -23,9 +24,13 @@ def noise_command(seeds: int) -> None:
     """Train and evaluate each seed in a folder of its own, and write what they differ by.
 
     Raises:
-        InputError: one of the runs failed; those that ended are not trained again by the next call.
+        InputError: photos or a base that the runs would go without, see `unkept`; or one of the runs failed: those that
+            ended are not trained again by the next call.
     """
     root = Path(Repo.find_root())
+    with Repo(str(root)) as repo:
+        if lines := list(unkept(repo).values()):
+            raise InputError("; ".join(lines))
     (root / NOISE).parent.mkdir(exist_ok=True)
     first = load_params(root / "params.yaml").train.seed
     trained = range(first, first + seeds)
@@ -55,11 +60,9 @@ def run_of_seed(root: Path, seed: int) -> ScoredRun:
     environment = os.environ | {"GENTRA_CHECKPOINTS": checkpoints}
     subprocess.run([*dvc, "remove", "--quiet", name], cwd=root, capture_output=True)  # left by a call that failed
     print(f"seed {seed}", flush=True)
-    command = [*dvc, "run", "--quiet", "--temp", "--name", name, "--set-param", f"train.seed={seed}"]
+    command = [*dvc, "run", "--temp", "--name", name, "--set-param", f"train.seed={seed}"]
     if subprocess.run(command, cwd=root, env=environment).returncode:
-        raise InputError(
-            f"seed {seed}: its training or evaluation failed, as the lines above say; mend it and call again"
-        )
+        raise InputError(f"seed {seed}: its run failed, DVC's lines above say at what; mend it and call again")
     try:
         return read_run(root, name)
     finally:
