@@ -167,7 +167,7 @@ def imported(project, tmp_path):
 
 def forget(project):
     shutil.rmtree(project / ".dvc/cache")
-    shutil.rmtree(project / "raw")
+    shutil.rmtree(project / "raw", ignore_errors=True)
 
 
 def test_imported_photos_come_from_their_source_then_from_the_remote_or_the_way_out_is_told(imported, project):
@@ -182,6 +182,9 @@ def test_imported_photos_come_from_their_source_then_from_the_remote_or_the_way_
         push(repo, open_folder(repo))
     shutil.rmtree(imported)
     assert pulled() == ["a.png", "b.png"]
+    spoil(there(project, b"a.png"), b"half")
+    with pytest.raises(DriveError, match="does not hold these as they were pushed: raw: a.png"):
+        pulled()
     (out,) = yaml.safe_load((project / "raw.dvc").read_text())["outs"]
     (project.parent / "remote/files/md5" / out["md5"][:2] / out["md5"][2:]).unlink()
     with pytest.raises(

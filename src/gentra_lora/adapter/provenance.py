@@ -46,10 +46,8 @@ def git_state(paths: Sequence[str]) -> tuple[str, str]:
         InputError: a shallow clone ends before that commit, and any clone must give the same header; or git cannot read
             the repository.
     """
-    prefix = git("rev-parse", "--show-prefix")  # of the current folder; git refuses a path out of its repository
-    paths = [
-        path for path in paths if not os.path.normpath(os.path.join(prefix, os.path.relpath(path))).startswith("..")
-    ]
+    top = git("rev-parse", "--show-toplevel")  # git refuses a path that lies outside of it, such as a base elsewhere
+    paths = [path for path in paths if Path(os.path.normpath(Path.cwd() / path)).is_relative_to(top)]
     revision = git("rev-list", "-1", "HEAD", "--", *paths)
     if not revision:
         return "unknown", "unknown"

@@ -41,7 +41,7 @@ class MountedFolder:
         top = self.path.joinpath(*TOP)
         found = {}
         for path in sorted(path for path in top.glob("??/*") if path.is_file()):
-            found[f"{path.parent.name}{path.name}"] = (path.stat().st_size, _md5(path))
+            found[f"{path.parent.name}{path.name}"] = (path.stat().st_size, md5_of(path))
         return found
 
     def names(self) -> set[str]:
@@ -51,7 +51,7 @@ class MountedFolder:
     def holds(self, md5: str) -> bool:
         """Return whether an object is there, with the bytes that its name says."""
         path = self._path(md5)
-        return path.is_file() and _md5(path) == md5.removesuffix(".dir")
+        return path.is_file() and md5_of(path) == md5.removesuffix(".dir")
 
     def listed(self, md5: str) -> list[dict[str, str]]:
         """Return the entries of a folder's list."""
@@ -65,7 +65,7 @@ class MountedFolder:
         return self.path.joinpath(*TOP, md5[:2], md5[2:])
 
 
-def _md5(path: Path) -> str:
+def md5_of(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "md5").hexdigest()
 
