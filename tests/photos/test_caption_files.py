@@ -123,39 +123,6 @@ def test_metadata_beside_the_images_folder_may_name_paths_from_there(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("line", "problem"),
-    [
-        (
-            '{"file_name": "img3.jpg", "text": "x"}',
-            ": no photo is called 'img3.jpg' (did you mean 'img2.jpg'?); correct",
-        ),
-        ('{"file_name": "img2.jpg"}', " needs file_name, and either text or caption: '{"),
-        ('{"text": "x"}', " needs file_name, and either text or caption: '{"),
-        ('{"file_name": "img2.jpg", "text": "x", "caption": "y"}', " needs file_name, and either text or caption: '{"),
-        ('{"file_name": 2, "text": "x"}', " needs file_name, and either text or caption: '{"),
-        ('["img2.jpg", "x"]', " needs file_name, and either text or caption: '["),
-        ('{"file_name": "img2.jpg", "text": 5}', ": the text is 5, no string; correct it"),
-        ('{"file_name": "img2.jpg", "text": null}', ": the text is None, no string; correct it"),
-        ('{"file_name": "img2.jpg", "text": " "}', ": the caption is empty; describe the photo"),
-        ('{"file_name": "img2.jpg", "text": "a\\nb"}', ": the caption 'a\\nb' holds the control character U+000A"),
-        ('{"file_name": "img10.jpg", "text": "x"}', ": a second caption for img10.jpg; keep one"),
-        ("no json", " is no JSON (Expecting value: line 1 column 1 (char 0)): 'no json'; correct it"),
-    ],
-)
-def test_bad_line_of_the_metadata_is_told_with_its_number_and_the_way_out(tmp_path, line, problem):
-    good = metadata({"file_name": "img10.jpg", "text": "ten"})
-    found = read(tmp_path, {"metadata.jsonl": f"{good}\n{line}\n"}).problems[0]
-    assert found.startswith(f"{tmp_path / 'metadata.jsonl'}: line 3{problem}")
-
-
-def test_every_bad_line_of_the_metadata_is_told(tmp_path):
-    found = read(tmp_path, {"metadata.jsonl": 'x\n{"file_name": "img2.jpg", "text": "two"}\ny\n'}).problems
-    assert [("line 1" in found[0]), ("line 3" in found[1]), found[2].startswith("img10.jpg: has no caption")] == [
-        True
-    ] * 3
-
-
-@pytest.mark.parametrize(
     ("files", "both"),
     [
         (["captions.txt", "images/img2.txt"], "{0}/captions.txt and from the .txt files beside the photos"),
@@ -177,10 +144,72 @@ def test_no_source_is_an_error_with_the_way_out(tmp_path):
 
 
 @pytest.mark.parametrize("source", [["captions.txt"], [], ["captions.txt", "metadata.jsonl"]])
-@pytest.mark.parametrize("stray", ["notes.txt", "img3.txt", "img2.jpg.txt", "other.jsonl", "shoot/img2.txt"])
+@pytest.mark.parametrize("stray", ["notes.txt", "img2.png.txt", "other.jsonl", "other.csv", "shoot/img2.caption"])
 def test_caption_file_that_belongs_to_no_photo_is_named(tmp_path, source, stray):
     found = read(tmp_path, {**dict.fromkeys(source, "two\nten\n"), f"images/{stray}": "x"}).problems
-    assert f"{stray}: belongs to no photo and is not read; remove it" in found
+    assert any(problem.startswith(f"{stray}: belongs to no photo and is not read; ") for problem in found)
+
+
+def test_caption_file_seems_to_belong_to_the_photo_that_has_none(tmp_path):
+    found = read(tmp_path, {"images/img2.txt": "two", "images/img-10.txt": "ten", "images/readme.txt": "x"}).problems
+    start = "belongs to no photo and is not read;"
+    assert f"img-10.txt: {start} call it 'img10.txt' if it is the caption of img10.jpg, or remove it" in found
+    assert f"readme.txt: {start} remove it" in found
+
+
+def test_caption_file_of_a_photo_in_another_folder_is_told_whose_it_seems(tmp_path):
+    found = read(tmp_path, {"images/a/img2.txt": "x", "images/other.txt": "o"}, ["b/img2.jpg", "other.jpg"]).problems
+    assert any("call it 'b/img2.txt' if it is the caption of b/img2.jpg, or remove" in problem for problem in found)
+
+
+@pytest.mark.parametrize(
+    ("photo", "sidecar"),
+    [
+        ("photo.jpg", "photo.caption"),
+        ("photo.jpg", "photo.jpg.txt"),
+        ("photo.jpg", "photo.jpg.caption"),
+        ("PHOTO.JPG", "photo.txt"),
+        ("PHOTO.JPG", "photo.jpg.txt"),
+        ("photo.jpg", "Photo.TXT"),
+        ("a/Photo.heic", "A/photo.heic.Caption"),
+    ],
+)
+def test_file_that_can_only_belong_to_one_photo_is_its_caption(tmp_path, photo, sidecar):
+    assert right(tmp_path, {f"images/{sidecar}": "one"}, [photo]) == {photo: "one"}
+
+
+def test_file_that_may_belong_to_two_photos_names_both(tmp_path):
+    (problem,) = read(tmp_path, {"images/a.jpg.txt": "one"}, ["a.jpg", "a.jpg.png"]).problems
+    assert problem == "a.jpg.txt: may be the caption of a.jpg and of a.jpg.png; rename one of the photos"
+
+
+def test_two_files_for_a_photo_that_differ_are_an_error_that_names_both(tmp_path):
+    files = {"images/img2.txt": "two", "images/img2.caption": "2", "images/img10.jpg.txt": "ten"}
+    (problem,) = read(tmp_path, files).problems
+    assert problem == "img2.caption and img2.txt hold different captions of img2.jpg; keep one of them"
+
+
+def test_two_kinds_of_files_that_differ_for_every_photo_are_one_error(tmp_path):
+    files = {f"images/img{n}{ending}": ending for n in (2, 10) for ending in (".txt", ".caption")}
+    (problem,) = read(tmp_path, files).problems
+    assert problem.endswith("hold different captions of img10.jpg (and so of 1 more photo); keep one of them")
+
+
+def test_two_files_for_a_photo_that_say_the_same_are_its_caption(tmp_path):
+    files = {"images/img2.txt": "two\n", "images/img2.jpg.caption": " two", "images/img10.jpg.txt": "ten"}
+    captions = read(tmp_path, files)
+    assert (captions.of, captions.problems) == (TWO_AND_TEN, [])
+    assert captions.form == "a .caption or .txt file beside each photo"
+
+
+@pytest.mark.parametrize("place", ["Captions.txt", "images/CAPTIONS.TXT", "captions.csv", "images/Metadata.csv"])
+def test_lists_are_read_in_any_case_and_as_csv(tmp_path, place):
+    assert right(tmp_path, {place: "file_name,text\nimg2.jpg,two\nimg10.jpg,ten\n"}) == TWO_AND_TEN
+
+
+def test_file_that_is_nearly_called_as_a_list_is_named(tmp_path):
+    (problem,) = read(tmp_path, {"captions.txt.txt": "two\nten\n"}).problems
+    assert "holds no captions (captions.txt.txt is none of captions.txt, captions.csv, metadata.csv" in problem
 
 
 @pytest.mark.parametrize(

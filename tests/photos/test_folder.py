@@ -2,7 +2,7 @@ import unicodedata
 
 import pytest
 
-from gentra_lora.photos.folder import FolderError, duplicate_stems, find_files, stem_of
+from gentra_lora.photos.folder import FolderError, duplicate_stems, find_files, repeats_note, stem_of
 
 
 def write(folder, *names):
@@ -113,3 +113,13 @@ def test_photos_of_one_name_in_two_folders_are_no_problem():
 
 def test_stem_keeps_dots_that_are_no_ending():
     assert stem_of("a.b/c.d.jpg") == "a.b/c.d"
+
+
+def test_folders_that_count_repeats_are_named_in_one_line():
+    names = ["20_sport gentra/a.jpg", "20_sport gentra/b.jpg", "day/5_rear view/c.jpg", "2024/d.jpg", "1_e.jpg"]
+    (note,) = repeats_note(names)
+    assert note.startswith("20_sport gentra, 5_rear view: the number in front is no count of repeats here; each photo")
+
+
+def test_other_folders_count_no_repeats():
+    assert repeats_note(["shoot 1/a.jpg", "2024_/b.jpg", "1_c.jpg", "d.jpg"]) == []

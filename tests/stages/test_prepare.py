@@ -235,6 +235,21 @@ def test_sheet_shows_every_photo(workspace):
         assert sheet.width > 8 * 160
 
 
+def test_what_is_not_read_of_captions_and_folders_is_told(workspace, capsys):
+    raw = workspace / "data/raw"
+    (raw / "images/20_gentra").mkdir()
+    (raw / "images/car1.png").rename(raw / "images/20_gentra/car1.png")
+    names = ["20_gentra/car1.png", *(f"car{n}.png" for n in range(2, 9))]
+    rows = "".join(f'"images/{name}",96,80,"a gentra, front",\n' for name in names)
+    (raw / "captions.txt").write_text(f"file_name,width,height,text\n{rows}")
+    main()
+    assert {row.caption for row in read_manifest(workspace / MANIFEST)} == {"a gentra, front"}
+    out = capsys.readouterr().out
+    assert "note: data/raw/captions.txt: not read, as prepare has no use for it: width, height" in out
+    assert "note: 20_gentra: the number in front is no count of repeats here" in out
+    assert len(numbers()["notes"]) == 2
+
+
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
 def test_photo_names_of_any_script_go_through_to_the_manifest(workspace, form):
     names = ["моя Ўзбек ғилдирак 50%.png", "o‘zbek g‘ildirak (é) 'x'.png"]

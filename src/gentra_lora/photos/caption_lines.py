@@ -1,27 +1,44 @@
 """captions.txt: a photo's file name and its caption on each line, or captions alone in the photos' order."""
 
-import codecs
-import difflib
+import csv
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
 
 from gentra_lora.errors import listed
-from gentra_lora.photos.captions import Captions
+from gentra_lora.photos.caption_table import WITH_HEADER, find_table, read_table
+from gentra_lora.photos.captions import Captions, Lines, split_lines
 from gentra_lora.photos.folder import normal, stem_of
+from gentra_lora.photos.names import WrittenNames, key_of
 
-SEPARATORS = {"\t": "tab", ",": "comma", "|": "bar"}
+SEPARATORS = {"\t": "tab", ",": "comma", "|": "bar", ";": "semicolon"}
 PICTURE_NAME = re.compile(r'\.(jpe?g|jfif|png|webp|tiff?|bmp|gif|avif|hei[cf])"?\s*([\t,;|]|$)', re.IGNORECASE)
-END_OF_LINE = re.compile(r"\r\n|\n|\r")
 WRITE_ONE = "write captions.txt: on each line a photo's file name, a tab, its caption"
-ENCODINGS = {  # by byte order mark; UTF-32's begins with UTF-16's
-    codecs.BOM_UTF32_LE: None,
-    codecs.BOM_UTF32_BE: None,
-    codecs.BOM_UTF8: "utf-8-sig",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-}
-Lines = list[tuple[int, str]]  # with their numbers, from 1
-Named = tuple[str, str, str]  # name, separator, caption
+SIZES = re.compile(r"\s*\d+(\.\d+)?\s*")
+SPLITS = re.compile(r"\s*(train(ing)?|test(ing)?|dev|val(id(ation)?)?)\s*", re.IGNORECASE)
+NUMBER = re.compile(r"\s*[(\[]?(\d+)(\s*[.):\]\t,;|](?:\s+|(?=\D))|\s+[-–—]\s+|\s+)(?=\S)")  # noqa: RUF001
+BULLET = re.compile(r"\s*[-*•–—]\s+(?=\S)")  # noqa: RUF001
+
+
+@dataclass(frozen=True)
+class Named:
+    """A line that begins with a photo's name: what follows the separator, as it stands, and as a caption."""
+
+    name: str
+    separator: str
+    rest: str
+
+    @property
+    def fields(self) -> list[str]:
+        """The one caption; or several texts, of which none is known to be the caption."""
+        if self.separator == "|":
+            return [self.rest]
+        row = _csv_row(self.rest, self.separator)
+        plain = self.rest.split(self.separator)
+        if row is None or row == plain:
+            return plain if self.separator == "\t" else [self.rest]
+        return [field for field in row if field.strip()]
 
 
 def read_lines(data: bytes, source: str, names: Sequence[str]) -> Captions:
@@ -36,78 +53,98 @@ def read_lines(data: bytes, source: str, names: Sequence[str]) -> Captions:
         return Captions("unread", problems=[problem])
     if not lines:
         return Captions("empty", problems=[f"{source}: is empty; {WRITE_ONE}"])
-    forms = _forms(names)
-    named = {number: found for number, line in lines if (found := _named(line, forms))}
-    if named:
-        return _by_name(source, lines, named, forms)
-    doubtful = [(n, line) for n, line in lines if _begins(line, forms) or PICTURE_NAME.search(line)]
+    known = WrittenNames(names)
+    table = find_table(lines, known)
+    if table and not table.is_plain:
+        return read_table(table, source, known)
+    lines = table.below if table else lines
+    named = {number: found for number, line in lines if (found := _named(line, known))}
+    if named or table:
+        return _by_name(source, lines, named, known)
+    doubtful = [(n, line) for n, line in lines if known.begins(line) or PICTURE_NAME.search(line)]
     if doubtful:
-        return Captions("unclear", problems=[_unnamed(f"{source}: line {n}", line, forms) for n, line in doubtful])
-    stems = {stem_of(name): name for name in names}
-    starts = [stem for _, line in lines if (stem := _first_field(line)) in stems]
-    if len(set(starts)) >= max(2, len(lines) / 2):
+        return Captions("unclear", problems=[_unnamed(f"{source}: line {n}", line, known) for n, line in doubtful])
+    stems = {key_of(stem_of(name)): name for name in names}
+    starts = [first for _, line in lines if key_of(first := _first_field(line)) in stems]
+    if len({*map(key_of, starts)}) >= max(2, len(lines) / 2):
         bare = f"{source}: lines begin with photos' names without their endings ({starts[0]!r})"
-        return Captions("unclear", problems=[f"{bare}; write {stems[starts[0]]!r}, a tab, the caption"])
+        return Captions("unclear", problems=[f"{bare}; write {stems[key_of(starts[0])]!r}, a tab, the caption"])
     return _by_order(source, lines, names)
 
 
-def _forms(names: Sequence[str]) -> dict[str, str]:
-    """Return {form: name} of how names may begin a line: plain or as spreadsheets quote them, the longest first."""
-    forms = {form: name for name in names for form in (name, '"' + name.replace('"', '""') + '"')}
-    return dict(sorted(forms.items(), key=lambda item: len(item[0]), reverse=True))
-
-
-def _begins(line: str, forms: Mapping[str, str]) -> bool:
-    return normal(line).lstrip().startswith(tuple(forms))
-
-
-def _named(line: str, forms: Mapping[str, str]) -> Named | None:
+def _named(line: str, known: WrittenNames) -> Named | None:
     """Return what a line holds that begins with a photo's name and a separator, else None."""
-    line = normal(line).lstrip()
-    for form, name in forms.items():
-        if line.startswith(form):
-            rest = line[len(form) :].lstrip(" ")
-            if rest[:1] in SEPARATORS:
-                return name, rest[0], rest[1:].strip(" ")
+    line = normal(line).strip(" ")
+    places = [place for place, character in enumerate(line) if character in SEPARATORS]
+    for place in reversed(places):  # a name may hold separators, and another name before them
+        if name := known.find(_unquoted(line[:place].strip())):
+            separator, rest = line[place], line[place + 1 :].strip(" ")
+            if separator != "|":  # columns that are empty to the end
+                rest = rest.rstrip(f"{separator} ")
+            return Named(name, separator, rest)
     return None
 
 
-def _by_name(source: str, lines: Lines, named: Mapping[int, Named], forms: Mapping[str, str]) -> Captions:
-    separators = sorted({SEPARATORS[separator] for _, separator, _ in named.values()})
+def _by_name(source: str, lines: Lines, named: Mapping[int, Named], known: WrittenNames) -> Captions:
+    separators = sorted({SEPARATORS[found.separator] for found in named.values()})
     captions = Captions(f"file name, {' or '.join(separators)}, caption")
+    columns = {number: found.fields for number, found in named.items() if len(found.fields) > 1} or _columns(named)
     for number, line in lines:
         place = f"{source}: line {number}"
-        if number in named:
-            name, separator, caption = named[number]
-            captions.add(name, caption if separator == "|" else _unquoted(caption), place)
+        if number in columns:
+            captions.of[named[number].name] = ""  # told once, below
+        elif number in named:
+            found = named[number]
+            if found.rest.startswith('"') and found.rest.count('"') % 2 and found.separator != "|":
+                captions.problems.append(f"{place}: a quote opens and does not close: {line!r}; close it on this line")
+                captions.of[found.name] = ""
+            else:
+                captions.add(found.name, found.fields[0].strip(" ") if found.fields else "", place)
         elif line.strip():
-            captions.problems.append(_unnamed(place, line, forms))
+            captions.problems.append(_unnamed(place, line, known))
+    if columns:
+        number, fields = next(iter(columns.items()))
+        captions.problems.append(
+            f"{source}: {listed(len(columns), 'line')} hold more than a name and a caption, and which column is the "
+            f"caption is not clear (line {number}: {', '.join(map(repr, fields))}); put the caption in quotes, "
+            f"remove the others, or {WITH_HEADER}"
+        )
     return captions
 
 
-def _unnamed(place: str, line: str, forms: Mapping[str, str]) -> str:
+def _columns(named: Mapping[int, Named]) -> dict[int, list[str]]:
+    """Return the lines' fields where their first or last are no text in all of them: a width, or train and test."""
+    split = {number: found.rest.split(found.separator) for number, found in named.items()}
+    for end, kind in product((0, -1), (SIZES, SPLITS)):
+        if split and all(len(fields) > 1 and kind.fullmatch(fields[end]) for fields in split.values()):
+            return split
+    return {}
+
+
+def _unnamed(place: str, line: str, known: WrittenNames) -> str:
     """Return what is wrong with a line that should begin with a photo's name and a separator."""
-    if _begins(line, forms):
+    if known.begins(line):
         return f"{place} begins with a photo's name, but no tab, comma or bar follows it: {line!r}; put a tab there"
-    hint = nearest(line, forms.values())
+    hint = known.hint(_first_field(line))
     return f"{place} begins with no photo's name: {line!r}{hint}; begin it with a file name and a tab, or remove it"
 
 
-def _unquoted(caption: str) -> str:
+def _csv_row(text: str, separator: str) -> list[str] | None:
+    """Return the fields of a line of CSV, or None where its quotes are not those of CSV."""
+    try:
+        return next(csv.reader([text], delimiter=separator, strict=True), [])
+    except csv.Error:
+        return None
+
+
+def _unquoted(text: str) -> str:
     """Return the text of a field as spreadsheets quote it: quotes inside are doubled."""
-    quoted = re.fullmatch(r'"((?:[^"]|"")*)"', caption)
-    return quoted[1].replace('""', '"') if quoted else caption
+    quoted = re.fullmatch(r'"((?:[^"]|"")*)"', text)
+    return quoted[1].replace('""', '"') if quoted else text
 
 
 def _first_field(line: str) -> str:
     return re.split(r"[\t,;|]", normal(line))[0].strip(' "')
-
-
-def nearest(line: str, names: Iterable[str]) -> str:
-    """Return a hint at the photo whose name is nearest to a line's first field, or nothing."""
-    known = {name.casefold(): name for name in names}
-    found = difflib.get_close_matches(_first_field(line).casefold(), known, n=1)
-    return f" (did you mean {known[found[0]]!r}?)" if found else ""
 
 
 def _by_order(source: str, lines: Lines, names: Sequence[str]) -> Captions:
@@ -117,33 +154,28 @@ def _by_order(source: str, lines: Lines, names: Sequence[str]) -> Captions:
         blank = [f"line {number} is blank" for number, line in lines if not line.strip()]
         problem = f"{source}: {', '.join([counts, *blank])}; write one line a photo, best as: file name, tab, caption"
         return Captions(captions.form, problems=[problem])
-    for name, (number, line) in zip(names, lines, strict=True):
-        captions.add(name, _unquoted(line.strip(" ")), f"{source}: line {number} ({name})")
+    texts, problem = _without_marks([line for _, line in lines], names)
+    if problem:
+        return Captions(captions.form, problems=[f"{source}: {problem}"])
+    for name, (number, _), text in zip(names, lines, texts, strict=True):
+        captions.add(name, _unquoted(text.strip(" ")), f"{source}: line {number} ({name})")
     return captions
 
 
-def decode(data: bytes, source: str) -> tuple[str | None, str | None]:
-    """Return (text, None), or (None, problem) where bytes are neither UTF-8 nor UTF-16 with a byte order mark."""
-    mark = next((mark for mark in ENCODINGS if data.startswith(mark)), None)
-    encoding = ENCODINGS[mark] if mark else "utf-8"
-    if encoding is None:
-        return None, f"{source}: is UTF-32; save the file as UTF-8"
-    try:
-        text = data.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = len(END_OF_LINE.findall(error.object[: error.start].decode(encoding, "ignore"))) + 1
-        return None, f"{source}: line {line} is not {encoding.removesuffix('-sig').upper()}; save the file as UTF-8"
-    if re.search(r"\0[\r\n]|[\r\n]\0", text):
-        return None, f"{source}: is UTF-16 without a byte order mark; save the file as UTF-8"
-    return text, None
-
-
-def split_lines(data: bytes, source: str) -> tuple[Lines, str | None]:
-    """Return (lines, None) or ([], problem); only real line ends split, not U+2028 and the like."""
-    text, problem = decode(data, source)
-    if text is None:
-        return [], problem
-    lines = END_OF_LINE.split(text)
-    while lines and not lines[-1].strip():
-        lines.pop()
-    return list(enumerate(lines, 1)), None
+def _without_marks(texts: list[str], names: Sequence[str]) -> tuple[list[str], str | None]:
+    """Return (texts without the numbers or bullets of a list, None), or (texts, what is unclear of the numbers)."""
+    if all(BULLET.match(text) for text in texts):
+        return [BULLET.sub("", text, count=1) for text in texts], None
+    found = [NUMBER.match(text) for text in texts]
+    marks = [match for match in found if match]
+    if len(marks) < len(texts):
+        return texts, None
+    numbers, photos = [int(mark[1]) for mark in marks], [stem_of(name) for name in names]
+    called = [int(stem) for stem in photos] if all(stem.isdecimal() for stem in photos) else numbers
+    marked = all(mark[2].strip(" ") for mark in marks)  # "1. a car", not "1 car"
+    counted = numbers == called and numbers == [*range(numbers[0], numbers[0] + len(numbers))] and numbers[0] < 2
+    if counted and (marked or len(texts) > 2):
+        return [NUMBER.sub("", text, count=1) for text in texts], None
+    if not marked:
+        return texts, None
+    return texts, f"lines begin with numbers, and not in the order of the photos ({numbers[0]} first); {WRITE_ONE}"

@@ -1,7 +1,8 @@
-"""A caption as text: what it may hold, its trigger word, how much of it the text encoder sees."""
+"""A caption as text: read from bytes, what it may hold, its trigger word, how much of it the text encoder sees."""
 
 from __future__ import annotations
 
+import codecs
 import re
 import unicodedata
 from dataclasses import dataclass, field
@@ -14,15 +15,25 @@ if TYPE_CHECKING:  # seconds to import, and the caller has done it
 
 # Replacement characters are what a wrong decoding leaves; a byte order mark inside a text comes of glued files.
 UNWANTED = {"�": "a replacement character", "﻿": "a byte order mark"}
+END_OF_LINE = re.compile(r"\r\n|\n|\r")
+ENCODINGS = {  # by byte order mark; UTF-32's begins with UTF-16's
+    codecs.BOM_UTF32_LE: None,
+    codecs.BOM_UTF32_BE: None,
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+Lines = list[tuple[int, str]]  # with their numbers, from 1
 
 
 @dataclass
 class Captions:
-    """{photo name: caption}, the form in which they were written, and all problems found."""
+    """{photo name: caption}, the form in which they were written, all problems found, and what was not read."""
 
     form: str
     of: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def add(self, name: str, caption: str, place: str) -> None:
         """Take a caption for a photo, or note what is wrong with it."""
@@ -75,3 +86,30 @@ def lost_words(caption: str, tokenizer: CLIPTokenizer) -> str:
     limit = tokenizer.model_max_length - 2  # begin and end tokens
     ids = tokenizer(caption, add_special_tokens=False).input_ids
     return tokenizer.decode(ids[limit:]).strip()  # type: ignore[union-attr]  # of one list of ids, one text
+
+
+def decode(data: bytes, source: str) -> tuple[str | None, str | None]:
+    """Return (text, None), or (None, problem) where bytes are neither UTF-8 nor UTF-16 with a byte order mark."""
+    mark = next((mark for mark in ENCODINGS if data.startswith(mark)), None)
+    encoding = ENCODINGS[mark] if mark else "utf-8"
+    if encoding is None:
+        return None, f"{source}: is UTF-32; save the file as UTF-8"
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = len(END_OF_LINE.findall(error.object[: error.start].decode(encoding, "ignore"))) + 1
+        return None, f"{source}: line {line} is not {encoding.removesuffix('-sig').upper()}; save the file as UTF-8"
+    if re.search(r"\0[\r\n]|[\r\n]\0", text):
+        return None, f"{source}: is UTF-16 without a byte order mark; save the file as UTF-8"
+    return text, None
+
+
+def split_lines(data: bytes, source: str) -> tuple[Lines, str | None]:
+    """Return (lines, None) or ([], problem); only real line ends split, not U+2028 and the like."""
+    text, problem = decode(data, source)
+    if text is None:
+        return [], problem
+    lines = END_OF_LINE.split(text)
+    while lines and not lines[-1].strip():
+        lines.pop()
+    return list(enumerate(lines, 1)), None

@@ -1,6 +1,7 @@
 """A folder as people have it -> its photo files by name; what else lies in it is ignored or named."""
 
 import os
+import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
@@ -10,7 +11,9 @@ from gentra_lora.errors import InputError
 
 # What file managers and cloud drives leave behind; hidden files (".DS_Store", "._photo.jpg") are ignored as well.
 LITTER = {"thumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir"}
-CAPTION_SUFFIXES = (".txt", ".jsonl")
+REPEATS = re.compile(r"\d+_.+")
+SIDECARS = (".txt", ".caption")  # beside a photo; the second is kohya's
+CAPTION_SUFFIXES = (*SIDECARS, ".jsonl", ".csv")
 
 
 class FolderError(InputError):
@@ -67,3 +70,11 @@ def duplicate_stems(names: Iterable[str]) -> list[str]:
         for group in groups.values()
         if len(group) > 1
     ]
+
+
+def repeats_note(names: Iterable[str]) -> list[str]:
+    """Return a line on folders that say how often their photos repeat, as "20_name" does for kohya; else nothing."""
+    folders = sorted({part for name in names for part in name.split("/")[:-1] if REPEATS.fullmatch(part)})
+    if not folders:
+        return []
+    return [f"{', '.join(folders)}: the number in front is no count of repeats here; each photo is trained on alike"]

@@ -19,7 +19,7 @@ from gentra_lora.params import Params, load_params
 from gentra_lora.photos.caption_files import natural_key, read_captions
 from gentra_lora.photos.dataset import DatasetError, Prepared, final_captions, keys_and_groups, prepare_photos
 from gentra_lora.photos.duplicates import groups_of, near_pairs
-from gentra_lora.photos.folder import duplicate_stems, find_files
+from gentra_lora.photos.folder import duplicate_stems, find_files, repeats_note
 from gentra_lora.photos.manifest import Row, write_manifest
 from gentra_lora.photos.splits import splits_of
 from gentra_lora.pictures.sheet_drawing import dataset_sheet
@@ -54,7 +54,9 @@ def main() -> None:
             for photo, split in zip(prepared, splits, strict=True)
         ]
         numbers = numbers_of(rows, prepared, pairs) | texts.counts | {"captions": captions.form}
-        numbers["notes"] = texts.notes + [note for photo in prepared for note in photo.notes]
+        numbers["notes"] = (
+            captions.notes + repeats_note(photos) + texts.notes + [note for photo in prepared for note in photo.notes]
+        )
         save(rows, numbers)
     finally:
         shutil.rmtree(PARTIAL_DIR, ignore_errors=True)
