@@ -207,9 +207,10 @@ def test_lists_are_read_in_any_case_and_as_csv(tmp_path, place):
     assert right(tmp_path, {place: "file_name,text\nimg2.jpg,two\nimg10.jpg,ten\n"}) == TWO_AND_TEN
 
 
-def test_file_that_is_nearly_called_as_a_list_is_named(tmp_path):
-    (problem,) = read(tmp_path, {"captions.txt.txt": "two\nten\n"}).problems
-    assert "holds no captions (captions.txt.txt is none of captions.txt, captions.csv, metadata.csv" in problem
+@pytest.mark.parametrize("name", ["captions.txt.txt", "metadata.json1", "captions", "Caption.txt", "labels.xlsx"])
+def test_file_that_may_be_meant_as_a_list_is_named(tmp_path, name):
+    (problem,) = read(tmp_path, {name: "two\nten\n"}).problems
+    assert f"holds no captions ({name} is none of captions.txt, captions.csv, metadata.csv" in problem
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ def metadata(content):
         '"text","file_name"\n"two","images/img2.jpg"\n"ten","IMG10.JPG"\n',
         "text|path\ntwo|img2.jpg\nten|img10.jpg",
         "\nfile_name,text,\nimg2.jpg,two,\n\nimg10.jpg,ten,\n",
+        "image, caption\nimg2.jpg, two\nimg10.jpg, ten\n",
     ],
 )
 def test_first_line_that_names_the_columns_says_where_name_and_caption_are(content):

@@ -15,6 +15,7 @@ from gentra_lora.photos.names import WrittenNames, key_of
 LISTS = {"captions.txt": read_lines, "captions.csv": read_lines, "metadata.csv": read_lines}
 LISTS |= {"metadata.jsonl": read_metadata}
 MAY_BE_LISTS = (".txt", ".csv", ".tsv", ".json", ".jsonl", ".caption", ".xlsx", ".ods", ".docx")
+MAY_BEGIN_LISTS = ("caption", "metadata")  # metadata.json1, with a one for an l
 
 
 def natural_key(name: str) -> tuple[list[list[int | str]], str]:
@@ -60,7 +61,8 @@ def _lists(folder: Path) -> list[Path]:
 
 
 def _no_source(raw_dir: Path) -> str:
-    near = sorted(path.name for path in raw_dir.iterdir() if path.suffix.lower() in MAY_BE_LISTS)
+    names = sorted(path.name for path in raw_dir.iterdir() if path.is_file())
+    near = [name for name in names if name.lower().endswith(MAY_BE_LISTS) or name.lower().startswith(MAY_BEGIN_LISTS)]
     unread = f" ({', '.join(near)} is none of {', '.join(LISTS)})" if near else ""
     return f"{raw_dir}: holds no captions{unread}; {WRITE_ONE}"
 
