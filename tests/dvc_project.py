@@ -10,7 +10,7 @@ stages:
   train:
     cmd: sh train.sh
     deps: [train.sh]
-    params: [train.rank]
+    params: [base, train.rank]
     outs: [models/sport_gentra_lora.safetensors, reports/images]
     metrics:
       - reports/metrics.json: {cache: false}

@@ -7,8 +7,13 @@ from tests.scored import SETUP, rows_of
 
 STAGE = """\
 stages:
+  train:
+    cmd: python -c "open('models/sport_gentra_lora.safetensors', 'w').write(open('params.yaml').read())"
+    params: [train.rank]
+    outs: [models/sport_gentra_lora.safetensors]
   evaluate:
     cmd: python evaluate.py
+    deps: [models/sport_gentra_lora.safetensors]
     params: [train.rank]
     outs: [reports/scores.jsonl, reports/evaluation.json]
     metrics:
@@ -28,11 +33,12 @@ pathlib.Path("reports/metrics.json").write_text(json.dumps({"val_loss": rank / 1
 
 def make_evaluated(folder):
     """Make the project in a folder: rank 8 is tagged first, 16 is main; thick (32) and wide (64) are experiments."""
-    (folder / "reports").mkdir(parents=True)
+    for name in ("reports", "models"):
+        (folder / name).mkdir(parents=True)
     command(folder, "git", "init", "-q", "-b", "main")
     command(folder, "dvc", "init", "-q")
     files = {"dvc.yaml": STAGE, "evaluate.py": SCRIPT.replace("\\\\", "\\"), "params.yaml": "train:\n  rank: 8\n"}
-    files |= {".gitignore": "/reports/*\n!/reports/metrics.json\n"}
+    files |= {".gitignore": "/models\n/reports/*\n!/reports/metrics.json\n"}
     files |= {"made.json": json.dumps({"rows": rows_of(key="x"), "setup": SETUP})}
     for name, text in files.items():
         (folder / name).write_text(text)

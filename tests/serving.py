@@ -1,5 +1,6 @@
 """A repository with two revisions of real adapters, and services that run in a thread of this process."""
 
+import hashlib
 import json
 import math
 import socket
@@ -18,7 +19,8 @@ from gentra_lora.adapter.file import kohya_tensors, write_adapter
 from gentra_lora.adapter.lora import attach_adapter, lora_modules
 from gentra_lora.base.model import load_unet
 from gentra_lora.base.source import BaseSource, base_identity
-from gentra_lora.revisions.weights import WEIGHTS
+from gentra_lora.evaluation.scored_run import METRICS
+from gentra_lora.revisions.locked_run import WEIGHTS
 from gentra_lora.service.jobs.job import ENDED
 from gentra_lora.service.jobs.service import Service
 from gentra_lora.service.server import config_of
@@ -58,11 +60,14 @@ def commit_weights(folder, remote, base, tag, seed, **more):
     place = remote / "files/md5" / md5[:2] / md5[2:]
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_bytes(content)
-    out = {"path": WEIGHTS, "hash": "md5", "md5": md5, "size": len(content)}
-    lock = {"schema": "2.0", "stages": {"train": {"cmd": "true", "outs": [out]}}}
+    metrics = json.dumps({"val_loss": seed / 100})
+    outs = [{"path": WEIGHTS, "hash": "md5", "md5": md5, "size": len(content)}]
+    outs += [{"path": METRICS, "hash": "md5", "md5": hashlib.md5(metrics.encode()).hexdigest(), "size": len(metrics)}]
+    params = {"params.yaml": yaml.safe_load((folder / "params.yaml").read_text())}
+    lock = {"schema": "2.0", "stages": {"train": {"cmd": "true", "params": params, "outs": outs}}}
     (folder / "dvc.lock").write_text(yaml.safe_dump(lock))
     (folder / "reports").mkdir(exist_ok=True)
-    (folder / "reports/metrics.json").write_text(json.dumps({"val_loss": seed / 100}))
+    (folder / METRICS).write_text(metrics)
     path.unlink()
     command(folder, "git", "add", "-A")
     command(folder, "git", "commit", "-qm", tag)
@@ -77,7 +82,7 @@ def make_serving_repo(top, base, resolution=64):
     command(folder, "git", "init", "-q", "-b", "main")
     (folder / ".gitignore").write_text("/models\n")
     (folder / ".dvc/config").write_text(f"[core]\n    remote = drive\n['remote \"drive\"']\n    url = {remote}\n")
-    stage = {"cmd": "true", "outs": [WEIGHTS], "metrics": [{"reports/metrics.json": {"cache": False}}]}
+    stage = {"cmd": "true", "outs": [WEIGHTS], "metrics": [{METRICS: {"cache": False}}]}
     (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"train": stage}}))
     params = {
         "base": {"model": str(base), "revision": None, "vae": None, "vae_revision": None, "mixed_precision": "auto"},

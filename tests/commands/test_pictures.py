@@ -137,7 +137,7 @@ def test_picture_by_pulled_weights_names_their_commit(adapted):
     path.parent.mkdir()
     shutil.copy(WEIGHTS, path)
     md5 = hashlib.md5(path.read_bytes()).hexdigest()
-    pulled = Weights(path.name, ".", "main", commit, md5, sha256_of(path), path.stat().st_size, {}, {}, {})
+    pulled = Weights(path.name, ".", "main", commit, md5, sha256_of(path), path.stat().st_size, {}, {}, {}, None)
     path.with_name("weights.json").write_text(json.dumps(asdict(pulled)))
     main(["generate", "gentra", "--out", "a.png", "--adapter", str(path)])
     main(["generate", "gentra", "--out", "b.png"])

@@ -66,3 +66,13 @@ def test_summary_needs_no_git(workspace, capsys, monkeypatch):
     monkeypatch.setenv("PATH", str(workspace))
     main(["summary"])
     assert "report, for any browser" in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_summary_says_that_the_metrics_are_of_other_weights(evaluated, capsys):
+    out = {"path": "models/sport_gentra_lora.safetensors", "md5": "a" * 32}
+    stages = {"train": {"outs": [out]}}
+    stages["evaluate"] = {"deps": [out | {"md5": "b" * 32}], "outs": [{"path": "reports/metrics.json", "md5": "c"}]}
+    (evaluated / "dvc.lock").write_text(json.dumps({"stages": stages}))
+    main(["summary"])
+    told = "the metrics are not of the weights that lie here: evaluated were those of md5 bbbbbbbb, and these are of"
+    assert told in capsys.readouterr().out

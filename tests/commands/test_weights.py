@@ -14,6 +14,13 @@ def test_pull_says_what_it_pulled(project, tmp_path, capsys):
     assert "sport_gentra_lora.safetensors: 18 bytes of commit " in capsys.readouterr().out
 
 
+def test_pull_says_that_the_metrics_of_a_commit_are_not_of_its_weights(project, tmp_path, capsys):
+    (project / "reports/metrics.json").write_text("{}")
+    command(project, "git", "commit", "-qam", "other figures")
+    main(["weights", "pull", "--rev", "main", "--dest", str(tmp_path / "w")])
+    assert "without metrics, since those of the commit are not of these weights: reports/" in capsys.readouterr().out
+
+
 def test_unknown_revision_ends_with_one_line(project, tmp_path):
     with pytest.raises(SystemExit, match="error: .* at nowhere: "):
         main(["weights", "pull", "--rev", "nowhere", "--dest", str(tmp_path)])

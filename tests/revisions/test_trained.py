@@ -50,3 +50,12 @@ def test_table_has_a_line_a_revision(project):
     lines = table(found(project))
     assert lines[0].split()[:3] == ["commit", "names", "weights"]
     assert any("first" in line and "0.0800" in line and line.endswith("yes") for line in lines)
+
+
+def test_metrics_of_other_weights_are_not_shown_and_told_as_such(project):
+    (project / "reports/metrics.json").write_text('{"val_loss": 0.001}\n')
+    command(project, "git", "commit", "-qam", "other figures")
+    (row,) = [row for row in found(project) if "main" in row.names]
+    assert (row.metrics, row.metrics_fault) == ({}, "reports/metrics.json is not the file that dvc.lock names")
+    (line,) = [line for line in table([row]) if "main" in line]
+    assert "not of these weights" in line and "0.001" not in line

@@ -155,14 +155,19 @@ def test_two_pulls_into_one_folder_wait_for_each_other(project, tmp_path, monkey
     assert read_record(tmp_path / FILE) in found
 
 
-@pytest.mark.parametrize("name", ["params.yaml", "reports/metrics.json"])
-def test_revision_whose_texts_cannot_be_read_changes_nothing(project, tmp_path, name):
-    old = pull_weights(str(project), "first", tmp_path)
-    (project / name).write_text("{")
-    command(project, "git", "commit", "-qam", "broken")
-    with pytest.raises(WeightsError, match=rf"main .*: its {name} is"):
-        pull_weights(str(project), "main", tmp_path)
-    assert read_record(tmp_path / FILE) == old
+def test_params_are_those_that_made_the_file_whatever_the_commits_params_say(project, tmp_path):
+    (project / "params.yaml").write_text((project / "params.yaml").read_text().replace("rank: 32", "rank: 64"))
+    command(project, "git", "commit", "-qam", "new parameters, not yet trained")
+    assert pull_weights(str(project), "main", tmp_path).params["train"] == {"rank": 32}
+
+
+@pytest.mark.parametrize("text", ["{", '{"val_loss": 0.001}\n'])
+def test_metrics_that_are_not_of_the_weights_are_not_recorded_and_told(project, tmp_path, text):
+    (project / "reports/metrics.json").write_text(text)
+    command(project, "git", "commit", "-qam", "other figures")
+    found = pull_weights(str(project), "main", tmp_path)
+    assert (found.metrics, found.metrics_fault) == ({}, "reports/metrics.json is not the file that dvc.lock names")
+    assert json.loads((tmp_path / "weights.json").read_text())["metrics_fault"] == found.metrics_fault
 
 
 def test_folder_that_cannot_be_made_is_told(project, tmp_path):

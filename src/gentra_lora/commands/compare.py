@@ -22,12 +22,12 @@ def compare_command(first: str | None, second: str, newest: bool, for_programs: 
     """
     root = Path(Repo.find_root())
     if first and not newest:
-        revs = [first, second]
+        revs = [(rev, rev) for rev in (first, second)]
     elif newest and not first:
         revs = newest_experiments(root, 2)
     else:
         raise click.UsageError("give one or two revisions, or --newest")
-    one, other = (read_run(root, rev) for rev in revs)
+    one, other = (read_run(root, rev, name) for rev, name in revs)
     comparison = compare(one, other, fitting_noise(root / NOISE, one.setup))
     if for_programs:
         print(json.dumps(as_json(comparison), indent=1))

@@ -4,9 +4,12 @@ import json
 import subprocess
 from pathlib import Path
 
+import yaml
+
 from gentra_lora.errors import InputError
 from gentra_lora.evaluation.metrics_table import metrics_table
 from gentra_lora.evaluation.scored_run import METRICS, REPORT
+from gentra_lora.revisions.locked_run import metrics_fault, weights_in
 from gentra_lora.stages.run import SECONDS_FILE
 
 
@@ -28,7 +31,17 @@ def summary_lines() -> list[str]:
     lines = ["", "stage              seconds, when it last ran"] if seconds else []
     lines += [f"  {name:16} {value:7.1f}" for name, value in seconds.items()]
     lines += ["", *metrics_table(json.loads(Path(METRICS).read_text(encoding="utf-8"))), ""]
-    return [*lines, f"report, for any browser: {REPORT}", *uncommitted_results()]
+    return [*lines, f"report, for any browser: {REPORT}", *other_weights(), *uncommitted_results()]
+
+
+def other_weights() -> list[str]:
+    """Return a line where the metrics are not of the weights that lie here, by dvc.lock, or none."""
+    try:
+        lock = Path("dvc.lock").read_text(encoding="utf-8")
+        fault = metrics_fault(lock, {METRICS: Path(METRICS).read_text(encoding="utf-8")}) if weights_in(lock) else None
+    except (OSError, yaml.YAMLError, TypeError, KeyError, AttributeError):  # no lock, or one that doctor speaks of
+        return []
+    return [f"the metrics are not of the weights that lie here: {fault}; run `dvc repro`"] * bool(fault)
 
 
 def uncommitted_results() -> list[str]:

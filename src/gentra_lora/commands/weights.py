@@ -15,6 +15,8 @@ def pull_command(repo: str, rev: str | None, dest: Path, remote: str | None, cre
     """Pull, and tell what was pulled."""
     found = pull_weights(repo, rev, dest, remote, credentials)
     print(f"{dest / found.file}: {found.size:,} bytes of commit {found.commit[:12]}, md5 {found.md5}")
+    if found.metrics_fault:
+        print(f"without metrics, since those of the commit are not of these weights: {found.metrics_fault}")
 
 
 def show_command(file: Path) -> None:

@@ -4,49 +4,59 @@ from pathlib import Path
 
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
-from dvc.repo.experiments.utils import exp_refs_by_names
 
 from gentra_lora.errors import first_line
 from gentra_lora.evaluation.scored_run import METRICS, SCORES, SETUP, RunError, ScoredRun, parsed_run
-from gentra_lora.params import parse_params
-from gentra_lora.revisions.weights import label_of, opened, text_of
+from gentra_lora.revisions.locked_run import metrics_fault, params_in
+from gentra_lora.revisions.weights import header_in_cache, label_of, locked_weights, opened, text_of
 
 WORKSPACE = "workspace"
 
 
-def read_run(root: Path, rev: str) -> ScoredRun:
+def read_run(root: Path, rev: str, name: str | None = None) -> ScoredRun:
     """Return the evaluation of a revision of the project in `root`.
 
     Args:
         rev: "workspace", or as for weights.pull_weights: branch, tag, commit, experiment.
+        name: what a person is told in place of `rev`.
 
     Raises:
-        RunError: nothing was evaluated there, or its scores can be had neither from the cache nor from the remote.
-        WeightsError: no such revision.
+        RunError: nothing was evaluated there, or other weights than those of the revision, or its scores can be had
+            neither from the cache nor from the remote.
+        WeightsError: no such revision, or one without weights.
     """
     if rev == WORKSPACE:
         return _of_files(root)
     with opened(str(root), rev) as repo:
-        label = label_of(repo, rev)
+        label = label_of(repo, name or rev)
         try:
-            metrics, params = text_of(repo, METRICS), text_of(repo, "params.yaml")
+            metrics, header = text_of(repo, METRICS), header_in_cache(repo, locked_weights(repo, rev))
+            lock = text_of(repo, "dvc.lock")
+            _refuse_others(
+                label, metrics_fault(lock, {METRICS: metrics}, header), "check it out, run `dvc repro` and commit"
+            )
             setup, scores = (_cached_text(repo, path, label) for path in (SETUP, SCORES))
         except FileNotFoundError as error:
             raise RunError(
                 f"{label}: has no {Path(error.filename or METRICS).name}; it was not evaluated, or before such files "
                 "were kept: check it out, run `dvc repro` and commit"
             ) from error
-        return parsed_run(label, setup, scores, metrics, parse_params(params, f"{label}: params.yaml"))
+        return parsed_run(label, setup, scores, metrics, params_in(lock, header))
 
 
 def _of_files(root: Path) -> ScoredRun:
+    names = (SETUP, SCORES, METRICS)
     try:
-        setup, scores, metrics, params = (
-            (root / path).read_text(encoding="utf-8") for path in (SETUP, SCORES, METRICS, "params.yaml")
-        )
+        lock, *texts = ((root / path).read_text(encoding="utf-8") for path in ("dvc.lock", *names))
     except FileNotFoundError as error:
         raise RunError(f"{WORKSPACE}: has no {error.filename}; run `dvc repro`") from error
-    return parsed_run(WORKSPACE, setup, scores, metrics, parse_params(params, "params.yaml"))
+    _refuse_others(WORKSPACE, metrics_fault(lock, dict(zip(names, texts, strict=True))), "run `dvc repro`")
+    return parsed_run(WORKSPACE, *texts, params_in(lock))
+
+
+def _refuse_others(label: str, fault: str | None, way_out: str) -> None:
+    if fault:
+        raise RunError(f"{label}: its evaluation is not of its weights: {fault}; {way_out}")
 
 
 def _cached_text(repo: Repo, path: str, label: str) -> str:
@@ -65,8 +75,8 @@ def _cached_text(repo: Repo, path: str, label: str) -> str:
         raise RunError(f"{label}: {path} cannot be read ({first_line(error)}); look at the remote") from error
 
 
-def newest_experiments(root: Path, count: int) -> list[str]:
-    """Return the names of the newest experiments, the oldest of them first.
+def newest_experiments(root: Path, count: int) -> list[tuple[str, str]]:
+    """Return (commit, name) of the newest experiments, the oldest of them first; a name may be there twice.
 
     Where there is one too few, HEAD stands before them.
 
@@ -74,16 +84,10 @@ def newest_experiments(root: Path, count: int) -> list[str]:
         RunError: there are fewer.
     """
     with Repo(str(root)) as repo:
-        found = [name for names in repo.experiments.ls(all_commits=True).values() for name, _ in names]
-        times: dict[str, int] = {
-            name: repo.scm.resolve_commit(repo.scm.get_ref(_ref(repo, name))).commit_time for name in found
-        }
+        found = [(commit, name) for names in repo.experiments.ls(all_commits=True).values() for name, commit in names]
+        times: dict[str, int] = {commit: repo.scm.resolve_commit(commit).commit_time for commit, _ in found}
     if len(found) < count - 1 or not found:
         raise RunError(
             f"of {count} experiments there are {len(found)}; `dvc exp run --name NAME -S KEY=VALUE` makes one"
         )
-    return ["HEAD", *sorted(found, key=lambda name: times[name])][-count:]
-
-
-def _ref(repo: Repo, name: str) -> str:
-    return str(exp_refs_by_names(repo.scm, {name})[name][0])
+    return [("HEAD", "HEAD"), *sorted(found, key=lambda item: times[item[0]])][-count:]

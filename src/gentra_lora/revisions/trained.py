@@ -1,6 +1,5 @@
 """Which revisions and experiments have weights, how they measured, and whether the remote holds them."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,20 +9,25 @@ from dvc.scm import Git, iter_revs
 
 from gentra_lora.drive.folder import DriveFolder, MountedFolder
 from gentra_lora.evaluation.scored_run import Metrics
-from gentra_lora.revisions.weights import METRICS, WeightsError, locked_weights, text_of
+from gentra_lora.revisions.weights import WeightsError, locked_weights, metrics_of
 
 HISTORY = 100  # commits of the current branch that are looked at
+NOT_THEIRS = "not of these weights"
 SHOWN = ("val_loss", "subject_similarity", "gap_closed", "prompt_match", "drift")
 
 
 @dataclass
 class TrainedRevision:
-    """A commit with weights: its names (branches, tags, experiments), the file's md5 and the metrics of its commit."""
+    """A commit with weights: its names (branches, tags, experiments), the file's md5 and the metrics of the file.
+
+    Where the commit's metrics are of other weights they are not here, and metrics_fault says why.
+    """
 
     commit: str
     names: list[str]
     md5: str
     metrics: Metrics
+    metrics_fault: str | None
     in_cache: bool
     on_remote: bool | None = None  # None where there is no remote
 
@@ -43,7 +47,7 @@ def trained_revisions(repo: Repo, folder: MountedFolder | DriveFolder | None) ->
         except WeightsError:  # from before anything was trained, or a lock in conflict
             continue
         names, md5 = named.get(commit, []), lock["md5"]
-        rows[commit] = TrainedRevision(commit, names, md5, _metrics(repo), repo.cache.local.exists(md5))
+        rows[commit] = TrainedRevision(commit, names, md5, *metrics_of(repo), repo.cache.local.exists(md5))
     shown = [row for row in rows.values() if row.names or _brought_new(row, rows, history)]
     if folder:
         present = folder.names()
@@ -67,21 +71,10 @@ def _brought_new(row: TrainedRevision, rows: Mapping[str, TrainedRevision], hist
     return before is None or before.md5 != row.md5
 
 
-def _metrics(repo: Repo) -> Metrics:
-    try:
-        return json.loads(text_of(repo, METRICS))
-    except (FileNotFoundError, ValueError):  # nothing was evaluated there, or its file is broken: no figures to show
-        return {}
-
-
 def table(rows: Sequence[TrainedRevision]) -> list[str]:
     """Return the lines of a table of revisions."""
     head = ["commit", "names", "weights", *SHOWN, "on the remote"]
-    cells = [
-        [row.commit[:7], ", ".join(row.names), row.md5[:8], *(_number(row.metrics, name) for name in SHOWN)]
-        + [_place(row)]
-        for row in rows
-    ]
+    cells = [[row.commit[:7], ", ".join(row.names), row.md5[:8], *_numbers(row), _place(row)] for row in rows]
     widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
     lines = (zip(line, widths, strict=True) for line in [head, *cells])
     return ["  ".join(text.ljust(width) for text, width in line).rstrip() for line in lines]
@@ -93,6 +86,8 @@ def _place(row: TrainedRevision) -> str:
     return "yes" if row.on_remote else "no"
 
 
-def _number(metrics: Metrics, name: str) -> str:
-    value = metrics.get(name)
-    return f"{value:.4f}" if isinstance(value, float | int) else "-"
+def _numbers(row: TrainedRevision) -> list[str]:
+    if row.metrics_fault:
+        return [NOT_THEIRS, *["-"] * (len(SHOWN) - 1)]
+    values = [row.metrics.get(name) for name in SHOWN]
+    return [f"{value:.4f}" if isinstance(value, float | int) else "-" for value in values]

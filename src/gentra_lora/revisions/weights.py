@@ -7,46 +7,37 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import yaml
 from dvc.exceptions import DvcException, NotDvcRepoError
 from dvc.repo import Repo
+from dvc.repo.experiments.utils import exp_refs_by_names
 from dvc.repo.open_repo import clean_repos
 from dvc.scm import SCM, SCMError
 from filelock import FileLock, Timeout
+from safetensors import SafetensorError, safe_open
 
 from gentra_lora.drive.credentials import SERVICE, USER, VARIABLE, read_credentials
 from gentra_lora.drive.faults import chain, sentence
 from gentra_lora.drive.folder import open_folder
 from gentra_lora.drive.remotes import KEY_FILES, folder_url
 from gentra_lora.errors import InputError, first_line
-from gentra_lora.evaluation.scored_run import Metrics
-from gentra_lora.params import ParamsTextError, parse_params
+from gentra_lora.evaluation.scored_run import METRICS, Metrics
 from gentra_lora.revisions.faults import sentence as sentence_of_folder
+from gentra_lora.revisions.locked_run import WEIGHTS, LockedFile, Params, metrics_fault, params_in, weights_in
 from gentra_lora.whole_file import write_whole
 
-WEIGHTS = "models/sport_gentra_lora.safetensors"
-RECORD, METRICS = "weights.json", "reports/metrics.json"
+RECORD = "weights.json"
 SECONDS = 600  # that another pull into the same folder is waited for
 GIVEN = "gentra-given"  # a name that no repository has: DVC adds the settings to those that it finds under a name
 OWN_CACHE = "auto-generated-upstream"  # DVC's name for a local repository's cache, where no remote is set up
-Params = dict[str, dict[str, Any]]  # params.yaml of whatever version: {block: {key: value}}
 
 
 class WeightsError(InputError):
     """Weights of a revision that cannot be had, or are not what its dvc.lock says."""
-
-
-class LockedFile(TypedDict):
-    """What a dvc.lock says of one file."""
-
-    path: str
-    md5: str
-    size: NotRequired[int]
 
 
 @dataclass(frozen=True)
@@ -60,9 +51,10 @@ class Weights:
     md5: str
     sha256: str
     size: int
-    base: dict[str, Any]  # params.yaml's block
-    params: Params
-    metrics: Metrics
+    base: dict[str, Any]  # the block of params
+    params: Params  # that made them, by dvc.lock and the file itself
+    metrics: Metrics  # of these very weights, else empty
+    metrics_fault: str | None  # why the commit's metrics are not theirs
 
 
 def pull_weights(
@@ -105,9 +97,9 @@ def _pulled(repo: str, rev: str | None, path: Path, remote: str | None, credenti
     if held and sha and held.repo == public(repo) and held.commit.startswith(sha):
         return held
     with opened(repo, rev, remote, credentials) as found:
-        lock, texts = locked_weights(found, rev), texts_of(found, rev)
+        lock = locked_weights(found, rev)
         fetch(found, lock, path, label_of(found, rev))
-        record = record_of(found, repo, rev, lock, path, *texts)
+        record = record_of(found, repo, rev, lock, path)
     text = json.dumps(asdict(record), indent=1, ensure_ascii=False) + "\n"
     write_whole(path.with_name(RECORD), lambda partial: partial.write_text(text, encoding="utf-8"))
     return record
@@ -133,6 +125,8 @@ def opened(repo: str, rev: str | None, remote: str | None = None, credentials: s
     wanted = {"remote": GIVEN, "remote_config": remote_config(remote, credentials)} if remote else {}
     try:
         rev = tag_of_stage(repo, rev) or ("HEAD" if local else None)
+        if local:
+            _refuse_two(repo, str(rev))
         with _open(repo, rev, wanted) as found:
             if not remote:
                 _use_key(found, credentials)
@@ -180,6 +174,22 @@ def _folder_in_git(repo: str) -> str:
     except NotDvcRepoError:  # a bare repository
         root = None
     return f"/{root.relative_to(SCM(str(root)).root_dir).as_posix()}".removesuffix(".") if root else "/"
+
+
+def _refuse_two(repo: str, name: str) -> None:
+    """Refuse an experiment's name that stands on two commits: DVC takes the one of HEAD, if there is one.
+
+    Raises:
+        WeightsError: names the commits.
+    """
+    with _open(repo, None, {}) as found:
+        commits = [found.scm.get_ref(str(ref))[:7] for ref in exp_refs_by_names(found.scm, {name})[name]]
+        known = {*found.scm.list_branches(), *found.scm.list_tags()} if len(commits) > 1 else set()
+    if len(commits) > 1 and name not in known:
+        raise WeightsError(
+            f"{name}: experiments of that name stand on {len(commits)} commits, {', '.join(sorted(commits))}; name one "
+            "of these"
+        )
 
 
 def _use_key(repo: Repo, credentials: str | None) -> None:
@@ -230,7 +240,7 @@ def locked_weights(repo: Repo, rev: str | None) -> LockedFile:
     """
     label = label_of(repo, rev)
     try:
-        outs = _outs_of(text_of(repo, "dvc.lock"))
+        found = weights_in(text_of(repo, "dvc.lock"))
     except FileNotFoundError as error:
         raise WeightsError(f"{label}: has no dvc.lock; commit the one that `dvc repro` wrote") from error
     except (yaml.YAMLError, TypeError, KeyError, AttributeError) as error:
@@ -238,17 +248,9 @@ def locked_weights(repo: Repo, rev: str | None) -> LockedFile:
             f"{label}: its dvc.lock cannot be read ({first_line(error)}); after a merge with conflicts, take one side, "
             f"run `dvc repro` and commit"
         ) from error
-    for out in outs:
-        if out.get("path") == WEIGHTS and out.get("md5"):
-            return out
-    raise WeightsError(f"{label}: its dvc.lock has no {WEIGHTS}; it was committed before anything was trained")
-
-
-@lru_cache
-def _outs_of(text: str) -> list[LockedFile]:
-    """Return the outputs in a dvc.lock, kept since most commits of a history have the one of the commit before."""
-    stages = yaml.safe_load(text)["stages"]
-    return [out for stage in stages.values() for out in stage.get("outs", [])]
+    if not found:
+        raise WeightsError(f"{label}: its dvc.lock has no {WEIGHTS}; it was committed before anything was trained")
+    return found
 
 
 def fetch(repo: Repo, lock: LockedFile, path: Path, label: str) -> None:
@@ -306,29 +308,41 @@ def _remote_url(repo: Repo) -> str | None:
     return None if name == OWN_CACHE or url is None else str(url)
 
 
-def texts_of(repo: Repo, rev: str | None) -> tuple[Params, Metrics]:
-    """Return (params, metrics) of a revision, the latter empty where nothing was evaluated.
+def metrics_of(repo: Repo, header: Mapping[str, str] | None = None) -> tuple[Metrics, str | None]:
+    """Return (metrics, None) of an opened revision's weights, or ({}, why it has none of theirs).
 
-    Raises:
-        WeightsError: no params.yaml, or one of them cannot be read.
+    ({}, None) where nothing was evaluated. `header` is of the weights' file, see `metrics_fault`.
     """
-    label = label_of(repo, rev)
     try:
-        params = parse_params(text_of(repo, "params.yaml"), "params.yaml")
-    except (FileNotFoundError, ParamsTextError) as error:
-        raise WeightsError(f"{label}: its params.yaml is missing or no YAML; pull a revision that has one") from error
-    try:
-        return params, json.loads(text_of(repo, METRICS))
+        text = text_of(repo, METRICS)
+        fault = metrics_fault(text_of(repo, "dvc.lock"), {METRICS: text}, header)
+        return ({}, fault) if fault else (json.loads(text), None)
     except FileNotFoundError:
-        return params, {}
+        return {}, None
     except ValueError as error:
-        raise WeightsError(f"{label}: its {METRICS} is no JSON ({first_line(error)})") from error
+        return {}, f"{METRICS} is no JSON ({first_line(error)})"
 
 
-def record_of(
-    repo: Repo, address: str, rev: str | None, lock: LockedFile, path: Path, params: Params, metrics: Metrics
-) -> Weights:
+def header_of(path: Path) -> dict[str, str]:
+    """Return what an adapter's file says of itself; nothing where it is none."""
+    try:
+        with safe_open(path, framework="numpy") as opened_file:
+            return opened_file.metadata() or {}
+    except (OSError, SafetensorError):
+        return {}
+
+
+def header_in_cache(repo: Repo, lock: LockedFile) -> dict[str, str]:
+    """Return what the locked weights say of themselves, as far as DVC's cache has them; nothing where it has not."""
+    path = _cached(repo, lock["md5"])
+    return header_of(path) if path else {}
+
+
+def record_of(repo: Repo, address: str, rev: str | None, lock: LockedFile, path: Path) -> Weights:
     """Return what is recorded of a fetched file."""
+    header = header_of(path)
+    params = params_in(text_of(repo, "dvc.lock"), header)
+    metrics, fault = metrics_of(repo, header)
     return Weights(
         file=path.name,
         repo=public(address),
@@ -340,6 +354,7 @@ def record_of(
         base=params.get("base", {}),
         params=params,
         metrics=metrics,
+        metrics_fault=fault,
     )
 
 

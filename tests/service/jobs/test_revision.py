@@ -54,11 +54,19 @@ def test_revision_is_the_locked_file_with_its_commit_base_metrics_and_defaults(r
     assert found.commit == command(repo, "git", "rev-parse", "first").strip()
     md5 = json.dumps(command(repo, "git", "show", "first:dvc.lock"))
     assert found.file["md5"] in md5
-    assert found.metrics == {"val_loss": 0.01}
+    assert (found.metrics, found.metrics_fault) == ({"val_loss": 0.01}, None)
     assert found.trigger_word == "gentra"
     assert found.defaults["num_inference_steps"] == STEPS
     assert found.defaults["guidance_scale"] == GUIDANCE
     assert (found.defaults["width"], found.defaults["height"]) == (64, 64)
+
+
+def test_metrics_of_other_weights_are_not_told_as_these_ones(repo):
+    (repo / "reports/metrics.json").write_text('{"val_loss": 0.5}')
+    command(repo, "git", "commit", "-qam", "other figures")
+    told = described(find_revision(settings_for(repo, rev="main")))
+    assert told["metrics"] == {}
+    assert told["metrics_fault"] == "reports/metrics.json is not the file that dvc.lock names"
 
 
 def test_what_is_told_of_it_holds_no_path(repo):
@@ -201,8 +209,8 @@ def test_bases_are_the_same_by_their_bytes_or_by_id_and_revision(one, other, sam
 
 def test_base_of_the_repository_is_found_beside_it(repo, tiny_base, monkeypatch, tmp_path):
     shutil.copytree(tiny_base, repo / "models/tiny")
-    text = (repo / "params.yaml").read_text().replace(str(tiny_base), "models/tiny")
-    (repo / "params.yaml").write_text(text)
+    text = (repo / "dvc.lock").read_text().replace(str(tiny_base), "models/tiny")
+    (repo / "dvc.lock").write_text(text)
     command(repo, "git", "commit", "-qam", "relative base")
     monkeypatch.chdir(tmp_path)
     assert find_revision(settings_for(repo, rev="main")).source.model == str(repo / "models/tiny")

@@ -187,6 +187,7 @@ class Model(BaseModel):
     base_matches: bool = Field(description="whether it is the base that the adapter was trained on")
     trigger_word: str
     metrics: dict
+    metrics_fault: str | None = Field(description="why the commit's metrics are not of these weights, and not here")
     defaults: Defaults
     limits: Limits
     samplers: list[NamedSampler]
@@ -203,6 +204,7 @@ class Reloaded(BaseModel):
     base: str
     trigger_word: str
     metrics: dict
+    metrics_fault: str | None = Field(description="why the commit's metrics are not of these weights, and not here")
 
 
 class Status(BaseModel):

@@ -15,7 +15,8 @@ from gentra_lora.base.checks import check_base
 from gentra_lora.base.source import BaseSource, base_identity, prediction_type_in
 from gentra_lora.errors import InputError
 from gentra_lora.evaluation.scored_run import Metrics
-from gentra_lora.revisions.weights import Params, Weights, pull_weights, read_record
+from gentra_lora.revisions.locked_run import Params
+from gentra_lora.revisions.weights import Weights, pull_weights, read_record
 from gentra_lora.service.settings import ServiceSettings
 
 STEPS, GUIDANCE_SCALE = 25, 7.5  # of SD 1.5, where a file comes without its params.yaml
@@ -57,6 +58,7 @@ class Revision:
     base: str  # base_identity of what it was trained on
     trigger_word: str
     metrics: Metrics
+    metrics_fault: str | None  # why the commit's metrics are not of these weights
     defaults: Defaults
     source: BaseSource
     tensors: dict[str, torch.Tensor] = field(repr=False)
@@ -97,6 +99,7 @@ def find_revision(settings: ServiceSettings, rev: str | None = None) -> Revision
         base=base,
         trigger_word=header.get("modelspec.trigger_phrase", ""),
         metrics=weights.metrics if weights else {},
+        metrics_fault=weights.metrics_fault if weights else None,
         defaults=_defaults(header, weights.params if weights else {}),
         source=_source(settings, weights.base if weights else {}, base, path),
         tensors=tensors,
@@ -132,7 +135,9 @@ def _source(settings: ServiceSettings, base: dict[str, Any], identity: str, path
         # What its weights predict is no matter of where they lie.
         return BaseSource(settings.base, settings.base_revision, prediction_type=prediction_type_in(identity))
     if not base:
-        raise RevisionError(f"{path}: comes without its params.yaml; name the base that it was trained on (--base)")
+        raise RevisionError(
+            f"{path}: comes without the parameters of its training; name the base that it was trained on (--base)"
+        )
     source = BaseSource(**base)
     local = Path(settings.repo) / source.model
     if not Path(source.model).exists() and local.exists():
@@ -204,5 +209,6 @@ def described(revision: Revision) -> dict[str, object]:
         "base": revision.base,
         "trigger_word": revision.trigger_word,
         "metrics": revision.metrics,
+        "metrics_fault": revision.metrics_fault,
         "defaults": revision.defaults,
     }

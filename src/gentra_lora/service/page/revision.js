@@ -3,7 +3,7 @@ import { element, fact } from "./element.js";
 const details = document.getElementById("revision");
 
 /** Show which weights answer: revision, hashes, base and what was measured of them. */
-export function showRevision({ revision, file, base, base_matches, metrics, device, precision, version }) {
+export function showRevision({ revision, file, base, base_matches, metrics, metrics_fault, device, precision, version }) {
   const commit = revision.commit?.slice(0, 7);
   const words = [revision.rev, commit, `sha256 ${file.sha256.slice(0, 8)}`].filter(Boolean).join(" · ");
   details.querySelector("summary").textContent = words;
@@ -16,6 +16,7 @@ export function showRevision({ revision, file, base, base_matches, metrics, devi
     ["Base", base_matches ? base : `${base}, not the one that the adapter was trained on`],
     ["Runs on", `${device}, ${precision}`],
     ["Service", version],
+    ["Metrics", metrics_fault && `not of these weights: ${metrics_fault}`],
   ].filter(([, value]) => value);
   const sheet = [element("dl", { className: "facts" }, ...rows.flatMap(([title, value]) => fact(title, value)))];
   if (metrics && Object.keys(metrics).length) sheet.push(metricsOf(metrics));
