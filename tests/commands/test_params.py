@@ -1,4 +1,6 @@
+import json
 import subprocess
+import sys
 
 import pytest
 
@@ -54,6 +56,34 @@ def test_value_that_would_not_be_valid_is_refused_and_nothing_is_written(demo_pr
     with pytest.raises(SystemExit, match=r"(?s)error: .*train\.(rank|rnk)|lr_warmup_steps is 600"):
         main(["set", edit])
     assert (demo_project / "params.yaml").read_bytes() == before
+
+
+@pytest.fixture
+def stage_at_work(demo_project):
+    """A process that DVC's lock names as one that runs a stage here."""
+    with subprocess.Popen([sys.executable, "-c", "input()", "dvc", "repro"], stdin=subprocess.PIPE) as process:
+        held = {"write": {"models/a": {"pid": process.pid, "cmd": "dvc repro"}}, "read": {}}
+        (demo_project / ".dvc/tmp").mkdir(parents=True)
+        (demo_project / ".dvc/tmp/rwlock").write_text(json.dumps(held))
+        yield process
+        process.kill()
+
+
+@pytest.mark.parametrize(
+    "words", [["set", "train.rank=8"], ["profile", "sd15_t4"], ["base", "a/b", "--revision", "0" * 40]]
+)
+def test_params_are_not_changed_under_a_stage_that_runs(demo_project, stage_at_work, words):
+    before = (demo_project / "params.yaml").read_bytes()
+    with pytest.raises(SystemExit, match=r"error: params\.yaml: DVC is at work here \(dvc repro\) and records it when"):
+        main(words)
+    assert (demo_project / "params.yaml").read_bytes() == before
+
+
+def test_lock_that_a_killed_stage_left_does_not_keep_params_from_being_set(demo_project, stage_at_work):
+    stage_at_work.kill()
+    stage_at_work.wait()
+    main(["set", "train.rank=8"])
+    assert load_params().train.rank == 8
 
 
 def test_edit_that_is_no_pair_is_refused(demo_project, capsys):

@@ -196,6 +196,23 @@ def test_process_that_took_the_number_of_a_dead_one_does_not_block(killed):
     assert running(killed) == []
 
 
+def test_lock_that_names_another_program_for_a_dead_one_is_told_and_removed(project):
+    lock = project / ".dvc/tmp/rwlock"
+    held = {"read": {"a": [{"pid": os.getpid(), "cmd": "dvc repro"}]}, "write": {}}
+    lock.write_text(json.dumps(held))
+    told = f"rwlock holds files for process {os.getpid()} (dvc repro), and that is another program by now"
+    assert leftovers(project) == [told]
+    assert repair(project) == ["removed .dvc/tmp/rwlock, which held files for a process that is another program by now"]
+    assert leftovers(project) == [] and not lock.exists()
+
+
+def test_lock_that_names_a_dead_process_is_left_to_dvc(project):
+    with subprocess.Popen(["true"]) as process:
+        process.wait()
+    (project / ".dvc/tmp/rwlock").write_text(json.dumps({"write": {"a": {"pid": process.pid, "cmd": "dvc repro"}}}))
+    assert leftovers(project) == []
+
+
 def test_command_works_from_a_folder_of_the_project(killed, monkeypatch, capsys):
     monkeypatch.chdir(killed / "reports")
     with pytest.raises(SystemExit):

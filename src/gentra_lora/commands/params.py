@@ -7,6 +7,7 @@ from pathlib import Path
 from gentra_lora.commands.params_edit import with_values
 from gentra_lora.errors import first_line
 from gentra_lora.params import PARAMS_FILE, ParamsError, read_params
+from gentra_lora.revisions.killed_experiment import at_work
 from gentra_lora.whole_file import write_whole
 
 PROFILES = Path("profiles")
@@ -18,8 +19,9 @@ def use_profile(name: str) -> None:
     """Copy a profile over params.yaml.
 
     Raises:
-        ParamsError: no such profile, or params.yaml holds edits that git does not have.
+        ParamsError: no such profile, or params.yaml holds edits that git does not have, or a stage runs.
     """
+    _refuse_at_work()
     known = {path.stem: path for path in sorted(PROFILES.glob("*.yaml"))}
     if name not in known:
         raise ParamsError(f"profile {name!r}: unknown; there are {', '.join(known) or 'none in profiles/'}")
@@ -32,6 +34,15 @@ def use_profile(name: str) -> None:
     print(f"{PARAMS_FILE} is now profiles/{name}.yaml")
 
 
+def _refuse_at_work() -> None:
+    """Refuse to change params.yaml under a stage: dvc.lock would record the new values of what the old ones made."""
+    if commands := at_work(Path.cwd()):
+        raise ParamsError(
+            f"{PARAMS_FILE}: DVC is at work here ({'; '.join(commands)}) and records it when a stage ends; wait for it "
+            "or stop it first"
+        )
+
+
 def _committed(path: Path) -> bytes | None:
     """Return the file's bytes in git's HEAD, or None."""
     found = subprocess.run(["git", "show", f"HEAD:./{path}"], capture_output=True)
@@ -40,6 +51,7 @@ def _committed(path: Path) -> bytes | None:
 
 def checked(edits: Edits) -> str:
     """Return params.yaml's text with values set, see `set_values`."""
+    _refuse_at_work()
     try:
         text = PARAMS_FILE.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -55,7 +67,7 @@ def set_values(edits: Edits) -> None:
     """Set values in params.yaml, (key, text) pairs; what would not be valid is refused and nothing is written.
 
     Raises:
-        EditError, ParamsError: an unknown key, or a value that it cannot have.
+        EditError, ParamsError: an unknown key, or a value that it cannot have, or a stage runs.
     """
     text = checked(edits)
     write_whole(PARAMS_FILE, lambda partial: partial.write_text(text, encoding="utf-8"))

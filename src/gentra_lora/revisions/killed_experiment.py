@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -35,22 +36,41 @@ def leftovers(root: Path) -> list[str]:
             found.append("HEAD is on no branch")
     elif _stopped(root):
         found.append("an experiment was stopped, and left its params.yaml")
-    return found + [f"{path} cannot be read" for path in LOCKS if _broken(root / path)]
+    found += [f"{path} cannot be read" for path in LOCKS if _broken(root / path)]
+    return found + [text for path in LOCKS for text in _stale(root / path)]
 
 
 def running(root: Path) -> list[str]:
     """Return the commands of DVC that hold files of a repository right now, in any of its work trees."""
-    commands: set[str] = set()
     trees = re.findall(r"^worktree (.+)$", _git(root, "worktree", "list", "--porcelain"), flags=re.MULTILINE)
-    for path in (Path(tree) / lock for tree in {str(root), *trees} for lock in LOCKS):
-        if path.exists() and not _broken(path):
-            held = json.loads(path.read_text())
-            entries = [*held.get("write", {}).values(), *(e for found in held.get("read", {}).values() for e in found)]
-            commands |= {entry["cmd"] for entry in entries if _is_dvc(entry["pid"])}
-    return sorted(commands)
+    return sorted({command for tree in {str(root), *trees} for command in at_work(Path(tree))})
 
 
-def _is_dvc(pid: int) -> bool:
+def at_work(tree: Path) -> list[str]:
+    """Return the commands of DVC that hold files of this very work tree right now; a stage runs within one."""
+    entries = (entry for lock in LOCKS for entry in _entries(tree / lock))
+    return sorted({entry["cmd"] for entry in entries if is_dvc(entry["pid"])})
+
+
+def _entries(lock: Path) -> list[dict[str, Any]]:
+    """Return who holds files by a lock file of DVC's: process number and command. It outlives a kill."""
+    if not lock.exists() or _broken(lock):
+        return []
+    held = json.loads(lock.read_text())
+    return [*held.get("write", {}).values(), *(entry for found in held.get("read", {}).values() for entry in found)]
+
+
+def _stale(lock: Path) -> list[str]:
+    """Return lines on processes that DVC would wait for for ever: after a kill, their number is another program's."""
+    numbers = {entry["pid"]: entry["cmd"] for entry in _entries(lock)}
+    return [
+        f"{lock.name} holds files for process {number} ({command}), and that is another program by now"
+        for number, command in numbers.items()
+        if psutil.pid_exists(number) and not is_dvc(number)
+    ]
+
+
+def is_dvc(pid: int) -> bool:
     """Return whether a process lives and is DVC's: after a kill its number may be another program's."""
     try:
         process = psutil.Process(pid)
@@ -87,6 +107,9 @@ def repair(root: Path) -> list[str]:
         if _broken(root / path):
             (root / path).unlink()
             done.append(f"removed {path}, which could not be read")
+        elif _stale(root / path):
+            (root / path).unlink()  # DVC is not at work here, so that no entry is anyone's
+            done.append(f"removed {path}, which held files for a process that is another program by now")
     if _refs(root, BASELINE, MERGE) or _stopped(root):
         done += _back_to_branch(root) + outputs_back(root)
     return done

@@ -9,6 +9,7 @@ from pathlib import Path
 from gentra_lora.base.allocator import keep_freed_memory
 from gentra_lora.base.memory import ran_out
 from gentra_lora.errors import InputError, first_line
+from gentra_lora.stages.inputs import check_unchanged, inputs_of
 
 SECONDS_FILE = Path("reports/stage_seconds.json")
 # What to change where a stage needs more memory than there is, the least loss first.
@@ -57,7 +58,9 @@ def run(name: str, main: Callable[[], object]) -> None:
     started = time.monotonic()
     try:
         check_code()
+        before = inputs_of(name)
         main()
+        check_unchanged(before, inputs_of(name))
     except InputError as error:
         sys.exit(f"error: {error}")
     except OSError as error:  # a full disk, a folder that must not be written, a Drive that is gone
