@@ -144,8 +144,11 @@ def test_comparison_of_the_experiment_with_its_baseline_comes_from_the_cache(exp
 
 def test_wrong_parameter_of_an_experiment_ends_at_once_with_its_key(experiment):
     repo, _ = experiment
+    adapter = repo / "models/sport_gentra_lora.safetensors"
+    before = adapter.read_bytes(), files_of(repo / "reports/train")
     shown = command(repo, "dvc", "exp", "run", "-S", "train.rank=abc", check=False)
     command(repo, "git", "checkout", "-q", "params.yaml")
+    assert (adapter.read_bytes(), files_of(repo / "reports/train")) == before
     assert "train.rank: Input should be a valid integer, not 'abc'" in shown
     assert "Traceback" not in shown
 

@@ -200,6 +200,11 @@ def paths_of(out):
     return list(out) if isinstance(out, dict) else [out]
 
 
+def test_a_stage_that_is_refused_costs_no_output_that_dvc_would_delete_before_it():
+    outs = [out for stage in DVC["stages"].values() for out in stage["outs"]]
+    assert all(isinstance(out, dict) and all(value == {"persist": True} for value in out.values()) for out in outs)
+
+
 @needs_git
 def test_every_cached_output_is_ignored_by_a_static_line():
     outs = [path for stage in DVC["stages"].values() for out in stage["outs"] for path in paths_of(out)]

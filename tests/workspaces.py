@@ -68,6 +68,26 @@ def change(workspace, block, **values):
     path.write_text(dumps_yaml(params))
 
 
+def link_to_cache(*paths):
+    """Put links in place of files and of all files in folders, as DVC does; return {path in the cache: bytes}."""
+    kept = {}
+    for place in map(Path, paths):
+        for path in sorted(place.rglob("*")) if place.is_dir() else [place]:
+            if path.is_file():
+                cached = Path("cache", *path.parts).absolute()
+                cached.parent.mkdir(parents=True, exist_ok=True)
+                path.rename(cached)
+                path.symlink_to(cached)
+                kept[cached] = cached.read_bytes()
+    assert kept
+    return kept
+
+
+def still_in_cache(kept):
+    """Return whether all files that were linked to are there with the bytes that they had."""
+    return {path: path.read_bytes() if path.exists() else None for path in kept} == kept
+
+
 def make_workspace(folder, base, clip):
     """Write photos, captions, a params.yaml and a dvc.yaml that names the models."""
     write_photos(folder / "data/raw")

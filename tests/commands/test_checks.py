@@ -1,6 +1,9 @@
+import json
+import os
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError
+from pathlib import Path
 
 import pytest
 
@@ -140,6 +143,42 @@ def test_lock_with_the_marks_of_a_conflict_is_a_fault(project):
     (project / "dvc.lock").write_text("<<<<<<< HEAD\na: 1\n=======\nb: 1\n>>>>>>> other\n")
     found = doctor.check_lock()
     assert (found.ok, "take one side" in found.text) == (False, True)
+
+
+@pytest.mark.parametrize("name", ["data/raw.dvc", "dvc.yaml"])
+@pytest.mark.parametrize("text", ["<<<<<<< HEAD\na: 1\n=======\nb: 1\n>>>>>>> other\n", "a: ["])
+def test_file_of_dvc_with_a_conflict_or_no_yaml_is_a_fault(project, name, text):
+    assert doctor.check_tracked().ok
+    (project / "data").mkdir()
+    (project / name).write_text(text)
+    command(project, "git", "add", "-f", name)
+    found = doctor.check_tracked()
+    assert (found.ok, found.text.startswith(f"{name}: ")) == (False, True)
+    assert "take one side" in found.text or "cannot be read" in found.text
+
+
+@pytest.mark.parametrize("place", ["celery/dvc-exp-worker-1.json", "run/abc/abc.json"])
+@pytest.mark.parametrize(
+    ("code", "command", "sound"), [(None, "dvc", True), (None, "other", False), (-9, "other", True)]
+)
+def test_killed_worker_of_the_queue_is_a_fault(tmp_path, place, code, command, sound):
+    (tmp_path / place).parent.mkdir(parents=True)
+    with subprocess.Popen([sys.executable, "-c", "input()", command], stdin=subprocess.PIPE) as process:
+        (tmp_path / place).write_text(json.dumps({"pid": process.pid, "returncode": code}))
+        found = doctor.check_queue(tmp_path)
+        process.kill()
+    assert (found.ok, "`dvc queue kill NAME`" in found.text) == (sound, not sound)
+
+
+def test_another_python_than_this_one_before_the_stages_is_a_fault(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    assert doctor.check_python().ok
+    (tmp_path / "python").write_text("#!/bin/sh\necho /elsewhere\n")
+    (tmp_path / "python").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert doctor.check_python().text.startswith("`python`, which runs the stages, is that of /elsewhere; activate")
+    (tmp_path / "python").unlink()
+    assert "does not run" in doctor.check_python().text
 
 
 @pytest.mark.parametrize("text", ["", "a: [", "a: 1"])

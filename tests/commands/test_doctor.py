@@ -1,4 +1,7 @@
 import json
+import os
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +25,7 @@ def whole(project, monkeypatch):
         command(project, "git", "config", f"user.{key}", "a")
     command(project, "git", "add", "-A")
     command(project, "git", "commit", "-qm", "whole")
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     return project
 
 
@@ -37,8 +41,8 @@ def test_sound_project_gives_a_line_each_and_0(whole, capsys):
     assert code == 0, shown
     names = [line[5:].split("  ")[0] for line in shown.splitlines()]
     assert names == [
-        "versions", "code", "git", "experiments", "disk", "dvc.lock", "params.yaml", "device", "optimizer",
-        "base model", "photos, base", "drive",
+        "versions", "code", "python", "git", "experiments", "queue", "disk", "dvc.lock", "dvc files", "params.yaml",
+        "device", "optimizer", "base model", "photos, base", "drive",
     ]  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from gentra_lora.photos.manifest import read_manifest
 from gentra_lora.photos.photo import open_upright
 from gentra_lora.stages import cache_latents, evaluate, prepare, train
 from gentra_lora.training.held_out import BANDS
-from tests.conftest import change
+from tests.conftest import change, link_to_cache, still_in_cache
 
 METRICS = {
     *("val_loss", "val_loss_base", "val_loss_relative"),
@@ -115,3 +115,11 @@ def test_photos_of_several_shapes_with_mirrored_crops_go_through_all_stages(work
     for stage in (prepare, cache_latents, train, evaluate):
         stage.main()
     assert json.loads((workspace / "reports/metrics.json").read_text())["val_loss"] > 0
+
+
+def test_evaluation_writes_nothing_through_links_into_dvcs_cache(evaluated):
+    kept = link_to_cache(*(f"reports/{name}" for name in OUTPUTS), "reports/images")
+    change(evaluated, "evaluate", seeds=[2])
+    evaluate.main()
+    assert still_in_cache(kept)
+    assert json.loads((evaluated / "reports/evaluation.json").read_text())["seeds"] == [2]

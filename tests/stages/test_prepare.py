@@ -11,7 +11,7 @@ from gentra_lora.errors import InputError
 from gentra_lora.photos.manifest import read_manifest
 from gentra_lora.photos.photo import open_upright, sha256_of
 from gentra_lora.stages.prepare import main
-from tests.conftest import change
+from tests.conftest import change, link_to_cache, still_in_cache
 
 MANIFEST = "data/processed/manifest.jsonl"
 
@@ -275,3 +275,14 @@ def test_photo_from_an_iphone_and_sidecar_captions_are_taken(workspace):
     rows = read_manifest(workspace / MANIFEST)
     assert [row.caption for row in rows] == [f"a gentra, car{n}" for n in range(1, 9)]
     assert numbers()["captions"] == "a .txt file beside each photo"
+
+
+def test_stage_that_is_run_by_hand_writes_nothing_through_links_into_dvcs_cache(workspace):
+    main()
+    kept = link_to_cache("data/processed", "reports/dataset.jpg", "reports/dataset.json")
+    (workspace / "data/raw/images/car8.png").unlink()
+    captions = workspace / "data/raw/captions.txt"
+    captions.write_text("".join(captions.read_text().splitlines(keepends=True)[:-1]))
+    main()
+    assert still_in_cache(kept)
+    assert numbers()["photos"] == 7

@@ -24,7 +24,7 @@ from gentra_lora.training import between_steps, samples
 from gentra_lora.training import run as training
 from gentra_lora.training.checkpoint import CheckpointError
 from gentra_lora.training.held_out import BANDS
-from tests.conftest import change, full_disk
+from tests.conftest import change, full_disk, link_to_cache, still_in_cache
 
 OUT = "models/sport_gentra_lora.safetensors"
 
@@ -369,3 +369,21 @@ def test_two_processes_train_the_weights_of_one(cached, forks, accumulation):
     for name, delta in one.items():
         torch.testing.assert_close(two[name], delta, rtol=2e-3, atol=1e-5 + 2e-3 * delta.abs().max().item())
     assert [float(row["loss"]) for row in others] == pytest.approx([float(row["loss"]) for row in losses], rel=1e-4)
+
+
+def test_run_leaves_nothing_of_the_one_before_and_writes_nothing_through_links_into_dvcs_cache(trained):
+    (trained / "reports/train/samples/step-9999999.png").write_bytes(b"of an earlier run")
+    kept = link_to_cache(OUT, "reports/train")
+    change(trained, "train", learning_rate=0.001)
+    train.main()
+    assert still_in_cache(kept)
+    assert (trained / OUT).read_bytes() not in kept.values()
+    assert not (trained / "reports/train/samples/step-9999999.png").exists()
+
+
+def test_refused_parameters_leave_the_model_of_the_run_before(trained):
+    before = (trained / OUT).read_bytes()
+    change(trained, "train", optimizer="sgd")
+    with pytest.raises(InputError):
+        train.main()
+    assert (trained / OUT).read_bytes() == before

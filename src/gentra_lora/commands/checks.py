@@ -1,6 +1,8 @@
 """What would fail later, looked at now: one Finding each."""
 
+import json
 import shutil
+import subprocess
 import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, metadata, requires, version
@@ -20,7 +22,7 @@ from gentra_lora.drive.remotes import remote_url
 from gentra_lora.errors import InputError, first_line
 from gentra_lora.git import git
 from gentra_lora.revisions.faults import told
-from gentra_lora.revisions.killed_experiment import leftovers
+from gentra_lora.revisions.killed_experiment import is_dvc, leftovers
 from gentra_lora.revisions.unkept import unkept
 from gentra_lora.stages.run import CODE_HERE, PACKAGE, runs_other_code
 from gentra_lora.training.optimizers import find_optimizer, package_of
@@ -178,17 +180,69 @@ def check_killed() -> Finding:
     return Finding("experiments", True, "no killed one")
 
 
+def check_queue(folder: Path = Path(".dvc/tmp/exps")) -> Finding:
+    """Return a Finding on `dvc queue`: whether a worker or an experiment of it was killed, which DVC never notices."""
+    processes = [*folder.glob("celery/dvc-exp-worker-*.json"), *folder.glob("run/*/*.json")]
+    if any(map(_was_killed, processes)):
+        way_out = "`dvc queue kill NAME` of each that `dvc queue status` calls Running, then `dvc queue start`"
+        return Finding("queue", False, f"its worker was killed, and what it ran seems to run for ever; {way_out}")
+    return Finding("queue", True, "no worker was killed")
+
+
+def _was_killed(path: Path) -> bool:
+    """Return whether a process that DVC keeps a note of ended without noting how."""
+    try:
+        noted = json.loads(path.read_text(encoding="utf-8"))
+        return noted["returncode"] is None and not is_dvc(noted["pid"])
+    except (OSError, ValueError, KeyError, TypeError):  # being written, or another file of DVC's
+        return False
+
+
 def check_lock(path: Path = Path("dvc.lock")) -> Finding:
     """Return a Finding on dvc.lock: whether DVC can read it."""
+    if not path.exists():
+        return Finding("dvc.lock", True, "none: nothing is trained yet")
+    try:
+        fault = _dvc_fault(path, "`git checkout dvc.lock` or remove it and run `dvc repro`", then=", then `dvc repro`")
+        stages = {} if fault else yaml.safe_load(path.read_text(encoding="utf-8"))["stages"]
+    except (TypeError, KeyError) as error:
+        way_out = "`git checkout dvc.lock` or remove it and run `dvc repro`"
+        return Finding("dvc.lock", False, f"cannot be read ({first_line(error)}); {way_out}")
+    return Finding("dvc.lock", not fault, fault or f"{', '.join(stages)}")
+
+
+def check_tracked() -> Finding:
+    """Return a Finding on dvc.yaml and on the .dvc files, which say what DVC tracks: whether DVC can read them."""
+    names = dict.fromkeys(git("ls-files", "-z", "--", "*.dvc", "dvc.yaml").split("\0"))
+    paths = [Path(name) for name in names if name and Path(name).exists()]
+    faults = [(path, fault) for path in paths if (fault := _dvc_fault(path, f"`git checkout {path}`"))]
+    text = "; ".join(f"{path}: {fault}" for path, fault in faults)
+    return Finding("dvc files", not faults, text or ", ".join(map(str, paths)) or "none")
+
+
+def _dvc_fault(path: Path, way_out: str, then: str = "") -> str | None:
+    """Return why DVC cannot read a file of its own, or None."""
     try:
         text = path.read_text(encoding="utf-8")
         if any(line.startswith(("<<<<<<<", ">>>>>>>")) for line in text.splitlines()):
-            way_out = "`git checkout --ours dvc.lock` or `--theirs`, then `dvc repro`"
-            return Finding("dvc.lock", False, f"holds the marks of a merge with conflicts; take one side: {way_out}")
-        stages = yaml.safe_load(text)["stages"]
-    except (OSError, yaml.YAMLError, TypeError, KeyError) as error:
-        if not path.exists():
-            return Finding("dvc.lock", True, "none: nothing is trained yet")
-        way_out = "`git checkout dvc.lock` or remove it and run `dvc repro`"
-        return Finding("dvc.lock", False, f"cannot be read ({first_line(error)}); {way_out}")
-    return Finding("dvc.lock", True, f"{', '.join(stages)}")
+            sides = f"`git checkout --ours {path}` or `--theirs`{then}"
+            return f"holds the marks of a merge with conflicts; take one side: {sides}"
+        yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        return f"cannot be read ({first_line(error)}); {way_out}"
+    return None
+
+
+def check_python() -> Finding:
+    """Return a Finding on the Python that a stage's command, `python -m ...`, is run by: whether it is this one."""
+    command = ["python", "-c", "import sys; print(sys.prefix)"]
+    way_out = f"activate the environment of {sys.prefix}, so that its `python` comes first"
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError) as error:
+        return Finding(
+            "python", False, f"`python`, which runs the stages, does not run ({first_line(error)}); {way_out}"
+        )
+    if Path(found).resolve() != Path(sys.prefix).resolve():
+        return Finding("python", False, f"`python`, which runs the stages, is that of {found}; {way_out}")
+    return Finding("python", True, f"the stages are run by {shutil.which('python')}")

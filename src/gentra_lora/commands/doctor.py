@@ -35,8 +35,15 @@ def doctor_command(for_programs: bool, repair: bool) -> None:
 
 def findings() -> list[Finding]:
     """Return all Findings of the current folder."""
-    first = [doctor.check_versions(), doctor.check_code(), doctor.check_git(), doctor.check_killed()]
-    first += [doctor.check_disk(Path.cwd()), doctor.check_lock()]
+    first = [
+        doctor.check_versions(),
+        doctor.check_code(),
+        doctor.check_python(),
+        doctor.check_git(),
+        doctor.check_killed(),
+        doctor.check_queue(),
+    ]
+    first += [doctor.check_disk(Path.cwd()), doctor.check_lock(), doctor.check_tracked()]
     try:
         params = load_params()
     except ParamsError as error:

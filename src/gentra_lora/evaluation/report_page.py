@@ -16,6 +16,7 @@ from gentra_lora.evaluation.intervals import Interval
 from gentra_lora.evaluation.measures import MEASURES, Measure, interval_of, mean_of
 from gentra_lora.evaluation.noise_floor import NoiseFloor
 from gentra_lora.evaluation.scored_run import Metrics, ScoreRow
+from gentra_lora.whole_file import write_whole
 
 SIDE, QUALITY = 224, 85  # px and JPEG quality of a picture in the page
 MOST_SHOWN = 12  # pictures of a list
@@ -55,7 +56,8 @@ def write_report(path: Path, **content: object) -> None:
         lstrip_blocks=True,
     )
     environment.filters |= {"src": data_uri, "signed": lambda value, digits: f"{value:+.{digits}f}"}
-    path.write_text(environment.get_template(TEMPLATE.name).render(content), encoding="utf-8")
+    page = environment.get_template(TEMPLATE.name).render(content)
+    write_whole(path, lambda partial: partial.write_text(page, encoding="utf-8"))
 
 
 def data_uri(picture: NDArray[np.uint8]) -> str:

@@ -1,5 +1,6 @@
 """The pictures of an evaluation as labelled sheets: for the page, and as files for DVC's views of two revisions."""
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,8 +85,12 @@ def first_of_each(requests: Sequence[PictureRequest]) -> tuple[list[str], list[i
 
 
 def save_sheets(folder: Path, sheets: Sequence[Sheet]) -> None:
-    """Write NAME.png of each sheet, and a file for each picture in the adapter's row of the first one."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write NAME.png of each sheet, and a file for each picture in the adapter's row of the first one.
+
+    What was in `folder` is removed: DVC may have put links to its cache there, and no sheet may be an earlier run's.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     for sheet in sheets:
         grid(sheet.columns, sheet.rows, sheet.title).save(folder / f"{sheet.name}.png")
     for place, (prompt, picture) in enumerate(zip(sheets[0].columns, dict(sheets[0].rows)["adapter"], strict=True), 1):

@@ -36,6 +36,7 @@ from gentra_lora.pictures.engine import PictureEngine
 from gentra_lora.pictures.sheets import sheets_of
 from gentra_lora.stages.run import run
 from gentra_lora.training.step_adapters import step_adapters
+from gentra_lora.whole_file import write_whole
 
 PROCESSED, LATENTS_DIR, TRAIN_DIR = Path("data/processed"), Path("data/latents"), Path("reports/train")
 ADAPTER, IMAGES_DIR = Path("models/sport_gentra_lora.safetensors"), Path("reports/images")
@@ -145,7 +146,8 @@ def write(evaluated: Evaluated) -> None:
     texts = {METRICS: json.dumps(evaluated.metrics, indent=2), SCORES: "\n".join(lines)}
     texts[SETUP] = json.dumps(evaluated.setup, indent=1, ensure_ascii=False)
     for path, text in texts.items():
-        Path(path).write_text(f"{text}\n", encoding="utf-8")
+        content = f"{text}\n".encode()
+        write_whole(Path(path), lambda partial, content=content: partial.write_bytes(content))
 
 
 def save_card(evaluated: Evaluated) -> None:

@@ -24,6 +24,7 @@ from gentra_lora.photos.manifest import Row, write_manifest
 from gentra_lora.photos.splits import splits_of
 from gentra_lora.pictures.sheet_drawing import dataset_sheet
 from gentra_lora.stages.run import run
+from gentra_lora.whole_file import write_whole
 
 DVC_FILE, OUT_DIR, PARTIAL_DIR = Path("dvc.yaml"), Path("data/processed"), Path("data/processed.partial")
 NUMBERS, SHEET = Path("reports/dataset.json"), Path("reports/dataset.jpg")
@@ -105,8 +106,9 @@ def save(rows: Sequence[Row], numbers: Mapping[str, Any]) -> None:
     lines = [f"{row.file_name}\t{row.caption}\n" for row in rows]
     (PARTIAL_DIR / "captions.txt").write_text("".join(lines), encoding="utf-8")
     NUMBERS.parent.mkdir(exist_ok=True)
-    dataset_sheet(rows, PARTIAL_DIR / "images").save(SHEET, quality=85)
-    NUMBERS.write_text(json.dumps(numbers, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    sheet, text = dataset_sheet(rows, PARTIAL_DIR / "images"), json.dumps(numbers, indent=2, ensure_ascii=False) + "\n"
+    write_whole(SHEET, lambda partial: sheet.save(partial, "JPEG", quality=85))
+    write_whole(NUMBERS, lambda partial: partial.write_text(text, encoding="utf-8"))
     shutil.rmtree(OUT_DIR, ignore_errors=True)
     PARTIAL_DIR.rename(OUT_DIR)
 

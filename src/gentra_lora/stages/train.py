@@ -5,6 +5,7 @@ of one process but for the order of float additions.
 """
 
 import hashlib
+import shutil
 import signal
 import sys
 from collections.abc import Mapping
@@ -80,6 +81,7 @@ def main() -> None:
         versions=versions(package_of(config.optimizer)),
     )
     if accelerator.is_main_process:
+        shutil.rmtree(LOG_DIR, ignore_errors=True)  # it is the last run's, and may hold links to DVC's cache
         print(first_line_of(training, reason), flush=True)
     resume(training, checkpoints, samples)
     train(training, load_split(LATENTS_DIR, "held_out"), checkpoints, samples, metadata)

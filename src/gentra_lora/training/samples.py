@@ -19,7 +19,7 @@ NUM_INFERENCE_STEPS = 20
 class Samples:
     """Sheets of pictures, and the adapter as of then, in a run's checkpoint folder.
 
-    Copies of them lie in `folder` and `adapters`, which DVC empties each time.
+    Copies of them lie in `folder` and `adapters`, which each training empties first.
     """
 
     every: int  # steps
