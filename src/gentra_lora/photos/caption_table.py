@@ -112,11 +112,13 @@ def _unread(source: str, columns: Iterable[str]) -> list[str]:
 
 def read_metadata(data: bytes, source: str, names: Sequence[str]) -> Captions:
     """Return the Captions of a metadata.jsonl: on each line an object with `file_name` and `text` (or `caption`)."""
-    captions, known = Captions("metadata.jsonl"), WrittenNames(names)
     lines, problem = split_lines(data, source)
-    captions.problems += [problem or _not_lines(lines, source)] if problem or _not_lines(lines, source) else []
+    problem = problem or _not_lines(lines, source)
+    if problem:
+        return Captions("metadata.jsonl", problems=[problem])
+    captions, known = Captions("metadata.jsonl"), WrittenNames(names)
     unread: list[str] = []
-    for number, line in [] if captions.problems else lines:
+    for number, line in lines:
         place = f"{source}: line {number}"
         if not line.strip():
             continue

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Sequence
+from operator import methodcaller
 from pathlib import Path
 
 import torch
@@ -146,8 +147,7 @@ def write(evaluated: Evaluated) -> None:
     texts = {METRICS: json.dumps(evaluated.metrics, indent=2), SCORES: "\n".join(lines)}
     texts[SETUP] = json.dumps(evaluated.setup, indent=1, ensure_ascii=False)
     for path, text in texts.items():
-        content = f"{text}\n".encode()
-        write_whole(Path(path), lambda partial, content=content: partial.write_bytes(content))
+        write_whole(Path(path), methodcaller("write_text", f"{text}\n", encoding="utf-8"))
 
 
 def save_card(evaluated: Evaluated) -> None:
