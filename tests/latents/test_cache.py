@@ -172,7 +172,10 @@ def test_held_out_photo_is_never_mirrored(tmp_path, rows, models):
     assert tensors["mean"].shape[0] == 1
 
 
-@pytest.mark.parametrize("damage", [lambda data: data[:-10], lambda data: b"", lambda data: data[:4]])
+@pytest.mark.parametrize(
+    "damage",
+    [lambda data: data[:-10], lambda data: b"", lambda data: data[:4], lambda data: data[:-10] + bytes(10)],
+)
 def test_file_that_is_not_whole_is_made_again(tmp_path, rows, models, damage):
     cache = filled(tmp_path, rows, models)
     whole = content(cache.folder)

@@ -28,6 +28,14 @@ def quarters(size=(64, 48)):
     return image
 
 
+def textured(size=(160, 120)):
+    """A picture with soft shapes and a camera's noise, as photos have; its files hold no long run of equal bytes."""
+    rng = np.random.default_rng(0)
+    shapes = rng.normal(128, 60, (size[1] // 16, size[0] // 16, 3)).clip(0, 255).astype(np.uint8)
+    soft = np.asarray(Image.fromarray(shapes).resize(size, Image.Resampling.BICUBIC), dtype=float)
+    return Image.fromarray((soft + rng.normal(0, 6, soft.shape)).clip(0, 255).astype(np.uint8))
+
+
 CORNERS = {(5, 5): RED, (-5, 5): GREEN, (5, -5): BLUE, (-5, -5): WHITE}
 
 

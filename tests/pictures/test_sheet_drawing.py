@@ -26,12 +26,19 @@ def test_sheet_shows_every_photo_and_frames_those_held_out(tmp_path):
     for n in range(10):
         Image.new("RGB", (80, 40), (0, 0, 200)).save(tmp_path / f"{n}.png")
         rows.append(Row(f"{n}.png", "0" * 64, "a car " * 40, "held_out" if n == 9 else "train", 64, 64))
-    sheet = np.array(dataset_sheet(rows, tmp_path))
+    sheet = np.array(dataset_sheet(rows, tmp_path, {}))
     blue = (sheet == (0, 0, 200)).all(axis=2).sum()
     assert blue == 10 * 80 * 40
     assert (sheet == (0xE0, 0x70, 0x20)).all(axis=2).any()
 
 
+def test_sheet_frames_a_doubtful_photo_in_red(tmp_path):
+    Image.new("RGB", (80, 40), (0, 0, 200)).save(tmp_path / "a.png")
+    rows = [Row("a.png", "0" * 64, "a car", "train", 64, 64)]
+    red = [(np.array(dataset_sheet(rows, tmp_path, d)) == (0xE0, 0, 0)).all(axis=2).any() for d in ({}, {"a.png": "x"})]
+    assert red == [False, True]
+
+
 def test_sheet_takes_names_and_captions_of_other_scripts(tmp_path):
     Image.new("RGB", (80, 40)).save(tmp_path / "ғилдирак.png")
-    assert dataset_sheet([Row("ғилдирак.png", "0" * 64, "машина", "train", 64, 64)], tmp_path).width > 100
+    assert dataset_sheet([Row("ғилдирак.png", "0" * 64, "машина", "train", 64, 64)], tmp_path, {}).width > 100

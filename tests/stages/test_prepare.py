@@ -229,6 +229,24 @@ def test_shoots_are_held_out_as_a_whole_and_may_repeat_names(workspace):
     assert (workspace / "data/processed/images/a/0.png").exists()
 
 
+def test_photo_that_may_be_damaged_is_named_and_shown(workspace, capsys):
+    path = workspace / "data/raw/images/car1.png"
+    image = open_upright(path)
+    image.paste((0, 0, 0), (0, image.height // 2, image.width, image.height))
+    image.save(path)
+    main()
+    assert "note: car1.png: is nothing but black in the rows" in capsys.readouterr().out
+    assert list(numbers()["doubtful"]) == ["car1.png"]
+
+
+def test_damaged_photo_is_refused_though_its_decoder_raises_nothing(workspace):
+    path = workspace / "data/raw/images/car1.png"
+    open_upright(path).save(path, "JPEG", quality=95)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2] + b"\xff\xd9")
+    refused(r"car1\.png: is damaged: its data breaks off")
+
+
 def test_sheet_shows_every_photo(workspace):
     main()
     with Image.open(workspace / "reports/dataset.jpg") as sheet:

@@ -7,7 +7,7 @@ that a kill at any moment leaves no half of one.
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,15 +43,26 @@ def content_of(module: AutoencoderKL | CLIPTextModel) -> str:
     # Where it was loaded from, and by which version of a library, changes no value.
     config = {key: value for key, value in config.items() if not key.startswith("_") and not key.endswith("_version")}
     digest = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode())
-    for name, weight in sorted(module.state_dict().items()):
-        digest.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
-        digest.update(weight.cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    _add_tensors(digest, module.state_dict())
     return digest.hexdigest()
 
 
 def key_of(*parts: object) -> str:
     """Return the key of anything that JSON can hold, 32 hexadecimal digits."""
     return hashlib.sha256(json.dumps([LAYOUT_VERSION, *parts]).encode()).hexdigest()[:32]
+
+
+def digest_of(tensors: Mapping[str, torch.Tensor]) -> str:
+    """Return the sha256 of tensors by name: a file may have the right header and length, and zeros at its end."""
+    digest = hashlib.sha256()
+    _add_tensors(digest, tensors)
+    return digest.hexdigest()
+
+
+def _add_tensors(digest: "hashlib._Hash", tensors: Mapping[str, torch.Tensor]) -> None:
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
 
 
 @dataclass
@@ -111,13 +122,15 @@ class LatentCache:
         """Write a file of `latents`, by name, with the prompt_embeds of the token `ids`."""
         tensors = latents | {"prompt_embeds": encode_prompt(self.text_encoder, ids)}
         self.embedded += 1
-        write_whole(self.folder / f"{key}.safetensors", lambda path: save_file(tensors, path))
+        header = {"sha256": digest_of(tensors)}
+        write_whole(self.folder / f"{key}.safetensors", lambda path: save_file(tensors, path, header))
 
     def holds(self, key: str) -> bool:
-        """Return whether the file of a key is there and whole."""
+        """Return whether the file of a key is there and whole, to the last byte of its tensors."""
         try:
-            with safe_open(self.folder / f"{key}.safetensors", "pt"):
-                return True
+            with safe_open(self.folder / f"{key}.safetensors", "pt") as file:
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no dict
+                return (file.metadata() or {}).get("sha256") == digest_of(tensors)
         except (OSError, SafetensorError):
             return False
 

@@ -39,6 +39,7 @@ class Prepared:
     size: tuple[int, int]  # (width, height) at which it is trained, px
     looks: Looks
     notes: tuple[str, ...]
+    doubts: tuple[str, ...]  # of its being whole; a person should look at it
 
 
 def prepare_photo(path: Path, name: str, folder: Path, resolution: int, aspect: str) -> Prepared:
@@ -62,7 +63,7 @@ def prepare_photo(path: Path, name: str, folder: Path, resolution: int, aspect: 
     notes = [f"{name}: {note}" for note in photo.notes]
     if not name.lower().endswith(SUFFIXES[photo.format]):
         notes.append(f"{name}: is a {photo.format} file, whatever its name says")
-    return Prepared(name, file_name, sha256_of(path), size, looks_of(image), tuple(notes))
+    return Prepared(name, file_name, sha256_of(path), size, looks_of(image), tuple(notes), photo.doubts)
 
 
 def prepare_photos(

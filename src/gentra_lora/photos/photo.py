@@ -1,7 +1,7 @@
 """Photo files, whatever phones and forums make of them -> upright sRGB; pixel_values."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -12,6 +12,8 @@ from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from gentra_lora.errors import InputError, first_line
 from gentra_lora.photos.colour import ColourError, eight_bits, to_srgb
+from gentra_lora.photos.damage.check import damage_of
+from gentra_lora.photos.damage.flat import flat_part
 
 pillow_heif.register_heif_opener()
 
@@ -38,11 +40,15 @@ class PhotoError(InputError):
 
 @dataclass(frozen=True)
 class Photo:
-    """An upright sRGB image, the format it was stored in, and what a person should know about the file."""
+    """An upright sRGB image, the format it was stored in, and what a person should know about the file.
+
+    `doubts` are signs of damage that an intact photo may show as well: a person should look at the picture.
+    """
 
     image: Image.Image
     format: str
     notes: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 def sha256_of(path: Path | str) -> str:
@@ -63,8 +69,9 @@ def open_photo(source: Source, name: str | None = None) -> Photo:
         name: what messages call it; the path where there is one.
 
     Raises:
-        PhotoError: not a picture of one of the FORMATS, damaged, more than MAX_PIXELS (told from the header, before
-            anything is decoded), more than one frame, or colours that cannot be converted.
+        PhotoError: not a picture of one of the FORMATS, damaged (damage/check.py says how that is told), more than
+            MAX_PIXELS (told from the header, before anything is decoded), more than one frame, or colours that cannot
+            be converted.
     """
     name = name or str(source)
     try:
@@ -72,7 +79,12 @@ def open_photo(source: Source, name: str | None = None) -> Photo:
             _refuse_by_header(opened, name)
             _shorten_key(opened)
             opened.load()
-            return _upright(opened)
+            photo = _upright(opened)
+        damage, doubts = damage_of(_bytes_of(source), photo.format)
+        if damage:
+            raise PhotoError(f"{name}: {damage}; replace or remove it")
+        flat = flat_part(photo.image)
+        return replace(photo, doubts=(*doubts, flat) if flat else doubts)
     except PhotoError:
         raise
     except ColourError as error:
@@ -87,6 +99,13 @@ def open_photo(source: Source, name: str | None = None) -> Photo:
         raise PhotoError(f"{name}: cannot be read ({error.strerror}); check the path and its permissions") from error
     except Exception as error:  # a damaged file can make a decoder raise anything
         raise PhotoError(f"{name}: is damaged ({first_line(error)}); replace or remove it") from error
+
+
+def _bytes_of(source: Source) -> bytes:
+    if isinstance(source, str | Path):
+        return Path(source).read_bytes()
+    source.seek(0)
+    return source.read()
 
 
 def _refuse_by_header(opened: ImageFile.ImageFile, name: str) -> None:
@@ -123,6 +142,8 @@ def _upright(opened: ImageFile.ImageFile) -> Photo:
         alpha, image = image.getchannel("A"), image.convert(image.mode.removesuffix("A"))
     image = to_srgb(image)
     if alpha is not None:
+        if alpha.getextrema()[1] == 0:
+            notes.append("is fully transparent: nothing of it is seen, and it becomes white")
         image = Image.composite(image, Image.new("RGB", image.size, "white"), alpha)
     image.info.clear()  # PNG files written from it would carry the old profile
     return Photo(image, opened.format, tuple(notes))  # type: ignore[arg-type]  # what is opened has a format

@@ -1,7 +1,7 @@
 """Pictures for people: labelled grids, the sheet of all photos."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -53,15 +53,17 @@ def _fitted(text: str, width: float, font: Font) -> str:
 
 SHEET_COLUMNS, SHEET_TILE, SHEET_LINES = 8, 160, 4
 SPLIT_COLOURS = {"train": "#d0d0d0", "held_out": "#e07020"}
+DOUBT = "#e00000"
 FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial.ttf", "arial.ttf")  # where PIL's own lacks the letters
 
 
-def dataset_sheet(rows: Sequence[Row], folder: Path) -> Image.Image:
+def dataset_sheet(rows: Sequence[Row], folder: Path, doubts: Mapping[str, Sequence[str]]) -> Image.Image:
     """Return an image of all photos with their captions; those that are held out are framed and say so.
 
     Args:
         rows: the manifest's.
         folder: holds their files.
+        doubts: {file name: what may be wrong with it}; these are framed in red, and what may be wrong stands below.
     """
     font = _font("".join(row.file_name + row.caption for row in rows))
     cell = SHEET_TILE + 2 * GAP, SHEET_TILE + (1 + SHEET_LINES) * LINE + 2 * GAP
@@ -70,14 +72,17 @@ def dataset_sheet(rows: Sequence[Row], folder: Path) -> Image.Image:
     draw = ImageDraw.Draw(sheet)
     for number, row in enumerate(rows):
         left, top = number % columns * cell[0], number // columns * cell[1]
-        colour = SPLIT_COLOURS[row.split]
+        doubt = doubts.get(row.file_name, ())
+        colour = DOUBT if doubt else SPLIT_COLOURS[row.split]
         draw.rectangle((left, top, left + cell[0] - 1, top + SHEET_TILE + 2 * GAP - 1), colour)
         with Image.open(folder / row.file_name) as photo:
             photo.thumbnail((SHEET_TILE, SHEET_TILE))
             place = left + GAP + (SHEET_TILE - photo.width) // 2, top + GAP + (SHEET_TILE - photo.height) // 2
             sheet.paste(photo, place)
         held_out = "held out: " if row.split == "held_out" else ""
-        caption = textwrap.wrap(row.caption, LETTERS * SHEET_TILE // TILE, max_lines=SHEET_LINES, placeholder=" …")
+        caption = textwrap.wrap(
+            "; ".join(doubt) or row.caption, LETTERS * SHEET_TILE // TILE, max_lines=SHEET_LINES, placeholder=" …"
+        )
         text = [held_out + row.file_name, *caption]
         for line, words in enumerate(text):
             where = left + GAP, top + SHEET_TILE + 2 * GAP + line * LINE

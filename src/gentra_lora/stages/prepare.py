@@ -58,6 +58,7 @@ def main() -> None:
         numbers["notes"] = (
             captions.notes + repeats_note(photos) + texts.notes + [note for photo in prepared for note in photo.notes]
         )
+        numbers["doubtful"] = {photo.file_name: photo.doubts for photo in prepared if photo.doubts}
         save(rows, numbers)
     finally:
         shutil.rmtree(PARTIAL_DIR, ignore_errors=True)
@@ -106,7 +107,8 @@ def save(rows: Sequence[Row], numbers: Mapping[str, Any]) -> None:
     lines = [f"{row.file_name}\t{row.caption}\n" for row in rows]
     (PARTIAL_DIR / "captions.txt").write_text("".join(lines), encoding="utf-8")
     NUMBERS.parent.mkdir(exist_ok=True)
-    sheet, text = dataset_sheet(rows, PARTIAL_DIR / "images"), json.dumps(numbers, indent=2, ensure_ascii=False) + "\n"
+    sheet = dataset_sheet(rows, PARTIAL_DIR / "images", numbers["doubtful"])
+    text = json.dumps(numbers, indent=2, ensure_ascii=False) + "\n"
     write_whole(SHEET, lambda partial: sheet.save(partial, "JPEG", quality=85))
     write_whole(NUMBERS, lambda partial: partial.write_text(text, encoding="utf-8"))
     shutil.rmtree(OUT_DIR, ignore_errors=True)
@@ -119,6 +121,8 @@ def told(numbers: Mapping[str, Any]) -> Iterator[str]:
         yield f"the trigger word was put in front of {numbers['trigger_words_added']} captions"
     for group in numbers["near_duplicate_groups"]:
         yield f"{', '.join(group)} show nearly the same, and are kept in one split"
+    for file_name, doubts in numbers["doubtful"].items():
+        yield f"{file_name}: {'; '.join(doubts)}; look at it on {SHEET}, framed in red"
     yield from numbers["notes"]
 
 
