@@ -101,9 +101,9 @@ def _scan_header(segment: bytes, stream: Stream) -> bytes:
 
 
 def _trimmed(data: bytes) -> bytes:
-    """Return a scan's data without a long end of zeros or of fill bytes."""
-    shorter = min((data.rstrip(b"\0"), data.rstrip(b"\xff")), key=len)
-    return shorter if len(data) - len(shorter) >= PADDING else data
+    """Return a scan's data without a long end of zeros or of fill bytes, but for a few, which may be its own."""
+    shortest = min((data.rstrip(b"\0"), data.rstrip(b"\xff")), key=len)
+    return data[: len(shortest) + PADDING // 2]
 
 
 def _loss(stream: Stream) -> str | None:
