@@ -1,4 +1,14 @@
-"""What every module raises when something that a person gave cannot be used."""
+"""What every module raises when something that a person gave cannot be used, and that it can be shown."""
+
+import sys
+from io import TextIOWrapper
+
+
+def show_every_letter() -> None:
+    """Let stdout and stderr write what their encoding lacks as an escape: a console must not end what has been done."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def first_line(error: BaseException) -> str:

@@ -67,6 +67,20 @@ def test_wrong_ending_is_accepted_and_noted(photos, tmp_path):
     assert found[0].notes == ("a.jpg: is a PNG file, whatever its name says",)
 
 
+def test_name_that_would_be_too_long_for_a_file_is_refused(photos, tmp_path):
+    with pytest.raises(PhotoError, match="the name is too long .* over 255 bytes.; shorten it"):
+        prepare_photo(photos["car1.png"], "a" * 252, tmp_path, 64, "square")
+
+
+def test_photo_of_which_a_square_sees_little_is_noted(tmp_path):
+    Image.new("RGB", (700, 100)).save(tmp_path / "wide.png")
+    for aspect, said in (("square", True), ("buckets", False)):
+        notes = prepare_photo(tmp_path / "wide.png", "wide.png", tmp_path / "out", 64, aspect).notes
+        assert (
+            "wide.png: is 700 x 100 px, of which a square sees 14%; prepare.aspect: buckets sees more" in notes
+        ) == said
+
+
 def test_error_counts_and_lists_the_problems():
     assert (
         str(DatasetError("data/raw", ["a: x", "b: y"])) == "data/raw: 2 problems; nothing was changed\n  a: x\n  b: y"

@@ -1,8 +1,10 @@
+import os
+import sys
 import unicodedata
 
 import pytest
 
-from gentra_lora.photos.folder import FolderError, duplicate_stems, find_files, repeats_note, stem_of
+from gentra_lora.photos.folder import FolderError, duplicate_stems, find_files, notes_on, repeats_note, stem_of
 
 
 def write(folder, *names):
@@ -48,8 +50,84 @@ def test_hidden_folder_above_the_photos_does_not_hide_them(tmp_path):
 
 
 def test_any_other_file_counts_as_a_photo_so_that_it_is_opened_and_named(tmp_path):
-    write(tmp_path, "a.png", "notes.docx", "IMG_1.MOV")
-    assert set(find_files(tmp_path)[0]) == {"a.png", "notes.docx", "IMG_1.MOV"}
+    write(tmp_path, "a.png", "notes.docx", "captions.json")
+    assert set(find_files(tmp_path)[0]) == {"a.png", "notes.docx", "captions.json"}
+
+
+def test_companions_of_photos_are_left_aside_and_told_in_one_line(tmp_path):
+    write(tmp_path, "IMG_1.HEIC", "IMG_1.MOV", "IMG_1.AAE", "IMG_1.txt", "b.jpg", "b.jpg.json", "b_0512x0768_sd.npz")
+    write(tmp_path, "b.jpg.supplemental-metadata.json", "c/d.mp4")
+    photos, captions = find_files(tmp_path)
+    assert (set(photos), set(captions)) == ({"IMG_1.HEIC", "b.jpg"}, {"IMG_1.txt"})
+    assert notes_on(tmp_path) == ["left aside, as companions of photos: 1 .aae, 2 .json, 1 .mov, 1 .mp4, 1 .npz"]
+
+
+def test_linked_folder_is_followed_and_told(tmp_path):
+    write(tmp_path / "elsewhere", "b.png", "deep/c.png")
+    write(tmp_path / "images", "a.png")
+    (tmp_path / "images/shoot2").symlink_to(tmp_path / "elsewhere")
+    assert set(find_files(tmp_path / "images")[0]) == {"a.png", "shoot2/b.png", "shoot2/deep/c.png"}
+    (note,) = notes_on(tmp_path / "images")
+    assert "shoot2 is a link to" in note and "DVC does not look behind links" in note
+
+
+def test_linked_folder_of_all_photos_is_told(tmp_path):
+    write(tmp_path / "elsewhere", "b.png")
+    (tmp_path / "images").symlink_to("elsewhere")
+    assert set(find_files(tmp_path / "images")[0]) == {"b.png"}
+    assert len(notes_on(tmp_path / "images")) == 1
+
+
+@pytest.mark.parametrize("target", [".", "..", "../../images"])
+def test_link_in_a_circle_is_refused(tmp_path, target):
+    write(tmp_path / "images", "a.png", "shoot/b.png")
+    (tmp_path / "images/shoot/again").symlink_to(target)
+    with pytest.raises(FolderError, match="again: is a link to a folder that it lies in"):
+        find_files(tmp_path / "images")
+
+
+def test_two_links_to_one_folder_are_no_circle(tmp_path):
+    write(tmp_path / "elsewhere", "b.png")
+    (tmp_path / "images").mkdir()
+    for name in ("one", "two"):
+        (tmp_path / "images" / name).symlink_to(tmp_path / "elsewhere")
+    assert set(find_files(tmp_path / "images")[0]) == {"one/b.png", "two/b.png"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names themselves")
+def test_name_that_is_not_utf8_is_refused_with_the_byte(tmp_path):
+    write(tmp_path, "a.png")
+    (tmp_path / os.fsdecode(b"m\xe0.png")).write_bytes(b"x")
+    with pytest.raises(FolderError, match=r"m\\xe0\.png: the name holds the byte 0xE0, which is no UTF-8") as caught:
+        find_files(tmp_path)
+    str(caught.value).encode()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")
+def test_pipe_is_refused_and_not_waited_for(tmp_path):
+    write(tmp_path, "a.png")
+    os.mkfifo(tmp_path / "b.png")
+    with pytest.raises(FolderError, match=r"b\.png: is neither a file nor a folder"):
+        find_files(tmp_path)
+
+
+@pytest.mark.parametrize("name", [" a.png", "a.png ", "\u00a0a.png"])
+def test_name_with_a_space_at_its_ends_is_refused(tmp_path, name):
+    write(tmp_path, name)
+    with pytest.raises(FolderError, match="begins or ends with a space, which captions cannot; rename it"):
+        find_files(tmp_path)
+
+
+def test_folder_that_is_called_like_a_photo_is_refused(tmp_path):
+    write(tmp_path, "a.png")
+    (tmp_path / "x.png").mkdir()
+    with pytest.raises(FolderError, match=r"x\.png: is a folder, and is called like a photo"):
+        find_files(tmp_path)
+
+
+def test_link_to_nothing_counts_as_a_photo_so_that_it_is_opened_and_named(tmp_path):
+    (tmp_path / "a.png").symlink_to("nowhere.png")
+    assert set(find_files(tmp_path)[0]) == {"a.png"}
 
 
 def test_name_is_the_path_within_the_folder(tmp_path):

@@ -12,12 +12,13 @@ from gentra_lora.base.memory import ran_out
 from gentra_lora.commands.syntax.refusals import refusal
 from gentra_lora.commands.syntax.screens import HELP, WIDEST, Family
 from gentra_lora.commands.syntax.table import ENTRIES, PROGRAM
-from gentra_lora.errors import InputError, first_line
+from gentra_lora.errors import InputError, first_line, show_every_letter
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a command; what a person can mend ends the process with a message alone, words not understood with 2."""
     words, path = sys.argv[1:] if argv is None else argv, ""
+    show_every_letter()
     try:
         path, values = parsed(words)
         work_of(path)(**values)

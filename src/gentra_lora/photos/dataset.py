@@ -18,6 +18,8 @@ from gentra_lora.photos.photo import SUFFIXES, PhotoError, open_photo, sha256_of
 if TYPE_CHECKING:  # seconds to import, and the caller has done it
     from transformers import CLIPTokenizer
 
+LONGEST_NAME = 255  # bytes, on all common file systems
+LITTLE_SEEN = 0.5  # of a photo; those of phones and cameras have 0.56 and more
 HEADROOM = 1.5  # of the size that is trained at: what the crop variants may cut from without being enlarged
 
 
@@ -56,11 +58,17 @@ def prepare_photo(path: Path, name: str, folder: Path, resolution: int, aspect: 
             "remove the photo or lower prepare.resolution"
         )
     file_name = f"{stem_of(name)}.png"
+    if max(len(part.encode()) for part in file_name.split("/")) > LONGEST_NAME:
+        raise PhotoError(f"{name}: the name is too long (with .png at its end, over {LONGEST_NAME} bytes); shorten it")
     target = folder / file_name
     target.parent.mkdir(parents=True, exist_ok=True)
     image = shrink(photo.image, size, HEADROOM)
     image.save(target)
     notes = [f"{name}: {note}" for note in photo.notes]
+    seen = min(photo.image.size) / max(photo.image.size)
+    if aspect == "square" and seen < LITTLE_SEEN:
+        shape = f"{photo.image.width} x {photo.image.height} px"
+        notes.append(f"{name}: is {shape}, of which a square sees {seen:.0%}; prepare.aspect: buckets sees more")
     if not name.lower().endswith(SUFFIXES[photo.format]):
         notes.append(f"{name}: is a {photo.format} file, whatever its name says")
     return Prepared(name, file_name, sha256_of(path), size, looks_of(image), tuple(notes), photo.doubts)

@@ -3,8 +3,8 @@
 import os
 import re
 import unicodedata
-from collections import defaultdict
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from gentra_lora.errors import InputError
@@ -14,6 +14,9 @@ LITTER = {"thumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir"}
 REPEATS = re.compile(r"\d+_.+")
 SIDECARS = (".txt", ".caption")  # beside a photo; the second is kohya's
 CAPTION_SUFFIXES = (*SIDECARS, ".jsonl", ".csv")
+# Live Photos' films and edits, cameras' films and thumbnails, raw converters' settings, kohya's latents.
+COMPANIONS = (".mov", ".mp4", ".m4v", ".3gp", ".avi", ".aae", ".thm", ".xmp", ".npz")
+PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif", ".heic", ".heif")
 
 
 class FolderError(InputError):
@@ -28,28 +31,90 @@ def normal(name: str) -> str:
 def find_files(folder: Path) -> tuple[dict[str, Path], dict[str, Path]]:
     """Return {name: path} of the photo files of a folder and its subfolders, and the same of its caption files.
 
-    A name is the path within the folder, with forward slashes, in Unicode's composed form. Every file that is neither
-    litter nor a caption file counts as a photo: opening it shows whether it is one.
+    A name is the path within the folder, with forward slashes, in Unicode's composed form. Links are followed. Every
+    file that is neither litter nor a caption file nor a photo's companion counts as a photo: opening it shows whether
+    it is one.
 
     Raises:
-        FolderError: there is no such folder, or no photo in it.
+        FolderError: there is no such folder, no photo in it, a link that leads in a circle, a name that is not UTF-8 or
+            that no caption could be matched with, or something that is neither file nor folder.
     """
     if not folder.is_dir():
         raise FolderError(f"{folder}: no such folder; put the photos there, or set prepare.raw_dir")
     photos: dict[str, Path] = {}
     captions: dict[str, Path] = {}
-    for path in sorted(folder.rglob("*")):
-        parts = path.relative_to(folder).parts
-        ignored = any(part.startswith(".") or part.casefold() in LITTER for part in parts)
-        if ignored or path.is_dir():
-            continue
+    for path in _photos_and_captions(folder)[0]:
         found = captions if path.suffix.lower() in CAPTION_SUFFIXES else photos
-        name = normal("/".join(parts))
+        name = normal(path.relative_to(folder).as_posix())
         # Linux can hold both forms of one name: the second file keeps a name, so that duplicate_stems reports it.
         found[unicodedata.normalize("NFD", name) if name in found else name] = path
     if not photos:
         raise FolderError(f"{folder}: holds no photo; put JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF or HEIC files there")
     return photos, captions
+
+
+def notes_on(folder: Path) -> list[str]:
+    """Return what a person should know of a folder that find_files has read: links, and what was left aside."""
+    links = [folder, *(path for path in _walk(folder) if path.is_dir())]
+    notes = [
+        f"{path} is a link to {path.readlink()}: its photos are used, but DVC does not look behind links; when they "
+        "change, run `dvc repro -f prepare`, or copy them here"
+        for path in links
+        if path.is_symlink()
+    ]
+    companions = Counter(path.suffix.lower() for path in _photos_and_captions(folder)[1])
+    if companions:
+        counts = ", ".join(f"{count} {suffix}" for suffix, count in sorted(companions.items()))
+        notes.append(f"left aside, as companions of photos: {counts}")
+    return notes
+
+
+def _photos_and_captions(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Return the files that are photos or captions, and the companions."""
+    files = sorted(path for path in _walk(folder) if not path.is_dir())
+    companions = [path for path in files if _is_companion(path)]
+    return [path for path in files if path not in set(companions)], companions
+
+
+def _is_companion(path: Path) -> bool:
+    """Return whether a file is what phones, Google Takeout and kohya put beside photos."""
+    if path.suffix.lower() != ".json":
+        return path.suffix.lower() in COMPANIONS
+    # IMG_1.jpg.json, IMG_1.jpg.supplemental-metadata.json; any other may be captions, which are not to be lost.
+    first = path.name.split(".")
+    return len(first) > 2 and path.with_name(".".join(first[:2])).exists()
+
+
+def _walk(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
+    """Yield all files and folders inside a folder but for litter, links followed."""
+    above = (*above, folder.resolve())
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or path.name.casefold() in LITTER:
+            continue
+        _refuse_by_name(path)
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise FolderError(f"{path}: is neither a file nor a folder (a pipe or a device); remove it")
+        yield path
+        if path.is_dir():
+            if path.resolve() in above:
+                raise FolderError(f"{path}: is a link to a folder that it lies in, {path.readlink()}; remove it")
+            yield from _walk(path, above)
+
+
+def _refuse_by_name(path: Path) -> None:
+    try:
+        path.name.encode()
+    except UnicodeEncodeError as error:
+        shown = os.fsencode(path).decode("utf-8", "backslashreplace")
+        byte = os.fsencode(error.object[error.start])[0]
+        raise FolderError(
+            f"{shown}: the name holds the byte 0x{byte:02X}, which is no UTF-8 (names out of a ZIP file of Windows are "
+            "often not); rename it"
+        ) from error
+    if path.name != path.name.strip():
+        raise FolderError(f"{path.parent}: {path.name!r} begins or ends with a space, which captions cannot; rename it")
+    if path.is_dir() and path.suffix.lower() in PHOTO_SUFFIXES:
+        raise FolderError(f"{path}: is a folder, and is called like a photo; rename it, or remove it if it is empty")
 
 
 def stem_of(name: str) -> str:

@@ -19,7 +19,7 @@ from gentra_lora.params import Params, load_params
 from gentra_lora.photos.caption_files import natural_key, read_captions
 from gentra_lora.photos.dataset import DatasetError, Prepared, final_captions, keys_and_groups, prepare_photos
 from gentra_lora.photos.duplicates import groups_of, near_pairs
-from gentra_lora.photos.folder import duplicate_stems, find_files, repeats_note
+from gentra_lora.photos.folder import duplicate_stems, find_files, notes_on, repeats_note
 from gentra_lora.photos.manifest import Row, write_manifest
 from gentra_lora.photos.splits import splits_of
 from gentra_lora.pictures.sheet_drawing import dataset_sheet
@@ -56,15 +56,20 @@ def main() -> None:
         ]
         numbers = numbers_of(rows, prepared, pairs) | texts.counts | {"captions": captions.form}
         numbers["notes"] = (
-            captions.notes + repeats_note(photos) + texts.notes + [note for photo in prepared for note in photo.notes]
+            notes_on(raw_dir / "images")
+            + captions.notes
+            + repeats_note(photos)
+            + texts.notes
+            + [note for photo in prepared for note in photo.notes]
         )
         numbers["doubtful"] = {photo.file_name: photo.doubts for photo in prepared if photo.doubts}
         save(rows, numbers)
     finally:
         shutil.rmtree(PARTIAL_DIR, ignore_errors=True)
+    asked = f"asked: {config.held_out_share:g}, {config.held_out_share * len(rows):.1f} photos"
     print(
         f"prepared {len(rows)} photos at {config.resolution} px: {numbers['train']} to train on, "
-        f"{numbers['held_out']} held out; captions: {captions.form}; see {SHEET}"
+        f"{numbers['held_out']} held out ({asked}); captions: {captions.form}; see {SHEET}"
     )
     for line in told(numbers):
         print(f"note: {line}")

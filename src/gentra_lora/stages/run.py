@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gentra_lora.base.allocator import keep_freed_memory
 from gentra_lora.base.memory import ran_out
-from gentra_lora.errors import InputError, first_line
+from gentra_lora.errors import InputError, first_line, show_every_letter
 from gentra_lora.stages.inputs import check_unchanged, inputs_of
 
 SECONDS_FILE = Path("reports/stage_seconds.json")
@@ -53,6 +53,7 @@ def run(name: str, main: Callable[[], object]) -> None:
     from gentra_lora.base.libraries import hush_libraries
 
     hush_libraries()
+    show_every_letter()
     if not torch.cuda.is_available():
         keep_freed_memory()
     started = time.monotonic()
