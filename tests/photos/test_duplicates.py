@@ -1,10 +1,11 @@
 import io
 import random
 
+import imagehash
 import pytest
 from PIL import Image, ImageEnhance
 
-from gentra_lora.photos.duplicates import groups_of, looks_of, near_pairs
+from gentra_lora.photos.duplicates import HASH_SIZE, groups_of, looks_of, near_pairs
 from gentra_lora.photos.photo import open_upright
 from tests.conftest import ROOT
 
@@ -65,9 +66,15 @@ def test_pairs_among_many_are_numbered_in_their_order(images, looks):
     assert near_pairs([*looks, *again]) == [(3, 61), (7, 60)]
 
 
-def test_mirrored_photo_is_not_near(images, looks):
-    mirrored = [looks_of(image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)) for image in images]
-    assert not any(near_pairs(list(pair)) for pair in zip(looks, mirrored, strict=True))
+@pytest.mark.parametrize("turn", Image.Transpose)
+def test_photo_is_near_to_itself_turned_or_mirrored_and_saved_again(images, looks, turn):
+    turned = [looks_of(as_jpeg(image.transpose(turn))) for image in images]
+    assert all(near_pairs(list(pair)) == [(0, 1)] for pair in zip(looks, turned, strict=True))
+
+
+def test_hash_is_that_of_the_whole_photo(images, looks):
+    for image, look in zip(images[:5], looks, strict=False):
+        assert (look.bits == imagehash.phash(image, HASH_SIZE).hash.ravel()).all()
 
 
 @pytest.mark.parametrize("count", [0, 1])
