@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from io import BytesIO, TextIOWrapper
 
 import click
 import pytest
@@ -116,3 +117,12 @@ def test_too_little_memory_is_one_sentence(monkeypatch):
         "error: generate: out of memory (MemoryError); close what else uses the device, or ask for smaller pictures or "
         "fewer"
     )
+
+
+def test_letter_that_the_console_lacks_ends_no_command(monkeypatch):
+    console = TextIOWrapper(BytesIO(), "cp1252")
+    monkeypatch.setattr(sys, "stderr", console)
+    with pytest.raises(SystemExit) as caught:
+        main(["ғилдирак"])
+    console.flush()
+    assert caught.value.code == 2 and rb"\u0493" in console.buffer.getvalue()
