@@ -45,13 +45,14 @@ def read_run(root: Path, rev: str, name: str | None = None) -> ScoredRun:
 
 
 def _of_files(root: Path) -> ScoredRun:
-    names = (SETUP, SCORES, METRICS)
+    names = ("dvc.lock", SETUP, SCORES, METRICS)
     try:
-        lock, *texts = ((root / path).read_text(encoding="utf-8") for path in ("dvc.lock", *names))
+        lock, setup, scores, metrics = ((root / path).read_text(encoding="utf-8") for path in names)
     except FileNotFoundError as error:
         raise RunError(f"{WORKSPACE}: has no {error.filename}; run `dvc repro`") from error
-    _refuse_others(WORKSPACE, metrics_fault(lock, dict(zip(names, texts, strict=True))), "run `dvc repro`")
-    return parsed_run(WORKSPACE, *texts, params_in(lock))
+    texts = {SETUP: setup, SCORES: scores, METRICS: metrics}
+    _refuse_others(WORKSPACE, metrics_fault(lock, texts), "run `dvc repro`")
+    return parsed_run(WORKSPACE, setup, scores, metrics, params_in(lock))
 
 
 def _refuse_others(label: str, fault: str | None, way_out: str) -> None:

@@ -74,7 +74,7 @@ def is_dvc(pid: int) -> bool:
     """Return whether a process lives and is DVC's: after a kill its number may be another program's."""
     try:
         process = psutil.Process(pid)
-        return process.status() != psutil.STATUS_ZOMBIE and any("dvc" in word for word in process.cmdline())
+        return process.status() != psutil.STATUS_ZOMBIE and any(Path(word).name == "dvc" for word in process.cmdline())
     except psutil.Error:
         return False
 
