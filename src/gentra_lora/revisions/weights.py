@@ -5,7 +5,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -182,9 +182,9 @@ def _refuse_two(repo: str, name: str) -> None:
     Raises:
         WeightsError: names the commits.
     """
-    with _open(repo, None, {}) as found:
-        commits = [found.scm.get_ref(str(ref))[:7] for ref in exp_refs_by_names(found.scm, {name})[name]]
-        known = {*found.scm.list_branches(), *found.scm.list_tags()} if len(commits) > 1 else set()
+    with closing(SCM(repo, search_parent_directories=True)) as scm:
+        commits = [scm.get_ref(str(ref))[:7] for ref in exp_refs_by_names(scm, {name})[name]]
+        known = {*scm.list_branches(), *scm.list_tags()} if len(commits) > 1 else set()
     if len(commits) > 1 and name not in known:
         raise WeightsError(
             f"{name}: experiments of that name stand on {len(commits)} commits, {', '.join(sorted(commits))}; name one "
