@@ -163,7 +163,9 @@ def test_file_of_dvc_with_a_conflict_or_no_yaml_is_a_fault(project, name, text):
 )
 def test_killed_worker_of_the_queue_is_a_fault(tmp_path, place, code, command, sound):
     (tmp_path / place).parent.mkdir(parents=True)
-    with subprocess.Popen([sys.executable, "-c", "input()", command], stdin=subprocess.PIPE) as process:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", "print(flush=True); input()", command], **pipes) as process:
+        process.stdout.readline()  # its words can be read from then on
         (tmp_path / place).write_text(json.dumps({"pid": process.pid, "returncode": code}))
         found = doctor.check_queue(tmp_path)
         process.kill()

@@ -61,7 +61,9 @@ def test_value_that_would_not_be_valid_is_refused_and_nothing_is_written(demo_pr
 @pytest.fixture
 def stage_at_work(demo_project):
     """A process that DVC's lock names as one that runs a stage here."""
-    with subprocess.Popen([sys.executable, "-c", "input()", "dvc", "repro"], stdin=subprocess.PIPE) as process:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", "print(flush=True); input()", "dvc", "repro"], **pipes) as process:
+        process.stdout.readline()  # its words can be read from then on
         held = {"write": {"models/a": {"pid": process.pid, "cmd": "dvc repro"}}, "read": {}}
         (demo_project / ".dvc/tmp").mkdir(parents=True)
         (demo_project / ".dvc/tmp/rwlock").write_text(json.dumps(held))
