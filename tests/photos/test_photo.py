@@ -1,13 +1,15 @@
 import hashlib
 import os
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageFile
 
+from gentra_lora.photos import photo
 from gentra_lora.photos.photo import PhotoError, open_photo, open_upright, sha256_of, to_pixel_values
-from tests.photos.zoo import BAD, GOOD, SRGB, cmyk, cmyk_profile, quarters, saved
+from tests.photos.zoo import BAD, GOOD, SRGB, cmyk, cmyk_profile, quarters, saved, textured
 
 TOLERANCE = 8  # levels; lossy formats
 
@@ -60,6 +62,26 @@ def test_bomb_is_refused_by_its_header_before_anything_is_decoded(tmp_path, monk
         monkeypatch.setattr(reader, "load", decode)
     with pytest.raises(PhotoError, match=reason):
         open_upright(tmp_path / name)
+
+
+def test_large_jpeg_is_decoded_at_a_smaller_scale_where_that_is_enough(tmp_path, monkeypatch):
+    textured((640, 480)).save(tmp_path / "a.jpg", quality=90)
+    monkeypatch.setattr(photo, "LARGE", 100_000)
+    assert open_photo(tmp_path / "a.jpg", least=lambda size: (160, 120)).image.size == (160, 120)
+    assert open_photo(tmp_path / "a.jpg", least=lambda size: (161, 120)).image.size == (320, 240)
+    assert open_photo(tmp_path / "a.jpg").image.size == (640, 480)
+    monkeypatch.setattr(photo, "LARGE", 640 * 480)
+    assert open_photo(tmp_path / "a.jpg", least=lambda size: (80, 60)).image.size == (640, 480)
+
+
+def test_photo_that_memory_does_not_hold_is_refused_before_it_is_decoded(tmp_path, monkeypatch):
+    textured((640, 480)).save(tmp_path / "a.jpg", quality=90)
+    free = SimpleNamespace(available=640 * 480 * photo.BYTES_PER_PIXEL - 1)
+    monkeypatch.setattr(photo.psutil, "virtual_memory", lambda: free)
+    with pytest.raises(PhotoError, match=r"a\.jpg: 640 x 480 px, needs 0\.0 GB of memory .*; scale it down"):
+        open_photo(tmp_path / "a.jpg")
+    free.available += 1
+    assert open_photo(tmp_path / "a.jpg")
 
 
 def test_open_file_is_read_as_well_and_called_by_the_given_name(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from gentra_lora.errors import InputError, listed
 from gentra_lora.photos.captions import has_trigger, lost_words, with_trigger
-from gentra_lora.photos.crops import enlargement, shrink, size_of
+from gentra_lora.photos.crops import Size, enlargement, shrink, size_of
 from gentra_lora.photos.duplicates import Looks, groups_of, looks_of
 from gentra_lora.photos.folder import stem_of
 from gentra_lora.photos.photo import SUFFIXES, PhotoError, open_photo, sha256_of
@@ -38,7 +39,7 @@ class Prepared:
     name: str
     file_name: str
     sha256: str
-    size: tuple[int, int]  # (width, height) at which it is trained, px
+    size: Size  # at which it is trained, px
     looks: Looks
     notes: tuple[str, ...]
     doubts: tuple[str, ...]  # of its being whole; a person should look at it
@@ -50,7 +51,12 @@ def prepare_photo(path: Path, name: str, folder: Path, resolution: int, aspect: 
     Raises:
         PhotoError: it cannot be opened, or would have to be enlarged.
     """
-    photo = open_photo(path, name)
+
+    def least(photo_size: Size) -> Size:
+        width, height = size_of(photo_size, resolution, aspect)
+        return math.ceil(HEADROOM * width), math.ceil(HEADROOM * height)
+
+    photo = open_photo(path, name, least)
     width, height = size = size_of(photo.image.size, resolution, aspect)
     if enlargement(photo.image.size, size) > 1:
         raise PhotoError(

@@ -1,12 +1,14 @@
 """Photo files, whatever phones and forums make of them -> upright sRGB; pixel_values."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 import pillow_heif
+import psutil
 import torch
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
@@ -30,8 +32,14 @@ SUFFIXES = {
     "HEIF": (".heic", ".heif", ".hif"),
 }
 FORMATS = [kind for kind in SUFFIXES if kind != "MPO"]  # which the JPEG reader finds by itself
-MAX_PIXELS = 80_000_000  # 240 MB in memory; phones take 12 to 50 million
+MAX_PIXELS = 250_000_000  # phones take up to 200 million; more is a file that means harm
+BYTES_PER_PIXEL = 16  # of memory while a photo is opened and scaled: 14.8 were measured of 24 million
+# A JPEG with more is decoded at a half, quarter or eighth of its sides where that is enough; one with fewer is decoded
+# whole, so that its crops stay what they are.
+LARGE = 80_000_000
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # PIL's own limit is under what phones take
 Source = Path | str | IO[bytes]
+Size = tuple[int, int]  # (width, height) in px
 
 
 class PhotoError(InputError):
@@ -62,21 +70,25 @@ def open_upright(source: Source, name: str | None = None) -> Image.Image:
     return open_photo(source, name).image
 
 
-def open_photo(source: Source, name: str | None = None) -> Photo:
+def open_photo(source: Source, name: str | None = None, least: Callable[[Size], Size] | None = None) -> Photo:
     """Return a Photo: turned by its EXIF tag, colours converted to sRGB, transparency laid on white, 8 bits a channel.
 
     Args:
         name: what messages call it; the path where there is one.
+        least: size of a photo -> the size below which it must not be decoded; without it, a photo is decoded whole.
 
     Raises:
         PhotoError: not a picture of one of the FORMATS, damaged (damage/check.py says how that is told), more than
-            MAX_PIXELS (told from the header, before anything is decoded), more than one frame, or colours that cannot
-            be converted.
+            MAX_PIXELS or than memory holds (told from the header, before anything is decoded), more than one frame, or
+            colours that cannot be converted.
     """
     name = name or str(source)
     try:
         with Image.open(source, formats=FORMATS) as opened:
             _refuse_by_header(opened, name)
+            if least and opened.width * opened.height > LARGE:
+                opened.draft(None, least(opened.size))  # JPEG alone can; it changes opened.size
+            _refuse_by_memory(opened, name)
             _shorten_key(opened)
             opened.load()
             photo = _upright(opened)
@@ -116,6 +128,13 @@ def _refuse_by_header(opened: ImageFile.ImageFile, name: str) -> None:
     frames = 1 if opened.format in ("MPO", "HEIF") else getattr(opened, "n_frames", 1)
     if frames > 1:
         raise PhotoError(f"{name}: holds {frames} pictures (an animation or pages); save the one that you want alone")
+
+
+def _refuse_by_memory(opened: ImageFile.ImageFile, name: str) -> None:
+    needed, free = opened.width * opened.height * BYTES_PER_PIXEL, psutil.virtual_memory().available
+    if needed > free:
+        gigabytes = f"needs {needed / 1e9:.1f} GB of memory to be opened, and {free / 1e9:.1f} are free"
+        raise PhotoError(f"{name}: {opened.width} x {opened.height} px, {gigabytes}; scale it down, or free memory")
 
 
 def _too_many(name: str, value: str) -> str:
