@@ -154,9 +154,9 @@ def _by_order(source: str, lines: Lines, names: Sequence[str]) -> Captions:
         blank = [f"line {number} is blank" for number, line in lines if not line.strip()]
         problem = f"{source}: {', '.join([counts, *blank])}; write one line a photo, best as: file name, tab, caption"
         return Captions(captions.form, problems=[problem])
-    texts, problem = _without_marks([line for _, line in lines], names)
-    if problem:
-        return Captions(captions.form, problems=[f"{source}: {problem}"])
+    texts, unclear = _without_marks([line for _, line in lines], names)
+    if unclear:
+        return Captions(captions.form, problems=[f"{source}: {unclear}"])
     for name, (number, _), text in zip(names, lines, texts, strict=True):
         captions.add(name, _unquoted(text.strip(" ")), f"{source}: line {number} ({name})")
     return captions

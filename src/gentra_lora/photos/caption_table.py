@@ -9,9 +9,9 @@ from gentra_lora.errors import first_line
 from gentra_lora.photos.captions import Captions, Lines, split_lines
 from gentra_lora.photos.names import WrittenNames
 
-FILE = ("file_name", "filename", "file name", "file", "file_path", "filepath", "path", "image", "image_name")
-FILE += ("image_file", "image_path", "img", "photo", "name")
-TEXT = ("text", "caption", "captions", "prompt", "description")
+FILE = {"file_name", "filename", "file name", "file", "file_path", "filepath", "path", "image", "image_name"}
+FILE |= {"image_file", "image_path", "img", "photo", "name"}
+TEXT = {"text", "caption", "captions", "prompt", "description"}
 WITH_HEADER = "write their names above: file_name,text and the rest"
 
 
@@ -149,5 +149,5 @@ def _not_lines(lines: Lines, source: str) -> str | None:
         return None
     if isinstance(value, dict) and "file_name" in value:  # a single line
         return None
-    kind = {list: "an array", dict: "one object"}.get(type(value), "one value")
+    kind = "an array" if isinstance(value, list) else "one object" if isinstance(value, dict) else "one value"
     return f"{source}: is {kind} of JSON; write an object a line, with file_name and text, and no commas between them"
