@@ -65,4 +65,8 @@ def test_process_is_not_root_gets_signals_and_writes_to_one_folder():
 
 def test_pages_are_part_of_the_package():
     configured = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
-    assert configured["package-data"] == {"gentra_lora.evaluation": ["*.html"], "gentra_lora.service": ["page/*"]}
+    assert configured["package-data"] == {
+        "gentra_lora.base.files": ["sd1/**"],
+        "gentra_lora.evaluation": ["*.html"],
+        "gentra_lora.service": ["page/*"],
+    }

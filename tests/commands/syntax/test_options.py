@@ -23,7 +23,7 @@ def test_every_command_has_its_options():
 def test_what_is_left_out_is_as_it_always_was():
     assert of_generate() == {
         "prompt": "a gentra", "negative_prompt": "", "out": Path("generated/generate.png"), "adapter": ADAPTER,
-        "seed": 1, "count": 1, "scale": 1.0, "steps": None, "guidance_scale": None, "width": None, "height": None,
+        "seed": 1, "count": 1, "scale": None, "steps": None, "guidance_scale": None, "width": None, "height": None,
         "sampler": "dpmpp_2m",
     }  # fmt: skip
     assert parsed(["img2img", "a.png", "b"])[1]["strength"] == 0.5
