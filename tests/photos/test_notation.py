@@ -74,6 +74,16 @@ def test_tag_that_cannot_be_followed_is_refused(prompt, message):
         read_tags(prompt, NAME)
 
 
+def test_adapter_is_known_by_its_files_name_and_by_its_headers():
+    names = (NAME, "sport_gentra", "")
+    assert read_tags("a car <lora:sport_gentra:0.3>", *names) == Prompt("a car", 0.3)
+    assert read_tags(f"a car <lora:{NAME}:0.3>", *names) == Prompt("a car", 0.3)
+    with pytest.raises(NotationError, match=f"the adapter here is {NAME} or sport_gentra; remove"):
+        read_tags("a car <lora:gentra:0.3>", *names)
+    with pytest.raises(NotationError):
+        read_tags("a car <lora::0.3>", *names)
+
+
 def test_single_brackets_are_found_and_escaped_ones_are_not():
     assert emphasis("a car (in snow)") == "(in snow)"
     assert emphasis(r"a car \(in snow\)") is None

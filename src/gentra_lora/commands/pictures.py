@@ -14,7 +14,7 @@ from gentra_lora.base.precision import choose_device, choose_precision
 from gentra_lora.base.source import BaseSource, base_identity
 from gentra_lora.errors import InputError
 from gentra_lora.params import Params, load_params
-from gentra_lora.photos.notation import NotationError, check_notation, emphasis, read_tags
+from gentra_lora.photos.notation import TAG, NotationError, check_notation, emphasis, read_tags
 from gentra_lora.photos.photo import open_upright, sha256_of
 from gentra_lora.pictures.engine import PictureEngine
 from gentra_lora.pictures.limits import MOST_SEED
@@ -129,7 +129,7 @@ def followed(wanted: Wanted) -> tuple[str, float]:
     """
     try:
         check_notation([wanted["negative_prompt"]])
-        prompt = read_tags(wanted["prompt"], wanted["adapter"].stem)
+        prompt = read_tags(wanted["prompt"], *names_of(wanted["prompt"], wanted["adapter"]))
     except NotationError as error:
         raise InputError(f"prompt: {error}") from error
     said, scale = wanted["scale"], prompt.lora_scale
@@ -139,6 +139,12 @@ def followed(wanted: Wanted) -> tuple[str, float]:
     if stressed:
         print(f"prompt: the brackets of {stressed!r} stress nothing here; they are read as a sign like others")
     return prompt.text, next((value for value in (said, scale) if value is not None), 1.0)
+
+
+def names_of(prompt: str, adapter: Path) -> tuple[str, ...]:
+    """Return by what a prompt may call an adapter: its file's name, and where there is a tag, that of its header."""
+    tagged = TAG.search(prompt) and adapter.is_file()
+    return (adapter.stem, read_adapter(adapter)[1].get("ss_output_name", "")) if tagged else (adapter.stem,)
 
 
 def check_output(path: Path) -> None:

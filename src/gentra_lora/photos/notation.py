@@ -58,19 +58,19 @@ def emphasis(text: str) -> str | None:
     return found[0] if found else None
 
 
-def read_tags(prompt: str, adapter: str) -> Prompt:
-    """Return a prompt without the tags of the adapter of that file name, "NAME" or "NAME.safetensors".
+def read_tags(prompt: str, *names: str) -> Prompt:
+    """Return a prompt without the tags of the adapter of those names: its file's, and the one that its header says.
 
     Raises:
         NotationError: another adapter's tag, a strength that is no number, or two of them; or other notation.
     """
-    own, scales = adapter.removesuffix(".safetensors"), []
+    scales, own = [], [name.removesuffix(".safetensors") for name in names if name]
     for tag in TAG.finditer(prompt):
         name, *numbers = (part.strip() for part in tag[1].split(":"))
-        if name.removesuffix(".safetensors").casefold() != own.casefold():
-            raise NotationError(f"holds {tag[0]!r}, and the adapter here is {own}; remove the tag")
+        if name.removesuffix(".safetensors").casefold() not in map(str.casefold, own):
+            raise NotationError(f"holds {tag[0]!r}, and the adapter here is {' or '.join(own)}; remove the tag")
         if not all(re.fullmatch(NUMBER, number) for number in numbers) or len({float(n) for n in numbers}) > 1:
-            raise NotationError(f"holds {tag[0]!r}; write one strength, such as <lora:{own}:0.8>")
+            raise NotationError(f"holds {tag[0]!r}; write one strength, such as <lora:{own[0]}:0.8>")
         scales.append(float(numbers[0]) if numbers else 1.0)
     if len(set(scales)) > 1:
         raise NotationError(f"names the adapter with strengths {' and '.join(f'{s:g}' for s in scales)}; keep one")

@@ -81,8 +81,8 @@ def _size(
     return width, height
 
 
-def followed(body: TextToImage, adapter: str) -> TextToImage:
-    """Return a request whose prompt has no tag of the adapter: what that says is its lora_scale.
+def followed(body: TextToImage, *adapter: str) -> TextToImage:
+    """Return a request whose prompt has no tag of the adapter of those names: what that says is its lora_scale.
 
     Raises:
         ServiceError: 422, other notation, or a strength that the field contradicts.
@@ -91,7 +91,7 @@ def followed(body: TextToImage, adapter: str) -> TextToImage:
     if foreign:
         raise refusal("negative_prompt", foreign)
     try:
-        prompt = read_tags(body.prompt, adapter)
+        prompt = read_tags(body.prompt, *adapter)
     except NotationError as error:
         raise refusal("prompt", str(error)) from error
     if not prompt.text:

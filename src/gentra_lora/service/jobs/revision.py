@@ -57,6 +57,7 @@ class Revision:
     file: File
     base: str  # base_identity of what it was trained on
     trigger_word: str
+    alias: str  # by which A1111 calls the adapter
     metrics: Metrics
     metrics_fault: str | None  # why the commit's metrics are not of these weights
     defaults: Defaults
@@ -98,6 +99,7 @@ def find_revision(settings: ServiceSettings, rev: str | None = None) -> Revision
         file={"name": path.name, "md5": md5, "sha256": sha256, "size": len(content)},
         base=base,
         trigger_word=header.get("modelspec.trigger_phrase", ""),
+        alias=header.get("ss_output_name", ""),
         metrics=weights.metrics if weights else {},
         metrics_fault=weights.metrics_fault if weights else None,
         defaults=_defaults(header, weights.params if weights else {}),

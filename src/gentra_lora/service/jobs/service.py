@@ -93,7 +93,7 @@ class Service:
             ServiceError: see `check_open` and `resolve`.
         """
         revision = self.check_open()
-        body = followed(body, adapter_of(revision))
+        body = followed(body, adapter_of(revision), revision.alias)
         with self._tokens:
             check_texts(body, self.life.tokenizer)
         requests = resolve(body, revision.defaults, self.settings, photo)
