@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from gentra_lora.adapter.file import kohya_tensors, read_adapter, write_adapter
+from gentra_lora.adapter.hashes import hashes_of
 from gentra_lora.commands.main import main
 from gentra_lora.photos.photo import open_upright, sha256_of
 from gentra_lora.pictures.engine import PictureEngine
@@ -43,6 +44,8 @@ def test_generate_writes_a_picture_that_says_how_it_was_made(adapted, capsys):
     assert (written["sampler"], written["precision"], written["strength"]) == ("euler_a", "no", None)
     assert written["base"].startswith("tiny-sd@sha256:")
     assert written["adapter_sha256"] == sha256_of(WEIGHTS)
+    tensors, header = read_adapter(WEIGHTS)
+    assert written["adapter_model_hash"] == hashes_of(tensors, header)["sshs_model_hash"]
     assert "a/b.png: seed 7" in capsys.readouterr().out
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from gentra_lora.adapter.file import read_adapter
+from gentra_lora.adapter.hashes import model_hash
 from gentra_lora.base.checks import check_base
 from gentra_lora.base.libraries import hush_libraries
 from gentra_lora.base.precision import choose_device, choose_precision
@@ -75,6 +76,7 @@ def write_pictures(wanted: Wanted, redrawn: Redrawn) -> None:
         "base": base_identity(source),
         "adapter": wanted["adapter"].stem,
         "adapter_sha256": sha256_of(wanted["adapter"]),
+        "adapter_model_hash": model_hash(wanted["adapter"].read_bytes()),
         "commit": weights.commit if weights else None,
         "precision": precision,
     }

@@ -37,6 +37,7 @@ ORIGIN: dict[str, type | UnionType] = {
     "base": str,
     "adapter": str,
     "adapter_sha256": str,
+    "adapter_model_hash": str,  # without the file's header, see adapter/hashes.py
     "commit": str | None,
     "precision": str,
     "torch": str,
@@ -44,7 +45,7 @@ ORIGIN: dict[str, type | UnionType] = {
 
 
 LINE_BELOW = "Negative prompt:|Steps:"  # starts what follows the prompt in A1111's text
-SINCE = {"adapter": "sport_gentra_lora"}  # what older pictures do not say, and what it was
+SINCE = {"adapter": "sport_gentra_lora", "adapter_model_hash": ""}  # what older pictures do not say, and what it was
 
 
 class PictureTextError(InputError):
@@ -84,7 +85,7 @@ def parameters_text(record: Mapping[str, Any]) -> str:
         "Size": f"{record['width']}x{record['height']}",
         "Model": record["base"].split("@")[0].split("/")[-1].replace(",", " "),
         "Denoising strength": record["strength"],
-        "Lora hashes": f'"{record["adapter"]}: {record["adapter_sha256"][:12]}"',
+        "Lora hashes": f'"{record["adapter"]}: {record["adapter_model_hash"][:12]}"',
     }
     return "\n".join([*lines, ", ".join(f"{key}: {value}" for key, value in values.items() if value is not None)])
 

@@ -48,6 +48,7 @@ class Parameters(BaseModel):
     base: str
     adapter: str = Field(description="the name of its file, as in <lora:NAME:0.8>")
     adapter_sha256: str
+    adapter_model_hash: str = Field(description="sha256 of the file without its header, as A1111 knows it")
     commit: str | None
     precision: str
 

@@ -11,6 +11,7 @@ from typing import Any, TypedDict
 import torch
 
 from gentra_lora.adapter.file import check_effect, read_adapter
+from gentra_lora.adapter.hashes import model_hash
 from gentra_lora.base.checks import check_base
 from gentra_lora.base.source import BaseSource, base_identity, prediction_type_in
 from gentra_lora.errors import InputError
@@ -58,6 +59,7 @@ class Revision:
     base: str  # base_identity of what it was trained on
     trigger_word: str
     alias: str  # by which A1111 calls the adapter
+    model_hash: str  # by which it finds the file
     metrics: Metrics
     metrics_fault: str | None  # why the commit's metrics are not of these weights
     defaults: Defaults
@@ -100,6 +102,7 @@ def find_revision(settings: ServiceSettings, rev: str | None = None) -> Revision
         base=base,
         trigger_word=header.get("modelspec.trigger_phrase", ""),
         alias=header.get("ss_output_name", ""),
+        model_hash=model_hash(content),
         metrics=weights.metrics if weights else {},
         metrics_fault=weights.metrics_fault if weights else None,
         defaults=_defaults(header, weights.params if weights else {}),

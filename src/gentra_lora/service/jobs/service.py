@@ -162,6 +162,7 @@ class Service:
             "base": self.life.identity,
             "adapter": adapter_of(revision),
             "adapter_sha256": revision.file["sha256"],
+            "adapter_model_hash": revision.model_hash,
             "commit": revision.commit,
             "precision": self.life.precision,
         }
