@@ -85,6 +85,8 @@ def test_adapter_is_known_by_its_files_name_and_by_its_headers():
 
 
 def test_single_brackets_are_found_and_escaped_ones_are_not():
-    assert emphasis("a car (in snow)") == "(in snow)"
+    assert emphasis("a car (in snow)") == (
+        "the brackets of '(in snow)' stress nothing here; they are read as a sign like others"
+    )
     assert emphasis(r"a car \(in snow\)") is None
     assert emphasis("a car") is None

@@ -202,13 +202,14 @@ def check_lock(path: Path = Path("dvc.lock")) -> Finding:
     """Return a Finding on dvc.lock: whether DVC can read it."""
     if not path.exists():
         return Finding("dvc.lock", True, "none: nothing is trained yet")
+    way_out = "`git checkout dvc.lock` or remove it and run `dvc repro`"
+    if fault := _dvc_fault(path, way_out, then=", then `dvc repro`"):
+        return Finding("dvc.lock", False, fault)
     try:
-        fault = _dvc_fault(path, "`git checkout dvc.lock` or remove it and run `dvc repro`", then=", then `dvc repro`")
-        stages = {} if fault else yaml.safe_load(path.read_text(encoding="utf-8"))["stages"]
+        stages = yaml.safe_load(path.read_text(encoding="utf-8"))["stages"]
+        return Finding("dvc.lock", True, ", ".join(stages))
     except (TypeError, KeyError) as error:
-        way_out = "`git checkout dvc.lock` or remove it and run `dvc repro`"
         return Finding("dvc.lock", False, f"cannot be read ({first_line(error)}); {way_out}")
-    return Finding("dvc.lock", not fault, fault or f"{', '.join(stages)}")
 
 
 def check_tracked() -> Finding:

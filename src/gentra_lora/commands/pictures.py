@@ -134,13 +134,14 @@ def followed(wanted: Wanted) -> tuple[str, float]:
         prompt = read_tags(wanted["prompt"], *names_of(wanted["prompt"], wanted["adapter"]))
     except NotationError as error:
         raise InputError(f"prompt: {error}") from error
-    said, scale = wanted["scale"], prompt.lora_scale
-    if said is not None and scale is not None and said != scale:
-        raise InputError(f"--scale: is {said:g}, and the prompt's tag says {scale:g}; say one of them")
+    try:
+        scale = prompt.scale_beside(wanted["scale"])
+    except NotationError as error:
+        raise InputError(f"--scale: {error}") from error
     stressed = emphasis(prompt.text)
     if stressed:
-        print(f"prompt: the brackets of {stressed!r} stress nothing here; they are read as a sign like others")
-    return prompt.text, next((value for value in (said, scale) if value is not None), 1.0)
+        print(f"prompt: {stressed}")
+    return prompt.text, 1.0 if scale is None else scale
 
 
 def names_of(prompt: str, adapter: Path) -> tuple[str, ...]:

@@ -62,7 +62,7 @@ def digest_of(tensors: Mapping[str, torch.Tensor]) -> str:
 def _add_tensors(digest: "hashlib._Hash", tensors: Mapping[str, torch.Tensor]) -> None:
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+        digest.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
 
 
 @dataclass

@@ -30,6 +30,16 @@ class Prompt:
     text: str
     lora_scale: float | None
 
+    def scale_beside(self, said: float | None) -> float | None:
+        """Return the strength that the prompt or a field beside it says, None where none does.
+
+        Raises:
+            NotationError: both say one, and not the same.
+        """
+        if said is not None and self.lora_scale is not None and said != self.lora_scale:
+            raise NotationError(f"is {said:g}, and the prompt's tag says {self.lora_scale:g}; say one of them")
+        return said if self.lora_scale is None else self.lora_scale
+
 
 def foreign_notation(text: str) -> str | None:
     """Return what a text holds that A1111 or ComfyUI would not draw as words, with the way out, or None."""
@@ -53,9 +63,9 @@ def check_notation(prompts: Iterable[str]) -> None:
 
 
 def emphasis(text: str) -> str | None:
-    """Return the first part in single brackets, which other programs would stress and people also write, or None."""
+    """Return a warning of a part in single brackets, which other programs would stress and people write, or None."""
     found = EMPHASIS.search(text)
-    return found[0] if found else None
+    return f"the brackets of {found[0]!r} stress nothing here; they are read as a sign like others" if found else None
 
 
 def read_tags(prompt: str, *names: str) -> Prompt:

@@ -39,4 +39,4 @@ def without_paths(text: str) -> str:
 
 def not_ready(reason: str) -> ServiceError:
     """Return the answer while nothing can be served."""
-    return ServiceError(503, "not_ready", without_paths(reason), headers={"Retry-After": "5"})
+    return ServiceError(503, "not_ready", reason, headers={"Retry-After": "5"})

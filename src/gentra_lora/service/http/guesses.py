@@ -1,9 +1,11 @@
 """Who gives wrong keys has to wait, longer each time."""
 
+import hmac
 import logging
 import math
 import time
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gentra_lora.service.errors import ServiceError
@@ -43,6 +45,18 @@ class Guesses:
                 f"too many wrong keys came from this address; try again in {seconds} s",
                 headers={"Retry-After": str(seconds)},
             )
+
+    def admits(self, client: str, given: str, secrets: Iterable[bytes], what: str) -> bool:
+        """Return whether a client has given one of the secrets; a wrong `what` counts, none at all does not.
+
+        Raises:
+            ServiceError: 429, the client has to wait.
+        """
+        self.check(client)
+        same = [hmac.compare_digest(given.encode(), secret) for secret in secrets]  # all of them: in constant time
+        if given and True not in same:
+            self.wrong(client, what)
+        return True in same
 
     def wrong(self, client: str, what: str) -> None:
         """Count a wrong `what` of a client, and log it."""

@@ -9,7 +9,7 @@ from starlette.responses import FileResponse
 from gentra_lora.base.precision import DTYPES
 from gentra_lora.base.sampler_names import DEFAULT
 from gentra_lora.base.samplers import SAMPLERS, Sampler
-from gentra_lora.service.errors import ServiceError, not_ready, without_paths
+from gentra_lora.service.errors import ServiceError, not_ready
 from gentra_lora.service.http.openapi import refusals
 from gentra_lora.service.http.reply_schemas import Model, Status
 from gentra_lora.service.jobs.revision import described, same_base
@@ -47,7 +47,7 @@ async def readyz(request: Request) -> dict[str, str]:
     life = service.life
     if life.state != "ready" or not life.alive:
         code = "draining" if life.state == "draining" else "not_ready"
-        raise ServiceError(503, code, without_paths(life.reason or LOST), headers={"Retry-After": "5"})
+        raise ServiceError(503, code, life.reason or LOST, headers={"Retry-After": "5"})
     return {"status": "ready"}
 
 

@@ -73,7 +73,8 @@ class Lifecycle:
         with self._lock:
             if self.state != "draining":
                 self.state = "failed"
-                self.reason = str(error) if known else f"the start failed ({type(error).__name__}); the log says why"
+                unknown = f"the start failed ({type(error).__name__}); the log says why"
+                self.reason = without_paths(str(error)) if known else unknown
 
     def _serve(self, revision: Revision) -> None:
         """Put a revision on and let it serve; the one before stays where it cannot.
@@ -127,7 +128,7 @@ class Lifecycle:
                 goes on; 503, the service is being stopped.
         """
         if self.state == "draining":
-            raise ServiceError(503, "draining", without_paths(self.reason))
+            raise ServiceError(503, "draining", self.reason)
         if not self._reloading.acquire(blocking=False):
             raise ServiceError(409, "reloading", "another reload, or the start, is at work; wait for its end")
         try:

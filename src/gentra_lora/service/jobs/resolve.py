@@ -96,12 +96,13 @@ def followed(body: TextToImage, *adapter: str) -> TextToImage:
         raise refusal("prompt", str(error)) from error
     if not prompt.text:
         raise refusal("prompt", "is empty but for the adapter's tag; say what to draw")
-    said, scale = body.lora_scale, prompt.lora_scale
-    if said is not None and scale is not None and said != scale:
-        raise refusal("lora_scale", f"is {said:g}, and the prompt's tag says {scale:g}; say one of them")
+    try:
+        scale = prompt.scale_beside(body.lora_scale)
+    except NotationError as error:
+        raise refusal("lora_scale", str(error)) from error
     if scale is not None and not 0 <= scale <= MOST_SCALE:
         raise refusal("prompt", f"has a tag with strength {scale:g}; from 0 to {MOST_SCALE:g} is possible")
-    return body.model_copy(update={"prompt": prompt.text, "lora_scale": said if scale is None else scale})
+    return body.model_copy(update={"prompt": prompt.text, "lora_scale": scale})
 
 
 def check_texts(body: TextToImage, tokenizer: CLIPTokenizer) -> None:
@@ -125,7 +126,7 @@ def warnings_of(request: PictureRequest, trigger_word: str) -> list[str]:
         warnings.append(f"the prompt lacks the trigger word {trigger_word!r}; the subject may not appear")
     stressed = emphasis(request.prompt) or emphasis(request.negative_prompt)
     if stressed:
-        warnings.append(f"the brackets of {stressed!r} stress nothing here; they are read as a sign like others")
+        warnings.append(stressed)
     return warnings
 
 

@@ -33,7 +33,7 @@ def _readable(text: str) -> str:
 
 def _some(text: str) -> str:
     if all(unicodedata.category(character)[0] in "CZ" for character in text):  # spaces, also those without width
-        raise ValueError("is empty; say what to draw")
+        raise ValueError(TOLD[SOME])
     return text
 
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from gentra_lora.pictures.record import png_of, record_of
-from gentra_lora.service.errors import ServiceError, not_ready, without_paths
+from gentra_lora.service.errors import ServiceError, not_ready
 from gentra_lora.service.jobs.job import Job
 from gentra_lora.service.jobs.lifecycle import Lifecycle
 from gentra_lora.service.jobs.metrics import ServiceMetrics
@@ -78,9 +78,7 @@ class Service:
         """
         state, reason, revision = self.life.state, self.life.reason, self.life.revision
         if state == "draining":
-            raise ServiceError(
-                503, "draining", without_paths(reason), headers={"Retry-After": "5", "Connection": "close"}
-            )
+            raise ServiceError(503, "draining", reason, headers={"Retry-After": "5", "Connection": "close"})
         if state != "ready" or not self.life.alive or revision is None:
             raise not_ready(reason or LOST)
         self.queue.check_room()
