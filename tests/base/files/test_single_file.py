@@ -19,6 +19,7 @@ from gentra_lora.base.model import (
     load_vae,
 )
 from gentra_lora.base.source import BaseModelError, BaseSource
+from tests.base.loads import LOAD
 from tests.ldm_layout import ldm_state_dict
 
 CPU = torch.device("cpu")
@@ -27,7 +28,6 @@ VAE_KEYS, UNET_KEYS, TEXT_KEYS = (
     "model.diffusion_model.",
     "cond_stage_model.transformer.text_model.",
 )
-LOAD = {"unet": lambda source: load_unet(source, torch.float32), "vae": load_vae, "text_encoder": load_text_encoder}
 PARTS = list(LOAD)
 
 
