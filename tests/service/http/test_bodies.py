@@ -1,7 +1,9 @@
+import base64
 import json
 
 import pytest
 
+from gentra_lora.service.http.bodies import JSON_BYTES
 from tests.service.http.test_routes_pictures import photo
 
 
@@ -39,8 +41,50 @@ def test_other_kind_of_body_than_json_is_415(served, kind):
     assert answer.status_code == 415
 
 
-def test_json_is_415_where_a_form_is_wanted(served):
-    assert served.post("/v1/img2img", json={"prompt": "a"}).status_code == 415
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded"])
+def test_photo_comes_in_a_form_or_in_json_and_nothing_else(served, kind):
+    answer = served.post("/v1/img2img", data=b"{}", headers={"Content-Type": kind})
+    assert answer.status_code == 415
+    assert "or application/json" in error_of(answer)["message"]
+
+
+IMAGE = base64.b64encode(photo()).decode()
+
+
+@pytest.mark.parametrize("image", [IMAGE, f"data:image/png;base64,{IMAGE}", f"{IMAGE[:76]}\n{IMAGE[76:]}\n"])
+def test_photo_in_base64_is_redrawn_as_the_same_photo_in_a_form(served, image):
+    values = {"prompt": "a gentra", "seed": 3, "strength": 0.9}
+    answer = served.post("/v1/img2img", json=values | {"image": image})
+    assert answer.status_code == 200, answer.text
+    assert answer.content == served.redraw(photo(), seed=3, strength=0.9).content
+
+
+@pytest.mark.parametrize(
+    ("image", "status", "message"),
+    [
+        (None, 422, "image: must be a text"),
+        ("", 415, "image is no picture"),
+        ("photo.jpg", 422, "image is no base64"),
+        (IMAGE[:-1], 422, "image is no base64"),
+        ("https://example.com/photo.jpg", 422, "image is an address, which is not fetched"),
+        (base64.b64encode(b"<svg/>").decode(), 415, "image is no picture"),
+    ],
+)
+def test_photo_that_is_not_in_base64_is_refused_in_words(served, image, status, message):
+    answer = served.post("/v1/img2img", json={"prompt": "a gentra", "image": image})
+    assert answer.status_code == status
+    assert error_of(answer)["message"].startswith(message)
+    assert error_of(answer)["param"] == "image"
+
+
+def test_json_with_a_photo_may_be_large_only_because_of_the_photo(served):
+    lists = json.dumps({"prompt": "a", "image": IMAGE, "more": list(range(100_000))})
+    answer = served.post("/v1/img2img", data=lists, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, error_of(answer)["code"]) == (413, "too_large")
+    large = base64.b64encode(bytes(JSON_BYTES)).decode().replace("A", "\\/")  # as PHP writes a slash
+    escaped = f'{{"prompt": "a", "image": "data:image/png;base64,{large}"}}'
+    answer = served.post("/v1/img2img", data=escaped, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, error_of(answer)["param"]) == (415, "image")
 
 
 @pytest.mark.parametrize(

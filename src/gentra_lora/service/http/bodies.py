@@ -4,6 +4,7 @@ import asyncio
 import codecs
 import contextlib
 import json
+import re
 from collections.abc import Awaitable, Mapping
 from typing import Any, TypeVar
 
@@ -16,9 +17,9 @@ from starlette.requests import ClientDisconnect, Request
 
 from gentra_lora.service.errors import ServiceError
 from gentra_lora.service.http.decoders import Decoders
-from gentra_lora.service.http.uploads import Upload, read_upload
+from gentra_lora.service.http.uploads import Upload, read_base64, read_upload
 from gentra_lora.service.jobs.resolve import refusal
-from gentra_lora.service.jobs.schemas import TOLD, ImageToImage
+from gentra_lora.service.jobs.schemas import TOLD, ImageToImage, ImageToImageJson
 from gentra_lora.service.settings import ServiceSettings
 
 # In words of people who fill in a field, by pydantic's type of an error.
@@ -42,6 +43,8 @@ SENTENCES = {
 JSON, FORM = "application/json", "multipart/form-data"
 MOST_DETAILS = 20  # of one refusal
 TEXT_BYTES = 64 * 1024  # of one field that is no file
+JSON_BYTES = 256 * 1024  # of JSON, without the photos in it
+PHOTO = re.compile(rb'"(?:data:[\w/+.;=-]{0,100},)?[A-Za-z0-9+/=\\]{1024,}"')
 Body = TypeVar("Body", bound=BaseModel)
 Arrived = TypeVar("Arrived")
 
@@ -101,9 +104,34 @@ async def read_json(request: Request, schema: type[Body], settings: ServiceSetti
     Raises:
         ServiceError: 415, not JSON; 408, it does not arrive; 422, it does not hold what it must.
     """
+    return _parsed(await _json_of(request, settings), schema)
+
+
+async def read_photo_json(request: Request, schema: type[Body], settings: ServiceSettings, decoders: Decoders) -> Body:
+    """Return a JSON body with photos in it as `schema`; it is parsed beside the event loop.
+
+    Raises:
+        ServiceError: 413, it is large even without them; see `read_json`.
+    """
+    content = await _json_of(request, settings)
+    return await decoders.run(request.state.holder, _parsed_beside_photos, content, schema)
+
+
+async def _json_of(request: Request, settings: ServiceSettings) -> bytes:
     if kind_of(request) != JSON:
         raise ServiceError(415, "unsupported_media_type", f"the body must be {JSON}")
-    content = (await _arrived(request.body(), settings.upload_seconds)).removeprefix(codecs.BOM_UTF8)
+    return (await _arrived(request.body(), settings.upload_seconds)).removeprefix(codecs.BOM_UTF8)
+
+
+def _parsed_beside_photos(content: bytes, schema: type[Body]) -> Body:
+    # A list of millions of numbers takes far more memory than its text; a photo in base64 takes less.
+    if len(PHOTO.sub(b"", content)) > JSON_BYTES:
+        message = f"the body has more than {JSON_BYTES} bytes beside photos in base64; send a smaller one"
+        raise ServiceError(413, "too_large", message)
+    return _parsed(content, schema)
+
+
+def _parsed(content: bytes, schema: type[Body]) -> Body:
     try:
         _check_names(content)
         return schema.model_validate_json(content, strict=True)
@@ -119,14 +147,28 @@ def _check_names(content: bytes) -> None:
     """
 
     def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        names = [name for name, _ in pairs]
-        for name in names:
-            if names.count(name) > 1:
+        values: dict[str, object] = {}
+        for name, value in pairs:
+            if name in values:
                 raise refusal(name, "is there twice; send it once")
-        return dict(pairs)
+            values[name] = value
+        return values
 
     with contextlib.suppress(ValueError, RecursionError):
         json.loads(content, object_pairs_hook=unique)
+
+
+async def read_img2img(request: Request, settings: ServiceSettings, decoders: Decoders) -> tuple[ImageToImage, Upload]:
+    """Return what a form, or JSON, with a photo named `image` holds.
+
+    Raises:
+        ServiceError: see `read_form` and `read_photo_json`.
+    """
+    if kind_of(request) != JSON:
+        return await read_form(request, settings, decoders)
+    body = await read_photo_json(request, ImageToImageJson, settings, decoders)
+    photo = await decoders.run(request.state.holder, read_base64, body.image, settings.max_photo_pixels)
+    return ImageToImage(**body.model_dump(exclude={"image"})), photo
 
 
 async def read_form(request: Request, settings: ServiceSettings, decoders: Decoders) -> tuple[ImageToImage, Upload]:
@@ -136,7 +178,7 @@ async def read_form(request: Request, settings: ServiceSettings, decoders: Decod
         ServiceError: see `read_json` and uploads.read_upload.
     """
     if kind_of(request) != FORM:
-        raise ServiceError(415, "unsupported_media_type", f"the body must be {FORM} with a file named image")
+        raise ServiceError(415, "unsupported_media_type", f"the body must be {FORM} with a file named image, or {JSON}")
     parser = StrictForm(Headers(scope=request.scope), request.stream(), max_files=1, max_fields=32)
     parser.max_part_size = TEXT_BYTES
     try:

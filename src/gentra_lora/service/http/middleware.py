@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gentra_lora.service.errors import ServiceError
+from gentra_lora.service.http.bodies import JSON_BYTES
 from gentra_lora.service.http.guesses import Guesses
 from gentra_lora.service.jobs.metrics import ServiceMetrics
 from gentra_lora.service.settings import ServiceSettings
@@ -20,7 +21,7 @@ from gentra_lora.service.settings import ServiceSettings
 log = logging.getLogger("gentra_lora.service.access")
 OPEN = ("/", "/favicon.ico", "/healthz", "/readyz", "/openapi.json")  # without a key, as is the page
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-JSON_BYTES = 256 * 1024
+PHOTOS_IN_JSON = ("/v1/img2img",)
 UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")  # Unicode categories
 LOGGED_PATH = 200  # characters
 PAGE_POLICY = (
@@ -107,8 +108,8 @@ class Guard:
                 )
             scope["state"]["holder"] = hashlib.sha256(given.encode()).hexdigest()
         length = headers.get("content-length", "0")
-        if not length.isascii() or not length.isdigit() or int(length) > self._most(headers):
-            raise self._too_large(headers)
+        if not length.isascii() or not length.isdigit() or int(length) > self._most(scope):
+            raise self._too_large(scope)
 
     def _served(self, host: str) -> bool:
         """Return whether a Host header is one of ours.
@@ -127,23 +128,24 @@ class Guard:
             parts.netloc in (headers.get("host"), self.public) or origin in self.settings.cors_origins
         )
 
-    def _most(self, headers: Headers) -> int:
-        form = headers.get("content-type", "").strip().lower().startswith("multipart/form-data")
-        return self.settings.max_upload_bytes if form else JSON_BYTES
+    def _most(self, scope: Scope) -> int:
+        kind = Headers(scope=scope).get("content-type", "").strip().lower()
+        with_photo = kind.startswith("multipart/form-data") or scope["path"] in PHOTOS_IN_JSON
+        return self.settings.max_upload_bytes if with_photo else JSON_BYTES
 
-    def _too_large(self, headers: Headers) -> ServiceError:
-        message = f"the body has more than {self._most(headers)} bytes; send a smaller one"
+    def _too_large(self, scope: Scope) -> ServiceError:
+        message = f"the body has more than {self._most(scope)} bytes; send a smaller one"
         return ServiceError(413, "too_large", message, headers={"Connection": "close"})
 
     def _counted(self, scope: Scope, receive: Receive) -> Receive:
-        headers, seen = Headers(scope=scope), 0
+        seen = 0
 
         async def counted() -> Message:
             nonlocal seen
             message = await receive()
             seen += len(message.get("body", b""))
-            if seen > self._most(headers):
-                raise self._too_large(headers)
+            if seen > self._most(scope):
+                raise self._too_large(scope)
             return message
 
         return counted

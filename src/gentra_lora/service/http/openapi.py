@@ -8,11 +8,11 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from gentra_lora.service.http.reply_schemas import ErrorBody
-from gentra_lora.service.jobs.schemas import ImageToImage, OpenAIImage, Reload, TextToImage
+from gentra_lora.service.jobs.schemas import ImageToImage, ImageToImageJson, OpenAIImage, Reload, TextToImage
 from gentra_lora.service.settings import ServiceSettings
 
 Responses = dict[int | str, dict[str, Any]]  # as FastAPI takes them
-BODIES = (TextToImage, ImageToImage, OpenAIImage, Reload)
+BODIES = (TextToImage, ImageToImage, ImageToImageJson, OpenAIImage, Reload)
 REASONS = {
     400: "the body cannot be read",
     401: "no key, or a wrong one",

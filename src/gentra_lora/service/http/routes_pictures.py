@@ -7,14 +7,14 @@ from fastapi import APIRouter, Request, Response
 
 from gentra_lora.service.errors import ServiceError
 from gentra_lora.service.http.answers import JSON, accepted_type, picture_answer
-from gentra_lora.service.http.bodies import read_form, read_json
+from gentra_lora.service.http.bodies import read_img2img, read_json
 from gentra_lora.service.http.decoders import Decoders
 from gentra_lora.service.http.openapi import Responses, documented, refusals
 from gentra_lora.service.http.reply_schemas import OpenAIPictures, Pictures
 from gentra_lora.service.http.uploads import Upload
 from gentra_lora.service.jobs.job import Job
 from gentra_lora.service.jobs.resolve import refusal
-from gentra_lora.service.jobs.schemas import ImageToImage, OpenAIImage, TextToImage
+from gentra_lora.service.jobs.schemas import ImageToImage, ImageToImageJson, OpenAIImage, TextToImage
 from gentra_lora.service.jobs.service import Service
 from gentra_lora.service.jobs.watch import ended
 from gentra_lora.service.settings import ServiceSettings
@@ -34,14 +34,19 @@ async def txt2img(request: Request) -> Response | dict[str, object]:
     return picture_answer(await made(request, await submitted(request, body)), media_type)
 
 
-@router.post("/img2img", response_model=Pictures, responses=ANSWER | REFUSALS, openapi_extra=documented(ImageToImage))
+@router.post(
+    "/img2img",
+    response_model=Pictures,
+    responses=ANSWER | REFUSALS,
+    openapi_extra=documented(ImageToImage, ImageToImageJson),
+)
 async def img2img(request: Request) -> Response | dict[str, object]:
     """Redraw a photo as the prompt says: any that a phone or a forum gives, upright and in its own shape."""
     service: Service = request.app.state.service
     decoders: Decoders = request.app.state.decoders
     service.check_open()
     with decoders.upload(request.state.holder):
-        body, photo = await read_form(request, request.app.state.settings, decoders)
+        body, photo = await read_img2img(request, request.app.state.settings, decoders)
         media_type = accepted_type(request, body.num_images)
         job = await submitted(request, body, photo)
         del photo  # the whole of it; what is drawn is scaled

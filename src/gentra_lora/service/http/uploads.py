@@ -1,6 +1,9 @@
 """An uploaded file -> an upright photo, as `prepare` would open it; held in memory, never on the disk."""
 
+import base64
+import binascii
 import hashlib
+import re
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -45,6 +48,30 @@ def read_upload(content: bytes, max_pixels: int) -> Upload:
     except PhotoError as error:
         raise _refused(422, "photo_refused", str(error).removeprefix("image: ")) from error
     return Upload(image, hashlib.sha256(content).hexdigest())
+
+
+def read_base64(text: str, max_pixels: int) -> Upload:
+    """Return the photo of a file that is told in base64, also as a data: address.
+
+    Raises:
+        ServiceError: 422, no base64; see `read_upload`.
+    """
+    return read_upload(content_of(text), max_pixels)
+
+
+def content_of(text: str) -> bytes:
+    """Return the bytes of a file that is told in base64, also as a data: address.
+
+    Raises:
+        ServiceError: 422, it is something else.
+    """
+    if re.match(r"\s*https?:", text):
+        raise _refused(422, "photo_refused", "is an address, which is not fetched; send the file itself in base64")
+    encoded = text.partition(",")[2] if text.startswith("data:") else text
+    try:
+        return base64.b64decode("".join(encoded.split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise _refused(422, "photo_refused", "is no base64; send the photo's file in it") from error
 
 
 def _has_second(opened: Image.Image) -> bool:

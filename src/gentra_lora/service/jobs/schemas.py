@@ -72,6 +72,12 @@ class ImageToImage(TextToImage):
     strength: float | None = Field(None, gt=0, le=1, description="share of the steps redone; 0.3 keeps the photo")
 
 
+class ImageToImageJson(ImageToImage):
+    """The same with the photo inside, for clients that send no forms."""
+
+    image: str = Field(description="the photo's file in base64; `data:image/png;base64,` may stand before it")
+
+
 class OpenAIImage(Strict):
     """What OpenAI's clients send; our own fields may stand beside theirs."""
 
