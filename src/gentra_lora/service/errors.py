@@ -28,6 +28,11 @@ class ServiceError(Exception):
         error = {"type": kind, "code": self.code, "message": self.message, "param": self.param}
         return {"error": error | {"details": self.details}, "request_id": request_id}
 
+    def body_of_a1111(self, request_id: str) -> dict[str, object]:
+        """Return the answer's JSON value with the names that A1111's clients read, of which each knows some."""
+        texts = {"error": self.code, "detail": self.message, "errors": self.message, "body": ""}
+        return texts | {"param": self.param, "request_id": request_id}
+
 
 def without_paths(text: str) -> str:
     """Return a text of ours with files by their names alone: answers do not tell where they lie.

@@ -14,6 +14,9 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import compile_path
 from starlette.staticfiles import StaticFiles
 
+from gentra_lora.service.a1111 import routes_lists, routes_png_info, routes_tasks
+from gentra_lora.service.a1111 import routes_pictures as a1111_pictures
+from gentra_lora.service.a1111.tasks import Tasks
 from gentra_lora.service.errors import ServiceError
 from gentra_lora.service.http import routes_admin, routes_jobs, routes_pictures, routes_status
 from gentra_lora.service.http.bodies import invalid
@@ -25,6 +28,11 @@ from gentra_lora.service.jobs.service import Service
 from gentra_lora.service.settings import ServiceSettings
 
 EXPOSED = ["Retry-After", "X-Request-ID", "X-Job-ID", "X-Seed", "X-Size", "X-Commit", "X-Weights-SHA256", "X-Warnings"]
+PARTS = {
+    "pictures": (routes_pictures, a1111_pictures, routes_lists, routes_png_info),
+    "jobs": (routes_jobs, routes_tasks),
+    "admin": (routes_admin,),
+}
 DESCRIPTION = """Pictures of one subject by the exact weights of a git revision.
 
 `POST /v1/txt2img` and `/v1/img2img` answer with the picture;
@@ -62,15 +70,15 @@ def create_app(
     )
     app.state.service, app.state.settings, app.state.has_jobs = service, settings, "jobs" in parts
     app.include_router(routes_status.router)
-    routers = {"pictures": routes_pictures.router, "jobs": routes_jobs.router, "admin": routes_admin.router}
     for part in parts:
-        app.include_router(routers[part])
+        for module in PARTS[part]:
+            app.include_router(module.router)
     app.mount("/page", StaticFiles(directory=str(files("gentra_lora.service") / "page")), name="page")
     # Refusals go up to the guard, which alone answers with them.
     app.exception_handler(HTTPException)(_plain)
     app.exception_handler(RequestValidationError)(_invalid)
     app.openapi = add_bodies(app, settings)  # type: ignore[method-assign]  # as FastAPI's own documentation has it
-    app.state.guesses = Guesses()
+    app.state.guesses, app.state.tasks = Guesses(), Tasks()
     app.add_middleware(Guard, settings=settings, metrics=service.metrics, guesses=app.state.guesses)
     if settings.cors_origins:  # outermost, so that refusals can be read as well
         app.add_middleware(

@@ -1,5 +1,6 @@
 """Around every request: its id, its log line, its key, the size of its body. Plain ASGI: streams stay streams."""
 
+import base64
 import hashlib
 import json
 import logging
@@ -21,7 +22,8 @@ from gentra_lora.service.settings import ServiceSettings
 log = logging.getLogger("gentra_lora.service.access")
 OPEN = ("/", "/favicon.ico", "/healthz", "/readyz", "/openapi.json")  # without a key, as is the page
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-PHOTOS_IN_JSON = ("/v1/img2img",)
+PHOTOS_IN_JSON = ("/v1/img2img", "/sdapi/v1/img2img", "/sdapi/v1/png-info")
+A1111 = "/sdapi/"
 UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")  # Unicode categories
 LOGGED_PATH = 200  # characters
 PAGE_POLICY = (
@@ -79,7 +81,8 @@ class Guard:
 
     async def _refuse(self, error: ServiceError, request_id: str, scope: Scope, receive: Receive, send: Send) -> None:
         self.metrics.rejections.labels(error.code).inc()
-        await JSONResponse(error.body(request_id), error.status, error.headers)(scope, receive, send)
+        body = error.body_of_a1111(request_id) if scope["path"].startswith(A1111) else error.body(request_id)
+        await JSONResponse(body, error.status, error.headers)(scope, receive, send)
 
     def check(self, scope: Scope) -> None:
         """Refuse a request by its headers alone.
@@ -99,6 +102,8 @@ class Guard:
         free = path in OPEN or path.startswith("/page/") or path == "/v1/admin/reload" or scope["method"] == "OPTIONS"
         if self.keys and not free:
             given = headers.get("x-api-key") or bearer_of(headers)
+            if path.startswith(A1111):  # its clients know names and passwords alone
+                given = given or password_of(headers)
             if not self.guesses.admits(client_of(scope), given, self.keys, "API key"):
                 raise ServiceError(
                     401,
@@ -166,6 +171,15 @@ def bearer_of(headers: Headers) -> str:
     """Return what `Authorization: Bearer` holds, the scheme in any case; empty for other schemes."""
     scheme, _, value = headers.get("authorization", "").partition(" ")
     return value.strip() if scheme.lower() == "bearer" else ""
+
+
+def password_of(headers: Headers) -> str:
+    """Return the password of `Authorization: Basic`, under whatever name; empty where there is none."""
+    scheme, _, value = headers.get("authorization", "").partition(" ")
+    try:
+        return base64.b64decode(value).decode().partition(":")[2] if scheme.lower() == "basic" else ""
+    except ValueError:
+        return ""
 
 
 def _parsed(address: str) -> SplitResult | None:

@@ -7,12 +7,14 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from gentra_lora.service.a1111.schemas import A1111Image, A1111ImageToImage, A1111Options, A1111TextToImage
 from gentra_lora.service.http.reply_schemas import ErrorBody
 from gentra_lora.service.jobs.schemas import ImageToImage, ImageToImageJson, OpenAIImage, Reload, TextToImage
 from gentra_lora.service.settings import ServiceSettings
 
 Responses = dict[int | str, dict[str, Any]]  # as FastAPI takes them
-BODIES = (TextToImage, ImageToImage, ImageToImageJson, OpenAIImage, Reload)
+A1111_BODIES = (A1111TextToImage, A1111ImageToImage, A1111Image, A1111Options)
+BODIES = (TextToImage, ImageToImage, ImageToImageJson, OpenAIImage, Reload, *A1111_BODIES)
 REASONS = {
     400: "the body cannot be read",
     401: "no key, or a wrong one",
