@@ -115,7 +115,7 @@ def test_page_behind_a_proxy_is_ours_where_its_address_is_told(serving_repo, tmp
         assert served.draw(headers={"Host": "other.example"}).status_code == 403
         asked = {"prompt": "a gentra", "response_format": "url"}
         (picture,) = served.post("/v1/images/generations", json=asked).json()["data"]
-        assert picture["url"].startswith("https://gentra.example/v1/jobs/")
+        assert picture["url"].startswith("https://gentra.example/v1/images/")
 
 
 def test_refusals_can_be_read_by_origins_that_may_ask(locked):

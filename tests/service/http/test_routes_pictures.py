@@ -69,33 +69,3 @@ def test_sizes_and_number_of_pictures_are_as_asked(served):
     answer = served.draw(width=96, height=64, num_images=2).json()
     assert [(picture["width"], picture["height"]) for picture in answer["images"]] == [(96, 64)] * 2
     assert pixels(base64.b64decode(answer["images"][0]["b64_json"])).shape == (64, 96, 3)
-
-
-def test_openais_clients_get_both_forms_and_the_address_holds_the_same_picture(served):
-    asked = {"model": "dall-e-3", "prompt": "a gentra", "n": 2, "size": "64x64", "user": "u", "quality": "standard"}
-    answer = served.post("/v1/images/generations", json=asked)
-    assert answer.status_code == 200, answer.text
-    data = answer.json()["data"]
-    assert len(data) == 2
-    path = data[1]["url"].removeprefix(served.url)
-    assert served.get(path).content == base64.b64decode(data[1]["b64_json"])
-
-
-@pytest.mark.parametrize("wished", ["b64_json", "url"])
-def test_openais_response_format_is_heeded(served, wished):
-    answer = served.post("/v1/images/generations", json={"prompt": "a gentra", "response_format": wished})
-    assert [set(picture) for picture in answer.json()["data"]] == [{wished}]
-
-
-@pytest.mark.parametrize("size", ["65x64", "8x64", "4096x64", "0x0"])
-def test_openais_size_is_not_ignored(served, size):
-    answer = served.post("/v1/images/generations", json={"prompt": "a gentra", "size": size})
-    assert answer.status_code == 422
-    assert answer.json()["error"]["param"] == "size"
-
-
-def test_our_own_fields_may_stand_beside_openais(served):
-    asked = {"prompt": "a gentra", "seed": 3, "lora_scale": 0.3, "response_format": "b64_json"}
-    (picture,) = served.post("/v1/images/generations", json=asked).json()["data"]
-    wanted = pixels(served.draw(seed=3, lora_scale=0.3).content)
-    assert np.array_equal(pixels(base64.b64decode(picture["b64_json"])), wanted)

@@ -3,7 +3,7 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from gentra_lora.service.jobs.schemas import ImageToImage, OpenAIImage, Reload, TextToImage
+from gentra_lora.service.jobs.schemas import ImageToImage, Reload, TextToImage
 
 
 def parsed(**values):
@@ -88,13 +88,6 @@ def test_strength_of_a_form_is_above_zero_and_at_most_one(strength):
 def test_numbers_of_a_form_are_read_from_their_texts():
     form = ImageToImage.model_validate_strings({"prompt": "a", "strength": "0.4", "seed": "7", "width": "64"})
     assert (form.strength, form.seed, form.width) == (0.4, 7, 64)
-
-
-def test_openais_neutral_values_are_taken_and_those_that_would_be_ignored_refused():
-    assert OpenAIImage(prompt="a", quality="standard", background="auto", user="x").prompt == "a"
-    for values in ({"quality": "hd"}, {"background": "transparent"}, {"output_format": "webp"}, {"style": "vivid"}):
-        with pytest.raises(ValidationError):
-            OpenAIImage(prompt="a", **values)
 
 
 @pytest.mark.parametrize("rev", ["main", "sport-gentra-lora@v1.0.0", "sport-gentra-lora#prod", "feature/x", "a1b2c3d"])

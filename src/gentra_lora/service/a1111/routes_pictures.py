@@ -14,10 +14,11 @@ from gentra_lora.service.a1111.routes_lists import model_name, options_of, servi
 from gentra_lora.service.a1111.schemas import A1111ImageToImage, A1111Picture, A1111TextToImage
 from gentra_lora.service.a1111.tasks import Tasks
 from gentra_lora.service.a1111.translation import in_a1111s_words, translated
+from gentra_lora.service.http.answers import JSON, check_taken
 from gentra_lora.service.http.bodies import read_json, read_photo_json
 from gentra_lora.service.http.decoders import Decoders
 from gentra_lora.service.http.openapi import documented
-from gentra_lora.service.http.routes_pictures import accepted_json, made, submitted
+from gentra_lora.service.http.routes_pictures import made, submitted
 from gentra_lora.service.http.uploads import Upload, read_base64
 from gentra_lora.service.jobs.job import Job
 from gentra_lora.service.jobs.schemas import ImageToImage, TextToImage
@@ -33,7 +34,7 @@ async def a1111_txt2img(request: Request) -> dict[str, object]:
     settings: ServiceSettings = request.app.state.settings
     request.app.state.service.check_open()
     asked = await read_json(request, A1111TextToImage, settings)
-    accepted_json(request)
+    check_taken(request, JSON)
     with in_a1111s_words():
         body = translated(asked, TextToImage, options_of(serving(request)), settings.max_images)
         job = await finished(request, await submitted(request, body))
@@ -48,7 +49,7 @@ async def a1111_img2img(request: Request) -> dict[str, object]:
     request.app.state.service.check_open()
     with decoders.upload(request.state.holder):
         asked = await read_photo_json(request, A1111ImageToImage, settings, decoders)
-        accepted_json(request)
+        check_taken(request, JSON)
         with in_a1111s_words():
             body = translated(asked, ImageToImage, options_of(serving(request)), settings.max_images)
             given = asked.init_images[0], settings.max_photo_pixels, stretched_to(asked)

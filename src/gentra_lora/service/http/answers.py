@@ -33,6 +33,17 @@ def accepted_type(request: Request, pictures: int) -> str:
     raise ServiceError(406, "not_acceptable", what)
 
 
+def check_taken(request: Request, *media_types: str) -> None:
+    """Refuse a client that takes none of these media types.
+
+    Raises:
+        ServiceError: 406, with the last of them.
+    """
+    taken = {"*/*", "", *media_types, *(f"{kind.split('/')[0]}/*" for kind in media_types)}
+    if not taken & set(wished_types(request.headers.get("accept", "*/*"))):
+        raise ServiceError(406, "not_acceptable", f"accept {media_types[-1]}")
+
+
 def wished_types(accept: str) -> list[str]:
     """Return the media types of an Accept header, the most wanted first, those with q=0 left out."""
     found: list[tuple[float, int, str]] = []

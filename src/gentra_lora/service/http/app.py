@@ -25,11 +25,12 @@ from gentra_lora.service.http.guesses import Guesses
 from gentra_lora.service.http.middleware import Guard
 from gentra_lora.service.http.openapi import add_bodies
 from gentra_lora.service.jobs.service import Service
+from gentra_lora.service.openai import routes as routes_openai
 from gentra_lora.service.settings import ServiceSettings
 
 EXPOSED = ["Retry-After", "X-Request-ID", "X-Job-ID", "X-Seed", "X-Size", "X-Commit", "X-Weights-SHA256", "X-Warnings"]
 PARTS = {
-    "pictures": (routes_pictures, a1111_pictures, routes_lists, routes_png_info),
+    "pictures": (routes_pictures, routes_openai, a1111_pictures, routes_lists, routes_png_info),
     "jobs": (routes_jobs, routes_tasks),
     "admin": (routes_admin,),
 }
@@ -85,7 +86,7 @@ def create_app(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "X-API-Key"],
+            allow_headers=["*"],  # whatever a client's library tells of itself; the origins are named one by one
             expose_headers=EXPOSED,
         )
     return app

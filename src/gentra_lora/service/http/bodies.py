@@ -164,8 +164,10 @@ async def read_img2img(request: Request, settings: ServiceSettings, decoders: De
     Raises:
         ServiceError: see `read_form` and `read_photo_json`.
     """
-    if kind_of(request) != JSON:
+    if kind_of(request) == FORM:
         return await read_form(request, settings, decoders)
+    if kind_of(request) != JSON:
+        raise ServiceError(415, "unsupported_media_type", f"the body must be {FORM} with a file named image, or {JSON}")
     body = await read_photo_json(request, ImageToImageJson, settings, decoders)
     photo = await decoders.run(request.state.holder, read_base64, body.image, settings.max_photo_pixels)
     return ImageToImage(**body.model_dump(exclude={"image"})), photo
@@ -175,17 +177,9 @@ async def read_form(request: Request, settings: ServiceSettings, decoders: Decod
     """Return what a form with a file named `image` holds.
 
     Raises:
-        ServiceError: see `read_json` and uploads.read_upload.
+        ServiceError: see `form_of` and uploads.read_upload.
     """
-    if kind_of(request) != FORM:
-        raise ServiceError(415, "unsupported_media_type", f"the body must be {FORM} with a file named image, or {JSON}")
-    parser = StrictForm(Headers(scope=request.scope), request.stream(), max_files=1, max_fields=32)
-    parser.max_part_size = TEXT_BYTES
-    try:
-        form = await _arrived(parser.parse(), settings.upload_seconds)
-    except (MultiPartException, KeyError, UnicodeDecodeError, ValueError) as error:
-        message = getattr(error, "message", "it cannot be read")
-        raise ServiceError(400, "invalid_request", f"the form is damaged: {message}") from error
+    form = await form_of(request, settings, most_files=1)
     try:
         values, photo = _parts(form)
         try:
@@ -196,6 +190,23 @@ async def read_form(request: Request, settings: ServiceSettings, decoders: Decod
         return body, await decoders.run(holder, read_upload, content, settings.max_photo_pixels)
     finally:
         await form.close()
+
+
+async def form_of(request: Request, settings: ServiceSettings, most_files: int) -> FormData:
+    """Return a form, which the caller closes.
+
+    Raises:
+        ServiceError: 415, none; 408, it does not arrive; 400, it cannot be read.
+    """
+    if kind_of(request) != FORM:
+        raise ServiceError(415, "unsupported_media_type", f"the body must be {FORM} with a file named image")
+    parser = StrictForm(Headers(scope=request.scope), request.stream(), max_files=most_files, max_fields=32)
+    parser.max_part_size = TEXT_BYTES
+    try:
+        return await _arrived(parser.parse(), settings.upload_seconds)
+    except (MultiPartException, KeyError, UnicodeDecodeError, ValueError) as error:
+        message = getattr(error, "message", "it cannot be read")
+        raise ServiceError(400, "invalid_request", f"the form is damaged: {message}") from error
 
 
 async def _arrived(reading: Awaitable[Arrived], seconds: float) -> Arrived:

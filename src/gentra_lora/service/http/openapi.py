@@ -9,12 +9,14 @@ from pydantic.json_schema import models_json_schema
 
 from gentra_lora.service.a1111.schemas import A1111Image, A1111ImageToImage, A1111Options, A1111TextToImage
 from gentra_lora.service.http.reply_schemas import ErrorBody
-from gentra_lora.service.jobs.schemas import ImageToImage, ImageToImageJson, OpenAIImage, Reload, TextToImage
+from gentra_lora.service.jobs.schemas import ImageToImage, ImageToImageJson, Reload, TextToImage
+from gentra_lora.service.openai.wishes import OpenAIEdit, OpenAIImage
 from gentra_lora.service.settings import ServiceSettings
 
 Responses = dict[int | str, dict[str, Any]]  # as FastAPI takes them
+FORMS = (ImageToImage, OpenAIEdit)
 A1111_BODIES = (A1111TextToImage, A1111ImageToImage, A1111Image, A1111Options)
-BODIES = (TextToImage, ImageToImage, ImageToImageJson, OpenAIImage, Reload, *A1111_BODIES)
+BODIES = (TextToImage, ImageToImageJson, OpenAIImage, Reload, *FORMS, *A1111_BODIES)
 REASONS = {
     400: "the body cannot be read",
     401: "no key, or a wrong one",
@@ -42,7 +44,7 @@ def documented(*schemas: type[BaseModel]) -> dict[str, Any]:
     """Return the `openapi_extra` of a route that reads one of these bodies."""
     content = {}
     for schema in schemas:
-        kind = "multipart/form-data" if schema is ImageToImage else "application/json"
+        kind = "multipart/form-data" if schema in FORMS else "application/json"
         content[kind] = {"schema": {"$ref": f"#/components/schemas/{schema.__name__}"}}
     return {"requestBody": {"required": True, "content": content}}
 
@@ -59,9 +61,9 @@ def add_bodies(app: FastAPI, settings: ServiceSettings) -> Callable[[], dict[str
             found = models_json_schema([(schema, "validation") for schema in BODIES], ref_template=template)[1]["$defs"]
             for schema in found.values():
                 _narrow(schema, settings)
-            form = found["ImageToImage"]
-            form["properties"]["image"] = {"type": "string", "format": "binary", "description": "the photo, a file"}
-            form["required"].append("image")
+            for form in (found[schema.__name__] for schema in FORMS):
+                form["properties"]["image"] = {"type": "string", "format": "binary", "description": "the photo, a file"}
+                form["required"].append("image")
             document["components"]["schemas"] |= found
             document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
             document["security"] = [{}, {"key": []}]

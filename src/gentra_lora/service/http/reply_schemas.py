@@ -114,20 +114,6 @@ class JobState(BaseModel):
     timings: Timings | None
 
 
-class OpenAIPicture(BaseModel):
-    """A picture, in base64 or by its address."""
-
-    b64_json: str | None = None
-    url: str | None = None
-
-
-class OpenAIPictures(BaseModel):
-    """The answer that OpenAI's clients read."""
-
-    created: int
-    data: list[OpenAIPicture]
-
-
 class RevisionName(BaseModel):
     """Where the weights came from."""
 

@@ -1,23 +1,18 @@
 """POST a prompt or a photo, get the picture."""
 
-import base64
-import time
-
 from fastapi import APIRouter, Request, Response
 
 from gentra_lora.service.errors import ServiceError
-from gentra_lora.service.http.answers import JSON, accepted_type, picture_answer
+from gentra_lora.service.http.answers import accepted_type, picture_answer
 from gentra_lora.service.http.bodies import read_img2img, read_json
 from gentra_lora.service.http.decoders import Decoders
 from gentra_lora.service.http.openapi import Responses, documented, refusals
-from gentra_lora.service.http.reply_schemas import OpenAIPictures, Pictures
+from gentra_lora.service.http.reply_schemas import Pictures
 from gentra_lora.service.http.uploads import Upload
 from gentra_lora.service.jobs.job import Job
-from gentra_lora.service.jobs.resolve import refusal
-from gentra_lora.service.jobs.schemas import ImageToImage, ImageToImageJson, OpenAIImage, TextToImage
+from gentra_lora.service.jobs.schemas import ImageToImage, ImageToImageJson, TextToImage
 from gentra_lora.service.jobs.service import Service
 from gentra_lora.service.jobs.watch import ended
-from gentra_lora.service.settings import ServiceSettings
 
 router = APIRouter(prefix="/v1", tags=["pictures"])
 ANSWER: Responses = {200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}}
@@ -51,66 +46,6 @@ async def img2img(request: Request) -> Response | dict[str, object]:
         job = await submitted(request, body, photo)
         del photo  # the whole of it; what is drawn is scaled
     return picture_answer(await made(request, job), media_type)
-
-
-@router.post(
-    "/images/generations",
-    response_model=OpenAIPictures,
-    response_model_exclude_none=True,
-    responses=REFUSALS,
-    openapi_extra=documented(OpenAIImage),
-)
-async def openai_images(request: Request) -> dict[str, object]:
-    """Draw a prompt for clients of OpenAI's API; at `url` the picture lies for some minutes."""
-    service: Service = request.app.state.service
-    settings: ServiceSettings = request.app.state.settings
-    service.check_open()
-    asked = await read_json(request, OpenAIImage, settings)
-    accepted_json(request)
-    if asked.response_format == "url" and not request.app.state.has_jobs:
-        raise refusal("response_format", "is url, and this replica keeps no pictures; take b64_json")
-    body = _translated(asked)
-    try:
-        job = await submitted(request, body)
-    except ServiceError as error:
-        raise _in_openais_words(error) from error
-    job = await made(request, job)
-    base = (settings.public_url or str(request.base_url)).rstrip("/")
-    found = [{"url": f"{base}/v1/jobs/{job.id}/images/{index}"} for index in range(len(job.pngs))]
-    if not request.app.state.has_jobs:
-        found = [{} for _ in found]
-    for picture, png in zip(found, job.pngs, strict=True):
-        picture["b64_json"] = base64.b64encode(png).decode()
-    wished = asked.response_format
-    data = [{name: value for name, value in picture.items() if wished in (None, name)} for picture in found]
-    return {"created": int(time.time()), "data": data}
-
-
-def accepted_json(request: Request) -> None:
-    """Refuse a client that would not take JSON."""
-    if not any(word in request.headers.get("accept", "*/*") for word in (JSON, "*/*", "application/*")):
-        raise ServiceError(406, "not_acceptable", f"accept {JSON}")
-
-
-def _translated(asked: OpenAIImage) -> TextToImage:
-    names = set(TextToImage.model_fields) & set(OpenAIImage.model_fields)
-    values = {name: getattr(asked, name) for name in names if getattr(asked, name) is not None}
-    if asked.size and asked.size != "auto":
-        values["width"], values["height"] = (int(side) for side in asked.size.split("x"))
-        for side in ("width", "height"):
-            if values[side] % 8 or not 64 <= values[side] <= 2048:
-                raise refusal("size", f"is {asked.size}; sides are multiples of 8 from 64 to 2048")
-    return TextToImage(**values, num_images=asked.n or 1)
-
-
-def _in_openais_words(error: ServiceError) -> ServiceError:
-    """Return a refusal by the name that the client sent."""
-    told = error.details[0]["message"] if error.details else ""
-    if error.param == "num_images":
-        return refusal("n", told)
-    if error.param in ("width", "height"):
-        return refusal("size", f"does not fit: {error.param} {told}")
-    return error
 
 
 async def submitted(request: Request, body: TextToImage, photo: Upload | None = None) -> Job:

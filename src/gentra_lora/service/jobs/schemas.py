@@ -78,26 +78,6 @@ class ImageToImageJson(ImageToImage):
     image: str = Field(description="the photo's file in base64; `data:image/png;base64,` may stand before it")
 
 
-class OpenAIImage(Strict):
-    """What OpenAI's clients send; our own fields may stand beside theirs."""
-
-    prompt: Prompt = Field(examples=["a photo of a sport gentra at night, front view"])
-    model: str | None = Field(None, description="any; this service has one")
-    n: int | None = Field(None, ge=1, le=MOST_IMAGES)
-    size: str | None = Field(None, pattern=SIZE, description="WIDTHxHEIGHT or auto")
-    response_format: Literal["b64_json", "url"] | None = None
-    output_format: Literal["png"] | None = None
-    quality: Literal["auto", "standard"] | None = None
-    background: Literal["auto", "opaque"] | None = None
-    user: str | None = Field(None, max_length=256)
-    negative_prompt: Text = ""
-    seed: int | None = Field(None, ge=0, le=MAX_SEED)
-    num_inference_steps: int | None = Field(None, ge=1, le=100)
-    guidance_scale: float | None = Field(None, ge=0, le=MOST_GUIDANCE)
-    lora_scale: float | None = Field(None, ge=0, le=MOST_SCALE)
-    sampler: SamplerName | None = None
-
-
 class Reload(Strict):
     """Which revision is to be served; left out, what the service was started with, looked up again."""
 
