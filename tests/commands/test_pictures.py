@@ -14,7 +14,9 @@ from gentra_lora.adapter.hashes import hashes_of
 from gentra_lora.commands.main import main
 from gentra_lora.photos.photo import open_upright, sha256_of
 from gentra_lora.pictures.engine import PictureEngine
+from gentra_lora.pictures.masks import fitted_mask
 from gentra_lora.pictures.record import read_record, request_of
+from gentra_lora.pictures.request import fitted
 from gentra_lora.revisions.weights import Weights
 from tests.adapter.test_lora import trained
 from tests.conftest import change, make_unet
@@ -155,6 +157,29 @@ def test_img2img_takes_the_centre_of_any_photo_and_all_the_wanted_steps(adapted)
     assert (written["strength"], written["num_inference_steps"]) == (0.3, 7)
     assert written["photo_sha256"] == sha256_of(photo)
     assert request_of(written, open_upright(photo)).steps_run == 2
+
+
+def test_img2img_with_a_mask_keeps_the_rest_of_the_photo(adapted):
+    photo = Path("data/raw/images/car1.png")
+    mask = Image.new("L", pixels_of(photo).shape[1::-1])
+    mask.paste(255, (0, 0, mask.width // 2, mask.height))
+    mask.save("mask.png")
+    main(["img2img", str(photo), "gentra", "--mask", "mask.png", "--steps", "2", "--out", "c.png"])
+    kept = np.array(fitted_mask(mask, (64, 64))) == 0
+    assert np.array_equal(pixels_of("c.png")[kept], np.array(fitted(open_upright(photo), 64, 64))[kept])
+    assert not np.array_equal(pixels_of("c.png")[~kept], np.array(fitted(open_upright(photo), 64, 64))[~kept])
+    assert read_record(Path("c.png"))["mask_sha256"] == sha256_of("mask.png")
+
+
+@pytest.mark.parametrize(
+    ("size", "message"),
+    [(None, "mask: keeps every pixel of it: all is black; paint white"), ((8, 8), r"mask: is 8 x 8 px, and the photo")],
+)
+def test_mask_that_does_not_fit_its_photo_is_refused_before_anything_is_loaded(workspace, size, message):
+    photo = Path("data/raw/images/car1.png")
+    Image.new("L", size or pixels_of(photo).shape[1::-1]).save("mask.png")
+    with pytest.raises(SystemExit, match=message):
+        main(["img2img", str(photo), "gentra", "--mask", "mask.png"])
 
 
 def test_strength_that_needs_too_long_a_schedule_is_refused_before_anything_is_loaded(workspace):

@@ -72,6 +72,23 @@ def test_photo_is_redrawn_again(made, capsys):
     assert read_record(Path("c/d.png")) == read_record(Path("b.png"))
 
 
+def test_part_of_a_photo_is_redrawn_again_by_the_same_mask(made, capsys):
+    mask = Image.new("L", pixels_of(PHOTO).shape[1::-1])
+    mask.paste(255, (0, 0, mask.width // 2, mask.height))
+    mask.save("mask.png")
+    words = ["--photo", str(PHOTO), "--out", "c.png"]
+    main(["img2img", str(PHOTO), "gentra", "--mask", "mask.png", "--steps", "2", "--out", "b.png"])
+    with pytest.raises(SystemExit, match=r"b\.png: redraws a part of a photo; name the mask \(sha256 \w+\) with"):
+        main(["regenerate", "b.png", *words])
+    with pytest.raises(SystemExit, match=r"--mask: .* is not what b\.png was made with; the file with sha256 \w+ is"):
+        main(["regenerate", "b.png", *words, "--mask", str(PHOTO)])
+    with pytest.raises(SystemExit, match=r"--mask: a\.png was made without one; leave it out"):
+        main(["regenerate", "a.png", "--mask", "mask.png"])
+    main(["regenerate", "b.png", *words, "--mask", "mask.png"])
+    assert capsys.readouterr().out.endswith("c.png: the same picture\n")
+    assert read_record(Path("c.png")) == read_record(Path("b.png"))
+
+
 @pytest.mark.parametrize("photo", [False, True])
 def test_each_of_several_pictures_of_another_size_and_guidance_is_made_again(made, capsys, photo):
     words = ["img2img", str(PHOTO), "gentra", "--strength", "0.5"] if photo else ["generate", "gentra"]

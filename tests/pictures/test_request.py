@@ -74,6 +74,31 @@ def test_photo_of_the_very_size_stays_as_it_is():
     assert np.array_equal(np.array(fitted(noise, 48, 64)), np.array(noise))
 
 
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"mask": Image.new("L", (64, 96), 255)}, "mask: is 64 x 96 px, and the photo 96 x 64; make it of the photo's"),
+        ({"mask": Image.new("L", (96, 64), 255), "photo": None}, "mask: says what may change of a photo, and there is"),
+        ({"mask": Image.new("L", (96, 64))}, "mask: keeps every pixel of it: all is black; paint white what may"),
+    ],
+)
+def test_mask_that_cannot_say_what_may_change_is_refused(values, message):
+    with pytest.raises(GenerationError, match=message):
+        photo_request(**values)
+
+
+def test_mask_whose_white_is_cut_off_is_refused():
+    mask = Image.new("L", (96, 64))
+    mask.paste(255, (0, 0, 16, 64))
+    assert photo_request(mask=mask, width=96).mask is mask
+    with pytest.raises(GenerationError, match="mask: keeps every pixel of the part that is drawn"):
+        photo_request(mask=mask)
+
+
+def test_photos_with_and_without_a_mask_share_a_batch():
+    assert photo_request(mask=Image.new("L", (96, 64), 255)).batch_key == photo_request().batch_key
+
+
 def test_schedule_is_as_long_as_the_wanted_steps_need_at_a_strength():
     assert [steps_of_schedule(20, strength) for strength in (1.0, 0.5, 0.3)] == [20, 40, 67]
     with pytest.raises(GenerationError, match=r"strength 0\.001 with 2 steps needs a schedule of 2000 steps"):

@@ -19,6 +19,7 @@ from gentra_lora.photos.notation import TAG, NotationError, check_notation, emph
 from gentra_lora.photos.photo import open_upright, sha256_of
 from gentra_lora.pictures.engine import PictureEngine
 from gentra_lora.pictures.limits import MOST_SEED
+from gentra_lora.pictures.masks import open_mask
 from gentra_lora.pictures.record import png_of, record_of
 from gentra_lora.pictures.request import PictureRequest, steps_of_schedule
 from gentra_lora.revisions.weights import read_record
@@ -42,11 +43,13 @@ class Wanted(TypedDict):
 
 
 class Redrawn(TypedDict, total=False):
-    """What a PictureRequest says of the photo that it redraws."""
+    """What a PictureRequest says of the photo that it redraws; without a mask, all of it may change."""
 
     photo: Image.Image
     photo_sha256: str
     strength: float
+    mask: Image.Image
+    mask_sha256: str
 
 
 def generate_command(**wanted: Unpack[Wanted]) -> None:
@@ -54,9 +57,12 @@ def generate_command(**wanted: Unpack[Wanted]) -> None:
     write_pictures(wanted, {})
 
 
-def img2img_command(photo: Path, strength: float, **wanted: Unpack[Wanted]) -> None:
-    """Write a photo redrawn as the prompt says, all the wanted steps of it."""
-    write_pictures(wanted, {"photo": open_upright(photo), "photo_sha256": sha256_of(photo), "strength": strength})
+def img2img_command(photo: Path, strength: float, mask: Path | None, **wanted: Unpack[Wanted]) -> None:
+    """Write a photo redrawn as the prompt says where the mask is white, all the wanted steps of it."""
+    redrawn: Redrawn = {"photo": open_upright(photo), "photo_sha256": sha256_of(photo), "strength": strength}
+    if mask:
+        redrawn |= {"mask": open_mask(mask, str(mask)), "mask_sha256": sha256_of(mask)}
+    write_pictures(wanted, redrawn)
 
 
 def write_pictures(wanted: Wanted, redrawn: Redrawn) -> None:

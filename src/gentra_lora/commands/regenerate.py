@@ -15,6 +15,7 @@ from gentra_lora.commands.pictures import check_output, make_pictures
 from gentra_lora.errors import InputError
 from gentra_lora.params import load_params
 from gentra_lora.photos.photo import open_upright, sha256_of
+from gentra_lora.pictures.masks import open_mask
 from gentra_lora.pictures.record import PictureTextError, png_of, read_record, request_of
 from gentra_lora.revisions.weights import pull_weights
 from gentra_lora.service.jobs.revision import same_base
@@ -23,14 +24,14 @@ WEIGHTS_DIR = Path("weights")
 Record = dict[str, Any]
 
 
-def regenerate_command(file: Path, out: Path, adapter: Path, photo: Path | None, repo: str) -> None:
+def regenerate_command(file: Path, out: Path, adapter: Path, photo: Path | None, mask: Path | None, repo: str) -> None:
     """Make the picture again, write it with its record, and say whether it is the same."""
     record, pixels = read_picture(file)
     check_output(out)
     hush_libraries()
     source = recorded_base(file, record)
     precision = same_precision(file, record)
-    request = request_of(record, same_photo(file, record, photo))
+    request = request_of(record, same_photo(file, record, photo), same_mask(file, record, mask))
     weights = same_adapter(file, record, adapter, repo)
     (picture,) = make_pictures(source, precision, weights, [request])
     out.write_bytes(png_of(picture, record | {"torch": str(torch.__version__)}))
@@ -101,6 +102,25 @@ def same_photo(path: Path, record: Record, photo: Path | None) -> Image.Image | 
     image = open_upright(photo)
     if sha256_of(photo) != wanted:
         raise InputError(f"--photo: {photo} is not what {path} redraws; the file with sha256 {wanted} is")
+    return image
+
+
+def same_mask(path: Path, record: Record, mask: Path | None) -> Image.Image | None:
+    """Return the mask that said what may change of the photo, None where there was none.
+
+    Raises:
+        InputError: not given, another one, or one too many.
+    """
+    wanted = record["mask_sha256"]
+    if wanted is None:
+        if mask:
+            raise InputError(f"--mask: {path} was made without one; leave it out")
+        return None
+    if mask is None:
+        raise InputError(f"{path}: redraws a part of a photo; name the mask (sha256 {wanted}) with --mask")
+    image = open_mask(mask, str(mask))
+    if sha256_of(mask) != wanted:
+        raise InputError(f"--mask: {mask} is not what {path} was made with; the file with sha256 {wanted} is")
     return image
 
 

@@ -10,6 +10,7 @@ from diffusers.utils.torch_utils import randn_tensor
 
 from gentra_lora.adapter.rows import RowAdapter
 from gentra_lora.base.samplers import Scheduler, keep_rows, make_sampler
+from gentra_lora.pictures.masks import KeptLatents
 from gentra_lora.pictures.request import PictureRequest
 from gentra_lora.pictures.sampling_pipeline import generators
 
@@ -30,6 +31,7 @@ class PictureBatch:
         embeds: torch.Tensor,
         negative_embeds: torch.Tensor | None,
         photos: torch.Tensor | tuple[int, ...],
+        changing: torch.Tensor | None = None,
     ) -> None:
         """Draw the noise.
 
@@ -39,6 +41,7 @@ class PictureBatch:
             requests: N of one `batch_key`.
             embeds, negative_embeds: (N, 77, D) in the denoiser's dtype; the latter None without guidance.
             photos: scaled latents (N, 4, H/f, W/f) to start from, or their shape where there is no photo.
+            changing: which of them may, bool (N, 1, H/f, W/f); None where all may.
         """
         first = requests[0]
         self.unet, self.adapter, self.requests = unet, adapter, list(requests)
@@ -50,17 +53,26 @@ class PictureBatch:
         self.timesteps = self.scheduler.timesteps[-first.steps_run :]
         self.taken = 0
         self.guess: torch.Tensor | None = None  # (N, 4, h, w)
-        self.latents = self._start(photos, embeds.dtype, embeds.device)
+        self.kept: KeptLatents | None = None
+        self.latents = self._start(photos, changing, embeds.dtype, embeds.device)
         takes = inspect.signature(self.scheduler.step).parameters
         self._options = {"generator": self.generators} if "generator" in takes else {}
 
-    def _start(self, photos: torch.Tensor | tuple[int, ...], dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    def _start(
+        self,
+        photos: torch.Tensor | tuple[int, ...],
+        changing: torch.Tensor | None,
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> torch.Tensor:
         shape = photos.shape if isinstance(photos, torch.Tensor) else photos
         noise = randn_tensor(tuple(shape), generator=self.generators, device=device, dtype=dtype)
         if not isinstance(photos, torch.Tensor):
             return noise * self.scheduler.init_noise_sigma
         if hasattr(self.scheduler, "set_begin_index"):  # DDIM keeps no place
             self.scheduler.set_begin_index(len(self.scheduler.timesteps) - len(self.timesteps))
+        if changing is not None:
+            self.kept = KeptLatents(photos, noise, changing)
         timesteps = self.timesteps[:1].repeat(len(noise))
         return self.scheduler.add_noise(photos, noise, timesteps)  # type: ignore[arg-type]  # int64 is taken
 
@@ -81,6 +93,10 @@ class PictureBatch:
         taken = step(noise_pred, timestep, self.latents, return_dict=False, **self._options)  # type: ignore[arg-type]
         self.latents = taken[0].to(self.latents.dtype)
         self.taken += 1
+        if self.kept is not None:
+            following = self.timesteps[self.taken : self.taken + 1]
+            self.latents = self.kept.put_back(self.latents, self.scheduler, following)
+            self.guess = self.kept.put_back(self.guess, self.scheduler, following[:0])
 
     def _noise_pred(self, scaled: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
         scales = [request.lora_scale for request in self.requests]
@@ -99,6 +115,7 @@ class PictureBatch:
         self.generators[:] = [self.generators[row] for row in rows]
         self.latents, self.embeds, self.guidance = self.latents[rows], self.embeds[rows], self.guidance[rows]
         self.guess = None if self.guess is None else self.guess[rows]
+        self.kept = None if self.kept is None else self.kept.of(rows)
         if self.negative_embeds is not None:
             self.negative_embeds = self.negative_embeds[rows]
         keep_rows(self.scheduler, rows)

@@ -15,6 +15,7 @@ from gentra_lora.base.precision import DTYPES
 from gentra_lora.base.source import BaseSource
 from gentra_lora.photos.photo import to_pixel_values
 from gentra_lora.pictures.batch import PictureBatch
+from gentra_lora.pictures.masks import fitted_mask, may_change, pasted
 from gentra_lora.pictures.request import PictureRequest, fitted
 from gentra_lora.pictures.sampling_pipeline import BATCH_PIXELS, MOST_PICTURES, GenerationError, check_prompts
 
@@ -66,7 +67,10 @@ class PictureEngine:
             photos = (len(requests), self.unet.config["in_channels"], first.height // factor, first.width // factor)
         else:
             photos = torch.cat([self.encode(request) for request in requests]).to(self.dtype)
-        return PictureBatch(self.unet, self.adapter, self.schedule, requests, embeds, negative, photos)
+        changing = None
+        if any(request.mask for request in requests):
+            changing = torch.cat([may_change(r.mask, r.size, self.vae_factor) for r in requests]).to(self.device)
+        return PictureBatch(self.unet, self.adapter, self.schedule, requests, embeds, negative, photos, changing)
 
     @torch.no_grad()
     def embed(self, prompt: str) -> torch.Tensor:
@@ -110,6 +114,17 @@ class PictureEngine:
                 return ((decoded.clamp(-1, 1) + 1) / 2).permute(1, 2, 0).cpu().numpy()
         raise NotFiniteError("the picture is not finite; try another seed, a lower guidance_scale or lora_scale")
 
+    def picture(self, request: PictureRequest, latents: torch.Tensor) -> np.ndarray:
+        """Return a request's picture (H, W, 3), uint8, of its latents; what a mask keeps is the photo's own.
+
+        Raises:
+            NotFiniteError: see `pixels`.
+        """
+        picture = to_uint8(self.pixels(latents))
+        if request.photo is None or request.mask is None:
+            return picture
+        return pasted(picture, fitted(request.photo, *request.size), fitted_mask(request.mask, request.size))
+
     def pictures(self, requests: Sequence[PictureRequest]) -> list[np.ndarray]:
         """Return a picture (H, W, 3), uint8, of each request, as many at once as memory allows."""
         found = []
@@ -117,7 +132,7 @@ class PictureEngine:
             batch = self.start(requests[start : start + most_at_once(requests[0])])
             while not batch.done:
                 batch.step()
-            found += [to_uint8(self.pixels(latents)) for latents in batch.latents]
+            found += [self.picture(*pair) for pair in zip(batch.requests, batch.latents, strict=True)]
         return found
 
     def fit_preview(self, latents: torch.Tensor, pixels: np.ndarray) -> None:

@@ -31,6 +31,7 @@ FIELDS: dict[str, type | UnionType] = {
     "sampler": str,
     "strength": float | int | None,
     "photo_sha256": str | None,
+    "mask_sha256": str | None,
 }
 LIMITS = {"seed": (LEAST_SEED, MOST_SEED), "num_inference_steps": (1, SCHEDULE_STEPS)}
 ORIGIN: dict[str, type | UnionType] = {
@@ -45,7 +46,8 @@ ORIGIN: dict[str, type | UnionType] = {
 
 
 LINE_BELOW = "Negative prompt:|Steps:"  # starts what follows the prompt in A1111's text
-SINCE = {"adapter": "sport_gentra_lora", "adapter_model_hash": ""}  # what older pictures do not say, and what it was
+# What older pictures do not say, and what it was.
+SINCE = {"adapter": "sport_gentra_lora", "adapter_model_hash": "", "mask_sha256": None}
 
 
 class PictureTextError(InputError):
@@ -61,9 +63,11 @@ def record_of(request: PictureRequest, origin: dict[str, Any]) -> dict[str, Any]
     return {name: getattr(request, name) for name in FIELDS} | origin | {"torch": str(torch.__version__)}
 
 
-def request_of(record: Mapping[str, Any], photo: Image.Image | None = None) -> PictureRequest:
-    """Return the PictureRequest of a record; `photo` is the RGB image that it started from."""
-    return PictureRequest(**{name: record[name] for name in FIELDS}, photo=photo)
+def request_of(
+    record: Mapping[str, Any], photo: Image.Image | None = None, mask: Image.Image | None = None
+) -> PictureRequest:
+    """Return the PictureRequest of a record, with the RGB image that it started from and its mask."""
+    return PictureRequest(**{name: record[name] for name in FIELDS}, photo=photo, mask=mask)
 
 
 def parameters_text(record: Mapping[str, Any]) -> str:

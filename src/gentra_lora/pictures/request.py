@@ -8,6 +8,7 @@ from PIL import Image, ImageOps
 from gentra_lora.base.sampler_names import DEFAULT
 from gentra_lora.photos.crops import Size
 from gentra_lora.pictures.limits import SCHEDULE_STEPS
+from gentra_lora.pictures.masks import fitted_mask
 from gentra_lora.pictures.sampling_pipeline import GenerationError
 
 
@@ -27,6 +28,8 @@ class PictureRequest:
     strength: float | None = None  # in (0, 1], the share of the steps that are redone; None without a photo
     photo: Image.Image | None = None
     photo_sha256: str | None = None  # of the file's bytes
+    mask: Image.Image | None = None  # mode L, of the photo's size: white may change, black stays
+    mask_sha256: str | None = None
 
     def __post_init__(self) -> None:
         if self.strength is not None and steps_of(self.num_inference_steps, self.strength) < 1:
@@ -35,6 +38,23 @@ class PictureRequest:
                 f"strength: {self.strength:g} of {self.num_inference_steps} steps is less than one step; at least "
                 f"{least:g} is needed, or more steps"
             )
+        if self.mask is not None:
+            self._check_mask(self.mask)
+
+    def _check_mask(self, mask: Image.Image) -> None:
+        if self.photo is None:
+            raise GenerationError("mask: says what may change of a photo, and there is none; give one")
+        if mask.size != self.photo.size:
+            sizes = [f"{width} x {height}" for width, height in (mask.size, self.photo.size)]
+            raise GenerationError(f"mask: is {sizes[0]} px, and the photo {sizes[1]}; make it of the photo's size")
+        if not fitted_mask(mask, self.size).getbbox():
+            what = "of the part that is drawn" if mask.getbbox() else "of it: all is black"
+            raise GenerationError(f"mask: keeps every pixel {what}; paint white what may change")
+
+    @property
+    def size(self) -> Size:
+        """(width, height) in px."""
+        return self.width, self.height
 
     @property
     def guided(self) -> bool:

@@ -107,9 +107,18 @@ def test_form_that_lacks_or_misnames_something_is_422_with_the_field(served, fil
     assert error_of(answer)["param"] == field
 
 
-def test_two_files_are_refused(served):
-    files = [("image", photo()), ("image", photo())]
-    assert served.post("/v1/img2img", files=files, data={"prompt": "a"}).status_code == 400
+@pytest.mark.parametrize(
+    ("files", "data", "message"),
+    [
+        ({"mask": photo()}, {}, "image is missing, and a mask alone draws nothing; send the photo as a file"),
+        ({"image": photo()}, {"mask": "data:image/png;base64,AAAA"}, "mask is a text; send the mask as a file"),
+        ({"image": photo(), "photo": photo()}, {}, "photo is a file; only image and mask are"),
+    ],
+)
+def test_form_whose_files_are_not_as_they_must_be_is_told_so(served, files, data, message):
+    answer = served.post("/v1/img2img", files=files, data={"prompt": "a"} | data)
+    assert answer.status_code == 422
+    assert error_of(answer)["message"].startswith(message)
 
 
 @pytest.mark.parametrize("kind", ["multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; x=y"])

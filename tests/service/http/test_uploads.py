@@ -1,4 +1,6 @@
+import hashlib
 import io
+import json
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from gentra_lora.service.http.uploads import read_upload
 from tests.photos.zoo import BAD, GOOD
 from tests.service.http.test_answers import pixels
 from tests.service.http.test_routes_pictures import photo
+from tests.serving import gated
 
 MOST, TOLERANCE = 50_000_000, 8  # levels; lossy formats
 pytestmark = pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning", "ignore::UserWarning")
@@ -104,6 +107,85 @@ def test_answered_picture_carries_no_exif_of_the_photo(served):
         Image.new("RGB", (96, 72)).save(buffer, "JPEG", exif=exif)
         answer = served.redraw(buffer.getvalue())
     assert not Image.open(io.BytesIO(answer.content)).getexif()
+
+
+def png_of_array(levels):
+    with io.BytesIO() as buffer:
+        Image.fromarray(levels).save(buffer, "PNG")
+        return buffer.getvalue()
+
+
+def half_white(width=96, height=64):
+    levels = np.zeros((height, width), np.uint8)
+    levels[:, : width // 2] = 255
+    return levels
+
+
+def masked(served, mask, content=None, **values):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)
+    data = {"prompt": "a gentra", "seed": "3", "width": "96", "height": "64"} | values
+    return served.post("/v1/img2img", files={"image": content or png_of_array(noise), "mask": mask}, data=data), noise
+
+
+def test_photo_is_redrawn_where_its_mask_is_white_and_kept_byte_for_byte_elsewhere(served):
+    answer, noise = masked(served, png_of_array(half_white()))
+    assert answer.status_code == 200, answer.text
+    made = pixels(answer.content)
+    assert np.array_equal(made[:, 48:], noise[:, 48:])
+    assert np.abs(made[:, :48].astype(int) - noise[:, :48]).mean() > 10
+    record = json.loads(Image.open(io.BytesIO(answer.content)).text["gentra"])
+    assert record["mask_sha256"] == hashlib.sha256(png_of_array(half_white())).hexdigest()
+
+
+def test_mask_is_as_upright_as_its_photo(served):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    with io.BytesIO() as buffer:
+        Image.new("RGB", (64, 96), "red").save(buffer, "PNG", exif=exif)
+        content = buffer.getvalue()
+    assert masked(served, png_of_array(half_white()), content)[0].status_code == 200
+    answer = masked(served, png_of_array(half_white(64, 96)), content)[0]
+    assert answer.status_code == 422
+    told = "mask is 64 x 96 px, and the photo upright 96 x 64; make it of the photo's size"
+    assert answer.json()["error"]["message"] == told
+
+
+@pytest.mark.parametrize(
+    ("mask", "status", "message"),
+    [
+        (png_of_array(np.zeros((64, 96), np.uint8)), 422, "mask keeps every pixel of it: all is black; paint white"),
+        (b"hello", 415, "mask is no picture, or a damaged one"),
+        (png_of_array(half_white())[:-40], 422, "mask is damaged"),
+    ],
+)
+def test_mask_that_says_nothing_is_refused_by_its_name(served, mask, status, message):
+    answer = masked(served, mask)[0]
+    assert (answer.status_code, answer.json()["error"]["param"]) == (status, "mask")
+    assert answer.json()["error"]["message"].startswith(message)
+
+
+def test_mask_whose_white_lies_outside_of_the_cut_is_refused(served):
+    levels = np.zeros((64, 96), np.uint8)
+    levels[:, :16] = 255
+    answer = masked(served, png_of_array(levels), width="64")[0]
+    assert "mask keeps every pixel" in answer.json()["error"]["message"]
+
+
+def test_job_with_a_mask_shows_previews_and_keeps_none_of_the_photo(served):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)
+    files = {"image": png_of_array(noise), "mask": png_of_array(half_white())}
+    values = {"prompt": "a gentra", "seed": "3", "width": "96", "height": "64", "strength": "1"}
+    with gated(served) as gate:
+        job = served.post("/v1/jobs", files=files, data=values).json()["id"]
+        gate.wait()
+        with served.get(f"/v1/jobs/{job}/events", stream=True) as events:
+            gate.let()
+            assert any(b'"preview":"data:image/png' in line.replace(b" ", b"") for line in events.iter_lines())
+    assert served.ended(job)["state"] == "done"
+    made = pixels(served.get(f"/v1/jobs/{job}/images/0").content)
+    assert np.array_equal(made[:, 48:], noise[:, 48:])
+    (request,) = served.service.find(job).requests
+    assert (request.photo, request.mask) == (None, None)
 
 
 def test_global_limit_of_pil_is_as_it_was(served):

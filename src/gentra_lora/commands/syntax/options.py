@@ -97,6 +97,7 @@ PARAMETERS: dict[str, list[click.Parameter]] = {
     "img2img": [
         Argument("photo", "any picture; its centre is taken where its shape is another", type=Path),
         option("--strength X", "0.3 keeps the photo, 1 forgets it (0.5)", STRENGTH, 0.5),
+        option("--mask FILE", "picture of the photo's size: white may change, black is kept, grey mixes both", Path),
         *_of_picture("generated/img2img.png"),
     ],
     "regenerate": [
@@ -104,6 +105,7 @@ PARAMETERS: dict[str, list[click.Parameter]] = {
         option("--out FILE", "PNG to write (regenerated.png)", Path, Path("regenerated.png")),
         option("--adapter FILE", f"where its weights may be ({ADAPTER})", Path, ADAPTER),
         option("--photo FILE", "the file that was redrawn, where one was", Path),
+        option("--mask FILE", "the mask of what could change in it, where there was one", Path),
         option("--repo REPO", "repository whose commit has the weights, where they are not here (.)", default="."),
     ],
     "summary": [],

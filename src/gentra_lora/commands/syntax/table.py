@@ -67,7 +67,7 @@ ENTRIES = {
         "pictures:img2img_command",
         "a photo, redrawn as the prompt says",
         'img2img car.jpg "at night"',
-        DRAWN,
+        f"{DRAWN} With --mask, what is black in it stays as it is in the photo, pixel for pixel.",
     ),
     "regenerate": Entry(
         RUN,

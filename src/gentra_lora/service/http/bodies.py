@@ -41,6 +41,7 @@ SENTENCES = {
     "string_pattern_mismatch": "{told}",
 }
 JSON, FORM = "application/json", "multipart/form-data"
+FILES = {"image": "photo", "mask": "mask"}  # the fields of a form that are files
 MOST_DETAILS = 20  # of one refusal
 TEXT_BYTES = 64 * 1024  # of one field that is no file
 JSON_BYTES = 256 * 1024  # of JSON, without the photos in it
@@ -169,25 +170,27 @@ async def read_img2img(request: Request, settings: ServiceSettings, decoders: De
     if kind_of(request) != JSON:
         raise ServiceError(415, "unsupported_media_type", f"the body must be {FORM} with a file named image, or {JSON}")
     body = await read_photo_json(request, ImageToImageJson, settings, decoders)
-    photo = await decoders.run(request.state.holder, read_base64, body.image, settings.max_photo_pixels)
-    return ImageToImage(**body.model_dump(exclude={"image"})), photo
+    given = body.image, settings.max_photo_pixels, body.mask
+    photo = await decoders.run(request.state.holder, read_base64, *given)
+    return ImageToImage(**body.model_dump(exclude=set(FILES))), photo
 
 
 async def read_form(request: Request, settings: ServiceSettings, decoders: Decoders) -> tuple[ImageToImage, Upload]:
-    """Return what a form with a file named `image` holds.
+    """Return what a form with a file named `image`, and perhaps one named `mask`, holds.
 
     Raises:
         ServiceError: see `form_of` and uploads.read_upload.
     """
-    form = await form_of(request, settings, most_files=1)
+    form = await form_of(request, settings, most_files=len(FILES))
     try:
-        values, photo = _parts(form)
+        values, files = _parts(form)
         try:
             body = ImageToImage.model_validate_strings(values)
         except ValidationError as error:
             raise invalid(error) from error
-        content, holder = await photo.read(), request.state.holder
-        return body, await decoders.run(holder, read_upload, content, settings.max_photo_pixels)
+        photo, mask = await files["image"].read(), await files["mask"].read() if "mask" in files else None
+        holder, most = request.state.holder, settings.max_photo_pixels
+        return body, await decoders.run(holder, read_upload, photo, most, mask)
     finally:
         await form.close()
 
@@ -222,24 +225,25 @@ async def _arrived(reading: Awaitable[Arrived], seconds: float) -> Arrived:
         raise ServiceError(400, "invalid_request", f"the form is damaged: {error.detail}") from error
 
 
-def _parts(form: FormData) -> tuple[dict[str, str], UploadFile]:
-    """Return ({field: text}, the file)."""
+def _parts(form: FormData) -> tuple[dict[str, str], dict[str, UploadFile]]:
+    """Return ({field: text}, {field: file}); the file `image` is there."""
     values: dict[str, str] = {}
-    photo: UploadFile | None = None
+    files: dict[str, UploadFile] = {}
     for name, value in form.multi_items():
-        if name == "image" and isinstance(value, UploadFile):
-            photo = value
-        elif isinstance(value, UploadFile):
-            raise refusal(name, "is a file; only image is one")
-        elif name == "image":
-            raise refusal("image", "is a text; send the photo as a file")
-        elif name in values:
+        if name in values or name in files:
             raise refusal(name, "is there twice; send it once")
+        if isinstance(value, UploadFile):
+            if name not in FILES:
+                raise refusal(name, f"is a file; only {' and '.join(FILES)} are")
+            files[name] = value
+        elif name in FILES:
+            raise refusal(name, f"is a text; send the {FILES[name]} as a file")
         else:
             values[name] = value
-    if photo is None:
-        raise refusal("image", "is missing; send the photo as a file of that name")
-    return values, photo
+    if "image" not in files:
+        alone = ", and a mask alone draws nothing" if "mask" in files else ""
+        raise refusal("image", f"is missing{alone}; send the photo as a file of that name")
+    return values, files
 
 
 def invalid(error: ValidationError | RequestValidationError) -> ServiceError:

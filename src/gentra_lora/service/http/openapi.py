@@ -64,6 +64,8 @@ def add_bodies(app: FastAPI, settings: ServiceSettings) -> Callable[[], dict[str
             for form in (found[schema.__name__] for schema in FORMS):
                 form["properties"]["image"] = {"type": "string", "format": "binary", "description": "the photo, a file"}
                 form["required"].append("image")
+            told = "white, or opaque where it has transparent parts, may change; of the photo's size"
+            found["ImageToImage"]["properties"]["mask"] = {"type": "string", "format": "binary", "description": told}
             document["components"]["schemas"] |= found
             document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
             document["security"] = [{}, {"key": []}]

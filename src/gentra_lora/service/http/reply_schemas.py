@@ -45,6 +45,7 @@ class Parameters(BaseModel):
     sampler: str
     strength: float | None
     photo_sha256: str | None
+    mask_sha256: str | None = Field(description="of the file that said what may change")
     base: str
     adapter: str = Field(description="the name of its file, as in <lora:NAME:0.8>")
     adapter_sha256: str

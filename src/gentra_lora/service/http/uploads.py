@@ -4,25 +4,46 @@ import base64
 import binascii
 import hashlib
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from io import BytesIO
 
 from PIL import Image, UnidentifiedImageError
 
 from gentra_lora.photos.photo import FORMATS, PhotoError, open_upright
+from gentra_lora.pictures.masks import open_mask
 from gentra_lora.service.errors import ServiceError
 
 
 @dataclass(frozen=True)
 class Upload:
-    """An RGB image and the sha256 of the file that it came in."""
+    """An RGB image, perhaps a mask of its size, and the sha256 of the files that they came in."""
 
     image: Image.Image
     sha256: str
+    mask: Image.Image | None = None
+    mask_sha256: str | None = None
 
 
-def read_upload(content: bytes, max_pixels: int) -> Upload:
-    """Return the photo of a file's bytes.
+def read_upload(content: bytes, max_pixels: int, mask: bytes | None = None) -> Upload:
+    """Return the photo of a file's bytes, with the mask of another's.
+
+    Raises:
+        ServiceError: see `_opened`; 422, a mask of another size.
+    """
+    upload = Upload(_opened(content, max_pixels, "image", open_upright), hashlib.sha256(content).hexdigest())
+    if mask is None:
+        return upload
+    image = _opened(mask, max_pixels, "mask", open_mask)
+    if image.size != upload.image.size:
+        sizes = [f"{width} x {height}" for width, height in (image.size, upload.image.size)]
+        message = f"is {sizes[0]} px, and the photo upright {sizes[1]}; make it of the photo's size"
+        raise _refused(422, "photo_refused", "mask", message)
+    return replace(upload, mask=image, mask_sha256=hashlib.sha256(mask).hexdigest())
+
+
+def _opened(content: bytes, max_pixels: int, field: str, read: Callable[[BytesIO, str], Image.Image]) -> Image.Image:
+    """Return what `read` makes of a file that looks harmless.
 
     Raises:
         ServiceError: 415, no picture of a kind that is read; 413, more pixels than `max_pixels`, told from the header
@@ -34,44 +55,45 @@ def read_upload(content: bytes, max_pixels: int) -> Upload:
             several = opened.format not in ("MPO", "HEIF") and _has_second(opened)
     except UnidentifiedImageError as error:
         kinds = ", ".join(FORMATS)
-        raise _refused(415, "photo_refused", f"is no picture, or a damaged one; {kinds} are read") from error
+        raise _refused(415, "photo_refused", field, f"is no picture, or a damaged one; {kinds} are read") from error
     except Image.DecompressionBombError as error:
-        raise _too_many("far more", max_pixels) from error
+        raise _too_many("far more", max_pixels, field) from error
     except Exception as error:  # a damaged file can make a decoder raise anything
-        raise _refused(422, "photo_refused", "is damaged; send it anew") from error
+        raise _refused(422, "photo_refused", field, "is damaged; send it anew") from error
     if width * height > max_pixels:
-        raise _too_many(f"{width} x {height}", max_pixels)
+        raise _too_many(f"{width} x {height}", max_pixels, field)
     if several:
-        raise _refused(422, "photo_refused", "holds several pictures (an animation or pages); send one alone")
+        raise _refused(422, "photo_refused", field, "holds several pictures (an animation or pages); send one alone")
     try:
-        image = open_upright(BytesIO(content), "image")
+        return read(BytesIO(content), field)
     except PhotoError as error:
-        raise _refused(422, "photo_refused", str(error).removeprefix("image: ")) from error
-    return Upload(image, hashlib.sha256(content).hexdigest())
+        raise _refused(422, "photo_refused", field, str(error).removeprefix(f"{field}: ")) from error
 
 
-def read_base64(text: str, max_pixels: int) -> Upload:
-    """Return the photo of a file that is told in base64, also as a data: address.
+def read_base64(text: str, max_pixels: int, mask: str | None = None) -> Upload:
+    """Return the photo of a file that is told in base64, also as a data: address, with the mask of another.
 
     Raises:
         ServiceError: 422, no base64; see `read_upload`.
     """
-    return read_upload(content_of(text), max_pixels)
+    return read_upload(content_of(text), max_pixels, None if mask is None else content_of(mask, "mask"))
 
 
-def content_of(text: str) -> bytes:
+def content_of(text: str, field: str = "image") -> bytes:
     """Return the bytes of a file that is told in base64, also as a data: address.
 
     Raises:
         ServiceError: 422, it is something else.
     """
     if re.match(r"\s*https?:", text):
-        raise _refused(422, "photo_refused", "is an address, which is not fetched; send the file itself in base64")
+        raise _refused(
+            422, "photo_refused", field, "is an address, which is not fetched; send the file itself in base64"
+        )
     encoded = text.partition(",")[2] if text.startswith("data:") else text
     try:
         return base64.b64decode("".join(encoded.split()), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise _refused(422, "photo_refused", "is no base64; send the photo's file in it") from error
+        raise _refused(422, "photo_refused", field, "is no base64; send the file in it") from error
 
 
 def _has_second(opened: Image.Image) -> bool:
@@ -83,10 +105,11 @@ def _has_second(opened: Image.Image) -> bool:
     return True
 
 
-def _too_many(value: str, most: int) -> ServiceError:
-    return _refused(413, "too_large", f"has {value} pixels; at most {most / 1e6:g} million are taken: scale it down")
+def _too_many(value: str, most: int, field: str) -> ServiceError:
+    message = f"has {value} pixels; at most {most / 1e6:g} million are taken: scale it down"
+    return _refused(413, "too_large", field, message)
 
 
-def _refused(status: int, code: str, message: str) -> ServiceError:
-    details = [{"field": "image", "message": message}]
-    return ServiceError(status, code, f"image {message}", param="image", details=details)
+def _refused(status: int, code: str, field: str, message: str) -> ServiceError:
+    details = [{"field": field, "message": message}]
+    return ServiceError(status, code, f"{field} {message}", param=field, details=details)

@@ -10,6 +10,7 @@ from transformers import CLIPTokenizer
 from gentra_lora.base.sampler_names import DEFAULT
 from gentra_lora.photos.captions import has_trigger, lost_words
 from gentra_lora.photos.notation import NotationError, emphasis, foreign_notation, read_tags
+from gentra_lora.pictures.masks import fitted_mask
 from gentra_lora.pictures.request import PictureRequest, fitted, size_of_photo
 from gentra_lora.pictures.sampling_pipeline import GenerationError
 from gentra_lora.service.errors import ServiceError
@@ -19,13 +20,19 @@ from gentra_lora.service.settings import ServiceSettings
 
 
 class Photo(Protocol):
-    """What is redrawn: an RGB image, and the sha256 of the file that it came in."""
+    """What is redrawn: an RGB image and perhaps a mask of its size, with the sha256 of the files that they came in."""
 
     @property
     def image(self) -> Image.Image: ...
 
     @property
     def sha256(self) -> str: ...
+
+    @property
+    def mask(self) -> Image.Image | None: ...
+
+    @property
+    def mask_sha256(self) -> str | None: ...
 
 
 def resolve(
@@ -38,7 +45,7 @@ def resolve(
         photo: of an ImageToImage.
 
     Raises:
-        ServiceError: 422, more than this service makes, or fewer than one step.
+        ServiceError: 422, more than this service makes, fewer than one step, or a mask that lets nothing change.
     """
     given = {name: value for name, value in body.model_dump().items() if value is not None}
     wanted: dict[str, Any] = {"sampler": DEFAULT, **defaults, **given}
@@ -53,11 +60,15 @@ def resolve(
     if photo is None:
         wanted.pop("strength", None)
     else:
-        wanted |= {"photo": fitted(photo.image, wanted["width"], wanted["height"]), "photo_sha256": photo.sha256}
+        size = wanted["width"], wanted["height"]
+        wanted |= {"photo": fitted(photo.image, *size), "photo_sha256": photo.sha256}
+        if photo.mask is not None:
+            wanted |= {"mask": fitted_mask(photo.mask, size), "mask_sha256": photo.mask_sha256}
     try:
         return [PictureRequest(seed=seed + index, **wanted) for index in range(count)]
     except GenerationError as error:
-        raise refusal("strength", str(error).removeprefix("strength: ")) from error
+        field, _, told = str(error).partition(": ")
+        raise refusal(field, told) from error
 
 
 def _size(

@@ -76,6 +76,7 @@ class ImageToImageJson(ImageToImage):
     """The same with the photo inside, for clients that send no forms."""
 
     image: str = Field(description="the photo's file in base64; `data:image/png;base64,` may stand before it")
+    mask: str | None = Field(None, description="the mask's file in base64; white may change, black stays")
 
 
 class Reload(Strict):

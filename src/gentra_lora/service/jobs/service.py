@@ -149,7 +149,7 @@ class Service:
             job.end("failed", ServiceError(500, "failed", "the picture could not be written; the log says why"))
             return
         job.pictures = []
-        job.requests = [replace(request, photo=None) for request in job.requests]
+        job.requests = [replace(request, photo=None, mask=None) for request in job.requests]
         mode = "txt2img" if job.requests[0].strength is None else "img2img"
         if job.end("done"):
             self.metrics.pictures.labels(mode).inc(len(job.pngs))

@@ -11,7 +11,7 @@ import torch
 
 from gentra_lora.base.memory import ran_out
 from gentra_lora.pictures.batch import PictureBatch
-from gentra_lora.pictures.engine import NotFiniteError, PictureEngine, to_uint8
+from gentra_lora.pictures.engine import NotFiniteError, PictureEngine
 from gentra_lora.pictures.sampling_pipeline import GenerationError
 from gentra_lora.service.errors import ServiceError
 from gentra_lora.service.jobs.job import Job, Place
@@ -141,7 +141,7 @@ class Worker(threading.Thread):
         if job.ended:
             return
         try:
-            job.pictures[place.index] = to_uint8(self.engine.pixels(latents))
+            job.pictures[place.index] = self.engine.picture(place.request, latents)
         except Exception as error:
             self._fail(job, self._told(error, [place]))
             return

@@ -1,0 +1,85 @@
+"""A mask says which pixels of a photo may change: white may, black stays, grey in between mixes both."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Self
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch.nn.functional import max_pool2d
+
+from gentra_lora.base.samplers import Scheduler
+from gentra_lora.photos.crops import Size
+from gentra_lora.photos.photo import FORMATS, open_upright
+
+NEARLY = 8  # levels from black or white that a JPEG's losses make of it
+
+
+def open_mask(source: Path | IO[bytes], name: str) -> Image.Image:
+    """Return the mask in a file, mode L: its opacity where it has transparent parts, else its brightness.
+
+    Args:
+        name: what messages call it.
+
+    Raises:
+        PhotoError: see photo.open_photo.
+    """
+    image = open_upright(source, name)
+    with Image.open(source, formats=FORMATS) as opened:
+        if opened.has_transparency_data:
+            opacity = ImageOps.exif_transpose(opened).convert("RGBA").getchannel("A")
+            if opacity.getextrema()[0] < 255:
+                return opacity
+    return image.convert("L")
+
+
+def fitted_mask(mask: Image.Image, size: Size) -> Image.Image:
+    """Return a mask at a picture's size, cut as request.fitted cuts its photo; a pixel has the mean of what it covers.
+
+    What is nearly black or white becomes it.
+    """
+    fitted = ImageOps.fit(mask, size, Image.Resampling.BOX)
+    return fitted.point(lambda level: 0 if level < NEARLY else 255 if level > 255 - NEARLY else level)
+
+
+def pasted(picture: np.ndarray, photo: Image.Image, mask: Image.Image) -> np.ndarray:
+    """Return a picture (H, W, 3), uint8, with the photo's own pixels where the mask is black; all of one size."""
+    return np.array(Image.composite(Image.fromarray(picture), photo, mask))
+
+
+def may_change(mask: Image.Image | None, size: Size, factor: int) -> torch.Tensor:
+    """Return which latents may change, bool (1, 1, H/f, W/f): those with a pixel that may; all without a mask."""
+    width, height = size
+    if mask is None:
+        return torch.ones(1, 1, height // factor, width // factor, dtype=torch.bool)
+    levels = torch.from_numpy(np.array(fitted_mask(mask, size), dtype=np.float32))  # (H, W)
+    return max_pool2d(levels[None, None], factor) > 0
+
+
+@dataclass(frozen=True)
+class KeptLatents:
+    """What stays of the photos of a batch. A base that was not trained for masks is held to it after each step.
+
+    As diffusers' StableDiffusionInpaintPipeline does with such a base.
+    """
+
+    photos: torch.Tensor  # scaled latents (N, 4, h, w)
+    noise: torch.Tensor  # (N, 4, h, w)
+    changing: torch.Tensor  # bool (N, 1, h, w)
+
+    def put_back(self, latents: torch.Tensor, scheduler: Scheduler, timesteps: torch.Tensor) -> torch.Tensor:
+        """Return the latents with what stays, as noisy as they are.
+
+        Args:
+            timesteps: those of the next step, the same for all: (1,); or none, (0,), after the last.
+        """
+        kept = self.photos
+        if len(timesteps):
+            each = timesteps.repeat(len(kept))
+            kept = scheduler.add_noise(kept, self.noise, each)  # type: ignore[arg-type]  # int64 is taken
+        return torch.where(self.changing, latents, kept)
+
+    def of(self, rows: list[int]) -> Self:
+        """Return what stays of some pictures, by their places."""
+        return replace(self, photos=self.photos[rows], noise=self.noise[rows], changing=self.changing[rows])

@@ -1,0 +1,181 @@
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from diffusers import StableDiffusionInpaintPipeline, StableDiffusionPipeline
+from PIL import Image, ImageDraw
+
+from gentra_lora.base.samplers import SAMPLERS
+from gentra_lora.photos.photo import PhotoError
+from gentra_lora.pictures.engine import to_uint8
+from gentra_lora.pictures.masks import fitted_mask, may_change, open_mask, pasted
+from gentra_lora.pictures.request import fitted
+from tests.pictures.test_engine import by_diffusers, levels_apart
+from tests.tiny_engine import MIXED, adapter_tensors, load_engine, photo_request, put_on, request, run
+
+ALL = pytest.mark.parametrize("sampler", SAMPLERS)
+NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8))
+
+
+def mask_of(*box, size=(96, 64), soft=None):
+    """Return a mask that is white in a box, with a frame of one grey around it where `soft` says which."""
+    mask = Image.new("L", size)
+    draw = ImageDraw.Draw(mask)
+    if soft is not None:
+        draw.rectangle((box[0] - 4, box[1] - 4, box[2] + 3, box[3] + 3), soft)
+    draw.rectangle((box[0], box[1], box[2] - 1, box[3] - 1), 255)
+    return mask
+
+
+MASK = mask_of(32, 16, 64, 48)
+
+
+@pytest.fixture(scope="module")
+def engine(tiny_base):
+    found = load_engine(tiny_base)
+    put_on(found, adapter_tensors())
+    return found
+
+
+def masked(**values):
+    """Return a request for a part of a photo of noise redrawn."""
+    return photo_request(**{"photo": NOISE, "mask": MASK, "mask_sha256": "1" * 64, "width": 96} | values)
+
+
+@pytest.mark.parametrize(("sampler", "strength"), [("dpmpp_2m", 0.5), ("ddim", 1.0)])
+def test_kept_pixels_are_the_photos_byte_for_byte_and_the_others_change(engine, sampler, strength):
+    made, photo = engine.pictures([masked(sampler=sampler, strength=strength)])[0], np.array(NOISE)
+    kept = np.array(MASK) == 0
+    assert np.array_equal(made[kept], photo[kept])
+    assert np.abs(made[~kept].astype(int) - photo[~kept]).mean() > 10
+
+
+def test_kept_pixels_of_another_size_are_those_of_the_photo_at_that_size(engine):
+    wanted = masked(width=64, height=72)
+    made, photo = engine.pictures([wanted])[0], np.array(fitted(NOISE, 64, 72))
+    kept = np.array(fitted_mask(MASK, (64, 72))) == 0
+    assert kept.any() and not kept.all()
+    assert np.array_equal(made[kept], photo[kept])
+
+
+@pytest.fixture(scope="module")
+def inpaint(tiny_base):
+    """What a person would write with diffusers alone."""
+    parts = StableDiffusionPipeline.from_pretrained(tiny_base, safety_checker=None, requires_safety_checker=False)
+    parts.load_lora_weights(adapter_tensors(), adapter_name="subject")
+    pipeline = StableDiffusionInpaintPipeline(**parts.components, requires_safety_checker=False)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+@ALL
+def test_redrawn_part_is_the_one_that_diffusers_inpaints(tiny_base, engine, inpaint, sampler):
+    wanted = masked(sampler=sampler)  # its mask lies on the borders of latents, where both round alike
+    latents = engine.encode(wanted)  # diffusers would draw them at random from what the encoder says of a photo
+    more = {"mask_image": MASK, "strength": wanted.strength, "width": 96, "height": 64}
+    found = by_diffusers(tiny_base, inpaint, wanted, image=latents, masked_image_latents=latents, **more)
+    assert levels_apart(engine.pictures([wanted])[0], pasted(to_uint8(found), NOISE, MASK)) <= 1
+
+
+def mixed(sampler):
+    """Return requests with another mask each, and one without."""
+    masks = MASK, None, mask_of(0, 0, 50, 30, soft=100)
+    rows = zip(MIXED, masks, strict=True)
+    return [masked(sampler=sampler, **row, mask=mask, mask_sha256=mask and "1" * 64) for row, mask in rows]
+
+
+@ALL
+def test_picture_beside_others_with_and_without_a_mask_is_the_one_made_alone(engine, sampler):
+    requests = mixed(sampler)
+    together, alone = engine.pictures(requests), [engine.pictures([one])[0] for one in requests]
+    assert max(levels_apart(*pair) for pair in zip(together, alone, strict=True)) <= 1
+
+
+@ALL
+def test_pictures_that_stay_of_a_batch_keep_their_own_photo_and_mask(engine, sampler):
+    requests = mixed(sampler)
+    whole = run(engine.start(requests))
+    batch = engine.start(requests)
+    run(batch, steps=1)
+    batch.keep([2, 0])
+    assert (run(batch) - whole[[2, 0]]).abs().max() < 1e-3
+
+
+def test_picture_comes_again_bit_by_bit(engine):
+    first, again = (engine.pictures([masked(sampler="euler_a")])[0] for _ in range(2))
+    assert np.array_equal(first, again)
+
+
+def test_mask_that_is_white_all_over_is_as_none(engine):
+    whole = masked(mask=Image.new("L", (96, 64), 255))
+    assert np.array_equal(*engine.pictures([whole, replace(whole, mask=None)]))
+
+
+def test_preview_shows_what_stays_as_the_photo_is(engine):
+    batch = engine.start([masked()])
+    batch.step()
+    photo, changing = engine.encode(batch.requests[0]), may_change(MASK, (96, 64), engine.vae_factor)
+    assert torch.equal(batch.guess[~changing.expand_as(photo)], photo[~changing.expand_as(photo)])
+    assert not torch.equal(batch.guess, photo)
+    engine.fit_preview(photo[0], engine.pixels(photo[0]))
+    assert engine.preview(batch.guess[0]).shape == (16, 24, 3)
+
+
+def test_grey_mixes_the_photo_with_what_is_drawn(engine):
+    soft = mask_of(32, 16, 64, 48, soft=128)
+    made = engine.pictures([masked(mask=soft)])[0].astype(int)
+    drawn = engine.pictures([masked(mask=soft.point(lambda level: 255 if level else 0))])[0].astype(int)
+    frame = np.array(soft) == 128
+    assert np.abs(made[frame] - (drawn[frame] * 128 + np.array(NOISE, int)[frame] * 127) / 255).max() <= 1
+
+
+def test_latent_may_change_where_any_of_its_pixels_may():
+    stroke = Image.new("L", (64, 64))
+    stroke.putpixel((13, 30), 255)
+    found = may_change(stroke, (64, 64), 8)
+    assert found.shape == (1, 1, 8, 8)
+    assert found.nonzero().tolist() == [[0, 0, 3, 1]]
+    assert may_change(None, (64, 32), 8).all()
+
+
+def test_mask_is_cut_as_its_photo_is_and_pixels_take_the_mean():
+    left = mask_of(0, 0, 48, 64)
+    assert np.array(fitted_mask(left, (64, 64)))[:, 31:33].tolist() == [[255, 0]] * 64
+    assert np.array(fitted_mask(mask_of(0, 0, 3, 4, size=(8, 4)), (4, 2))).tolist() == [[255, 128, 0, 0]] * 2
+
+
+def test_what_a_jpeg_makes_of_black_and_white_is_black_and_white():
+    levels = Image.fromarray(np.array([[0, 7, 8, 128, 247, 248, 255]], np.uint8))
+    assert np.array(fitted_mask(levels, levels.size)).tolist() == [[0, 0, 8, 128, 247, 255, 255]]
+
+
+def file_of(image, kind="PNG", **more):
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **more)
+    return buffer
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "I;16"])
+def test_mask_of_any_mode_is_its_brightness(mode):
+    mask = MASK.convert("I").point(lambda level: level * 257).convert("I;16") if mode == "I;16" else MASK.convert(mode)
+    assert np.array_equal(np.array(open_mask(file_of(mask), "mask")), np.array(MASK))
+
+
+def test_mask_with_transparent_parts_is_its_opacity():
+    strokes = Image.new("RGBA", MASK.size, (200, 0, 0, 0))
+    strokes.putalpha(MASK)
+    assert np.array_equal(np.array(open_mask(file_of(strokes), "mask")), np.array(MASK))
+    whole = MASK.convert("RGBA")  # opaque all over
+    assert np.array_equal(np.array(open_mask(file_of(whole), "mask")), np.array(MASK))
+
+
+def test_mask_that_is_no_picture_is_refused_by_its_name():
+    with pytest.raises(PhotoError, match="mask: is no picture"):
+        open_mask(io.BytesIO(b"hello"), "mask")
+
+
+def test_text_request_beside_none_needs_no_mask(engine):
+    assert engine.start([request()]).kept is None
+    assert engine.start([photo_request()]).kept is None
