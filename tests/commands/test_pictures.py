@@ -251,3 +251,9 @@ def test_failed_command_leaves_no_empty_picture(workspace):
 def test_adapter_of_a_checkpoint_can_be_named(workspace):
     with pytest.raises(SystemExit, match=r"error: other\.safetensors: no such file"):
         main(["generate", "a gentra", "--adapter", "other.safetensors"])
+
+
+@pytest.mark.parametrize("command", [["generate"], ["img2img", "data/raw/images/car1.png"]])
+def test_prompt_without_a_sign_that_is_seen_is_refused_as_empty(workspace, command):
+    with pytest.raises(SystemExit, match="error: prompt: is empty; say what to draw"):
+        main([*command, "\u200b\u200d", "--negative-prompt", "\u200b"])

@@ -2,7 +2,15 @@
 
 import pytest
 
-from gentra_lora.photos.notation import NotationError, Prompt, emphasis, foreign_notation, read_tags
+from gentra_lora.photos.notation import (
+    NotationError,
+    Prompt,
+    check_notation,
+    emphasis,
+    foreign_notation,
+    read_tags,
+    says_nothing,
+)
 
 NAME = "sport_gentra_lora"
 PLAIN = (
@@ -67,6 +75,10 @@ def test_own_tag_leaves_the_prompt_and_says_the_strength(prompt, wanted):
         (f"a car <lora:{NAME}:0.5> <lora:{NAME}:0.8>", "strengths 0.5 and 0.8; keep one"),
         ("a car <lora:gentra2:0.5>", f"the adapter here is {NAME}"),
         (f"a (red:1.3) car <lora:{NAME}:0.5>", "'(red:1.3)', a weight"),
+        (f"<lora:{NAME}:0.5>", "is empty but for the adapter's tag; say what to draw"),
+        (f"\u200b<lora:{NAME}:0.5>\u3164", "is empty but for the adapter's tag; say what to draw"),
+        ("\u200b\u200d\u2060 \ufeff", "is empty; say what to draw"),
+        ("", "is empty; say what to draw"),
     ],
 )
 def test_tag_that_cannot_be_followed_is_refused(prompt, message):
@@ -90,3 +102,15 @@ def test_single_brackets_are_found_and_escaped_ones_are_not():
     )
     assert emphasis(r"a car \(in snow\)") is None
     assert emphasis("a car") is None
+
+
+@pytest.mark.parametrize("text", ["", " \n", "\u200b\u200d", "\ufeff", "\u3164\u2800", "\ufe0f"])
+def test_text_of_which_no_sign_is_seen_says_nothing(text):
+    assert says_nothing(text)
+    with pytest.raises(NotationError, match="is empty; say what to draw"):
+        check_notation(["a car", text])
+
+
+@pytest.mark.parametrize("text", ["a", "\u200ba", "\u96ea", "\u2744\ufe0f", "\u0301"])
+def test_text_with_a_sign_says_something(text):
+    assert not says_nothing(text)

@@ -15,7 +15,7 @@ from gentra_lora.base.precision import choose_device, choose_precision
 from gentra_lora.base.source import BaseSource, base_identity
 from gentra_lora.errors import InputError
 from gentra_lora.params import Params, load_params
-from gentra_lora.photos.notation import TAG, NotationError, check_notation, emphasis, read_tags
+from gentra_lora.photos.notation import TAG, NotationError, check_notation, emphasis, read_tags, says_nothing
 from gentra_lora.photos.photo import open_upright, sha256_of
 from gentra_lora.pictures.engine import PictureEngine
 from gentra_lora.pictures.limits import MOST_SEED
@@ -136,7 +136,8 @@ def followed(wanted: Wanted) -> tuple[str, float]:
         InputError: they contradict each other, or there is other notation.
     """
     try:
-        check_notation([wanted["negative_prompt"]])
+        if not says_nothing(wanted["negative_prompt"]):
+            check_notation([wanted["negative_prompt"]])
         prompt = read_tags(wanted["prompt"], *names_of(wanted["prompt"], wanted["adapter"]))
     except NotationError as error:
         raise InputError(f"prompt: {error}") from error

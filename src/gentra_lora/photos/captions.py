@@ -8,7 +8,7 @@ import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gentra_lora.photos.notation import foreign_notation
+from gentra_lora.photos.notation import foreign_notation, says_nothing
 
 if TYPE_CHECKING:  # seconds to import, and the caller has done it
     from transformers import CLIPTokenizer
@@ -48,7 +48,7 @@ class Captions:
 
 def problem_of(caption: str) -> str | None:
     """Return what is wrong with a caption, with the way out, or None."""
-    if not caption.strip():
+    if says_nothing(caption):
         return "the caption is empty; describe the photo"
     for character in caption:
         code = f"U+{ord(character):04X}"

@@ -1,6 +1,7 @@
 """What A1111 and ComfyUI write into prompts: adapter tags, weights, schedules; to a text encoder it is words."""
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -16,6 +17,9 @@ KINDS = {
     "an embedding": re.compile(r"(?<!\w)embedding:[^\s,()]+", re.IGNORECASE),
     "a wildcard": re.compile(r"\{[^{}]*\|[^{}]*\}|(?<!\w)__[\w/-]+?__(?!\w)"),
 }
+# Letters, marks and signs of Unicode that are drawn as nothing.
+BLANKS = "\u034f\u115f\u1160\u2800\u3164\uffa0\ufe0e\ufe0f"
+BUT_FOR_TAG = " but for the adapter's tag"
 EMPHASIS = re.compile(r"(?<!\\)\([^()]+\)|(?<!\\)\[[^\[\]]+\]")
 
 
@@ -41,6 +45,13 @@ class Prompt:
         return said if self.lora_scale is None else self.lora_scale
 
 
+def says_nothing(text: str) -> bool:
+    """Return whether nobody would see a sign of a text: it is empty, or all space, some of it without width."""
+    return all(
+        sign.isspace() or sign in BLANKS or unicodedata.category(sign) in ("Cf", "Zs", "Zl", "Zp") for sign in text
+    )
+
+
 def foreign_notation(text: str) -> str | None:
     """Return what a text holds that A1111 or ComfyUI would not draw as words, with the way out, or None."""
     for kind, pattern in KINDS.items():
@@ -51,13 +62,13 @@ def foreign_notation(text: str) -> str | None:
 
 
 def check_notation(prompts: Iterable[str]) -> None:
-    """Refuse prompts that hold other programs' notation.
+    """Refuse prompts that say nothing, or hold other programs' notation.
 
     Raises:
         NotationError: names the prompt and what it holds.
     """
     for prompt in prompts:
-        problem = foreign_notation(prompt)
+        problem = "is empty; say what to draw" if says_nothing(prompt) else foreign_notation(prompt)
         if problem:
             raise NotationError(f"prompt {prompt!r} {problem}")
 
@@ -72,7 +83,7 @@ def read_tags(prompt: str, *names: str) -> Prompt:
     """Return a prompt without the tags of the adapter of those names: its file's, and the one that its header says.
 
     Raises:
-        NotationError: another adapter's tag, a strength that is no number, or two of them; or other notation.
+        NotationError: another adapter's tag, a strength that is no number, or two of them; other notation; no words.
     """
     scales, own = [], [name.removesuffix(".safetensors") for name in names if name]
     for tag in TAG.finditer(prompt):
@@ -88,4 +99,6 @@ def read_tags(prompt: str, *names: str) -> Prompt:
     problem = foreign_notation(text)
     if problem:
         raise NotationError(problem)
+    if says_nothing(text):
+        raise NotationError(f"is empty{BUT_FOR_TAG if scales else ''}; say what to draw")
     return Prompt(text, scales[0] if scales else None)

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from io import BytesIO
 from pathlib import Path
 from typing import IO
 
@@ -16,6 +17,7 @@ from gentra_lora.errors import InputError, first_line
 from gentra_lora.photos.colour import ColourError, eight_bits, to_srgb
 from gentra_lora.photos.damage.check import damage_of
 from gentra_lora.photos.damage.flat import flat_part
+from gentra_lora.photos.damage.png import SIGNATURE, without_large_texts
 
 pillow_heif.register_heif_opener()
 
@@ -65,6 +67,17 @@ def sha256_of(path: Path | str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def open_header(source: Source) -> ImageFile.ImageFile:
+    """Return what PIL makes of a file before it decodes anything; a PNG's texts that it would not hold are left out."""
+    if isinstance(source, str | Path):
+        with Path(source).open("rb") as file:
+            is_png = file.read(len(SIGNATURE)) == SIGNATURE
+    else:
+        source.seek(0)
+        is_png = source.read(len(SIGNATURE)) == SIGNATURE
+    return Image.open(BytesIO(without_large_texts(_bytes_of(source))) if is_png else source, formats=FORMATS)
+
+
 def open_upright(source: Source, name: str | None = None) -> Image.Image:
     """Return the image of `open_photo`."""
     return open_photo(source, name).image
@@ -84,7 +97,7 @@ def open_photo(source: Source, name: str | None = None, least: Callable[[Size], 
     """
     name = name or str(source)
     try:
-        with Image.open(source, formats=FORMATS) as opened:
+        with open_header(source) as opened:
             _refuse_by_header(opened, name)
             if least and opened.width * opened.height > LARGE:
                 opened.draft(None, least(opened.size))  # JPEG alone can; it changes opened.size

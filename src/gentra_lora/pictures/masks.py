@@ -11,7 +11,7 @@ from torch.nn.functional import max_pool2d
 
 from gentra_lora.base.samplers import Scheduler
 from gentra_lora.photos.crops import Size
-from gentra_lora.photos.photo import FORMATS, open_upright
+from gentra_lora.photos.photo import open_header, open_upright
 
 NEARLY = 8  # levels from black or white that a JPEG's losses make of it
 
@@ -26,7 +26,7 @@ def open_mask(source: Path | IO[bytes], name: str) -> Image.Image:
         PhotoError: see photo.open_photo.
     """
     image = open_upright(source, name)
-    with Image.open(source, formats=FORMATS) as opened:
+    with open_header(source) as opened:
         if opened.has_transparency_data:
             opacity = ImageOps.exif_transpose(opened).convert("RGBA").getchannel("A")
             if opacity.getextrema()[0] < 255:

@@ -113,6 +113,9 @@ def test_form_that_lacks_or_misnames_something_is_422_with_the_field(served, fil
         ({"mask": photo()}, {}, "image is missing, and a mask alone draws nothing; send the photo as a file"),
         ({"image": photo()}, {"mask": "data:image/png;base64,AAAA"}, "mask is a text; send the mask as a file"),
         ({"image": photo(), "photo": photo()}, {}, "photo is a file; only image and mask are"),
+        ([("image", photo()), ("image", photo())], {}, "image holds two files; send one photo"),
+        ([("image", photo())] * 3 + [("mask", photo())], {}, "image holds two files; send one photo"),
+        ([("image", photo()), ("mask", photo()), ("mask", photo())], {}, "mask holds two files; send one mask"),
     ],
 )
 def test_form_whose_files_are_not_as_they_must_be_is_told_so(served, files, data, message):

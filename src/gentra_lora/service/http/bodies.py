@@ -42,6 +42,7 @@ SENTENCES = {
 }
 JSON, FORM = "application/json", "multipart/form-data"
 FILES = {"image": "photo", "mask": "mask"}  # the fields of a form that are files
+MOST_FILES = 8  # of a form; as many are told apart, and named where there is one too many
 MOST_DETAILS = 20  # of one refusal
 TEXT_BYTES = 64 * 1024  # of one field that is no file
 JSON_BYTES = 256 * 1024  # of JSON, without the photos in it
@@ -181,7 +182,7 @@ async def read_form(request: Request, settings: ServiceSettings, decoders: Decod
     Raises:
         ServiceError: see `form_of` and uploads.read_upload.
     """
-    form = await form_of(request, settings, most_files=len(FILES))
+    form = await form_of(request, settings, MOST_FILES)
     try:
         values, files = _parts(form)
         try:
@@ -230,6 +231,8 @@ def _parts(form: FormData) -> tuple[dict[str, str], dict[str, UploadFile]]:
     values: dict[str, str] = {}
     files: dict[str, UploadFile] = {}
     for name, value in form.multi_items():
+        if name in files and isinstance(value, UploadFile):
+            raise refusal(name, f"holds two files; send one {FILES[name]}")
         if name in values or name in files:
             raise refusal(name, "is there twice; send it once")
         if isinstance(value, UploadFile):

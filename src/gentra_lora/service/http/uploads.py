@@ -10,7 +10,7 @@ from io import BytesIO
 
 from PIL import Image, UnidentifiedImageError
 
-from gentra_lora.photos.photo import FORMATS, PhotoError, open_upright
+from gentra_lora.photos.photo import FORMATS, PhotoError, open_header, open_upright
 from gentra_lora.pictures.masks import open_mask
 from gentra_lora.service.errors import ServiceError
 
@@ -50,7 +50,7 @@ def _opened(content: bytes, max_pixels: int, field: str, read: Callable[[BytesIO
             before anything is decoded; 422, damaged, animated or in colours that cannot be converted.
     """
     try:
-        with Image.open(BytesIO(content), formats=FORMATS) as opened:
+        with open_header(BytesIO(content)) as opened:
             width, height = opened.size
             several = opened.format not in ("MPO", "HEIF") and _has_second(opened)
     except UnidentifiedImageError as error:
@@ -86,9 +86,7 @@ def content_of(text: str, field: str = "image") -> bytes:
         ServiceError: 422, it is something else.
     """
     if re.match(r"\s*https?:", text):
-        raise _refused(
-            422, "photo_refused", field, "is an address, which is not fetched; send the file itself in base64"
-        )
+        raise _refused(422, "photo_refused", field, "is an address, which is not fetched; send the file in base64")
     encoded = text.partition(",")[2] if text.startswith("data:") else text
     try:
         return base64.b64decode("".join(encoded.split()), validate=True)

@@ -105,8 +105,6 @@ def followed(body: TextToImage, *adapter: str) -> TextToImage:
         prompt = read_tags(body.prompt, *adapter)
     except NotationError as error:
         raise refusal("prompt", str(error)) from error
-    if not prompt.text:
-        raise refusal("prompt", "is empty but for the adapter's tag; say what to draw")
     try:
         scale = prompt.scale_beside(body.lora_scale)
     except NotationError as error:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from gentra_lora.base.samplers import SAMPLERS
+from gentra_lora.photos.notation import says_nothing
 from gentra_lora.pictures.limits import LEAST_SIDE, MOST_GUIDANCE, MOST_IMAGES, MOST_SIDE, SIDE_UNIT
 
 MAX_SEED = 2**53 - 1  # above, JavaScript and others would round it
@@ -32,7 +33,7 @@ def _readable(text: str) -> str:
 
 
 def _some(text: str) -> str:
-    if all(unicodedata.category(character)[0] in "CZ" for character in text):  # spaces, also those without width
+    if says_nothing(text):
         raise ValueError(TOLD[SOME])
     return text
 
