@@ -51,6 +51,9 @@ class ServiceSettings(BaseSettings):
     max_photo_pixels: int = Field(50_000_000, ge=64 * 64, le=80_000_000, description="of an uploaded photo")
     jobs_kept: int = Field(100, ge=1, description="finished jobs whose pictures can still be fetched")
     job_seconds_kept: float = Field(600, gt=0, description="and for how long")
+    jobs_dir: Path | None = Field(None, description="folder in which finished jobs survive a restart; else none does")
+    jobs_dir_bytes: int = Field(2**30, ge=2**20, description="of the pictures in it; the oldest go first")
+    jobs_dir_seconds: float = Field(7 * 24 * 3600, gt=0, description="that a job stays in it")
 
     @field_validator("cors_origins", "trusted_proxies", mode="before")
     @classmethod

@@ -1,6 +1,7 @@
 """The service behind the HTTP: it takes jobs, keeps them for a while, and ends in good time."""
 
 import logging
+import sqlite3
 import threading
 import time
 from collections import OrderedDict
@@ -16,6 +17,7 @@ from gentra_lora.service.jobs.queue import JobQueue
 from gentra_lora.service.jobs.resolve import Photo, check_texts, followed, resolve, warnings_of
 from gentra_lora.service.jobs.revision import Revision, adapter_of
 from gentra_lora.service.jobs.schemas import TextToImage
+from gentra_lora.service.jobs.store import JobStore
 from gentra_lora.service.settings import ServiceSettings
 
 log = logging.getLogger(__name__)
@@ -31,6 +33,8 @@ class Service:
         self.queue = JobQueue(settings.max_queue)
         self.life = Lifecycle(settings, self.queue, self.metrics, self._finish)
         self.jobs: OrderedDict[str, Job] = OrderedDict()  # by id
+        bounds = settings.jobs_dir_bytes, settings.jobs_dir_seconds
+        self.store = JobStore(settings.jobs_dir, *bounds) if settings.jobs_dir else None
         self._lock, self._tokens = threading.RLock(), threading.Lock()
         self._encoder = ThreadPoolExecutor(1, "encoder")
         self.metrics.observe(
@@ -69,6 +73,8 @@ class Service:
         if self.life.worker:
             self.life.worker.join(timeout=30)
         self._encoder.shutdown(cancel_futures=True)
+        if self.store:
+            self.store.close()
 
     def check_open(self) -> Revision:
         """Return what is served; refuse a request before its body is read, where it would be refused after.
@@ -124,10 +130,26 @@ class Service:
         """
         with self._lock:
             self._forget_old()
-            job = self.jobs.get(job_id)
+            job = self.jobs.get(job_id) or self._stored(job_id)
         if job is None:
             raise ServiceError(404, "not_found", "no such job, or it ended too long ago")
         return job
+
+    def _stored(self, job_id: str) -> Job | None:
+        try:
+            return self.store.find(job_id) if self.store else None
+        except (OSError, sqlite3.Error) as error:
+            log.error("a finished job could not be read", exc_info=error, extra={"values": {"job": job_id}})
+            return None
+
+    def _store(self, job: Job) -> None:
+        """Let a job outlive the process; where the disk does not take it, it lives in memory alone."""
+        if self.store is None or job.ended:
+            return
+        try:
+            self.store.keep(job)
+        except (OSError, sqlite3.Error) as error:
+            log.error("a finished job could not be kept", exc_info=error, extra={"values": {"job": job.id}})
 
     def _finish(self, job: Job) -> None:
         try:
@@ -151,8 +173,11 @@ class Service:
         job.pictures = []
         job.requests = [replace(request, photo=None, mask=None) for request in job.requests]
         mode = "txt2img" if job.requests[0].strength is None else "img2img"
+        self._store(job)  # first: whoever sees that it is done finds it after a restart
         if job.end("done"):
             self.metrics.pictures.labels(mode).inc(len(job.pngs))
+        elif self.store:
+            self.store.forget(job)
 
     def origin(self, revision: Revision) -> dict[str, str | None]:
         """Return what a picture's record says of what made it."""
