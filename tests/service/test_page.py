@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from pillow_heif import register_heif_opener
 
-from tests.chromium import PHONE, Keys, Page, open_chromium
+from tests.chromium import DESK, PHONE, Keys, Page, open_chromium
 from tests.service.faulty_proxy import FaultyProxy
 from tests.serving import running, settings_for
 from tests.waiting import until
@@ -257,6 +257,64 @@ def test_photo_that_only_the_server_can_read_is_redrawn_without_a_comparison(pag
     page.result()
     page.until("document.getElementById('before').hidden")
     assert page.js("return document.getElementById('after').style.clipPath") in ("inset(0px)", "inset(0px 0px 0px 0%)")
+
+
+def test_tiff_goes_to_the_server_which_reads_it(page, tmp_path):
+    path = tmp_path / "scan.tif"
+    Image.linear_gradient("L").resize((96, 64)).convert("RGB").save(path)
+    page.choose(path)
+    assert "the server can read it" in page.text("photo-words")
+    page.generate(prompt=PROMPT)
+    page.result()
+
+
+def test_picture_stays_in_sight_beside_a_form_that_is_longer_than_the_screen(page):
+    page.look((1366, 768))
+    page.generate(prompt=PROMPT)
+    page.result()
+    page.js("document.getElementById('more').open = true")
+    page.js("document.getElementById('sampler').scrollIntoView({block: 'end'})")
+    page.js("document.getElementById('settings').style.minHeight = '1600px'; scrollTo(0, 700)")
+    box = page.js("return document.getElementById('after').getBoundingClientRect().toJSON()")
+    assert box["top"] >= 0 and box["bottom"] <= 768
+
+
+def test_picture_is_shown_large_by_a_click_and_its_neighbours_by_keys(page):
+    page.generate(prompt=PROMPT, seed=3, num_images=2)
+    page.result()
+    page.find("after").click()
+    assert page.shown("zoom")
+    assert page.js("return document.getElementById('zoom-picture').getBoundingClientRect().height") == DESK[1]
+    page.press(Keys.ARROW_RIGHT)
+    assert "2 of 2, seed 4" in page.text("zoom-words")
+    page.press(Keys.ESCAPE)
+    assert not page.shown("zoom")
+
+
+def test_settings_stand_by_their_names_and_what_made_the_picture_stands_apart(page):
+    page.generate(prompt=PROMPT, seed=5)
+    page.result()
+    settings, origin = page.text("parameters"), page.text("origin-facts")
+    assert "SamplerDPM++ 2M" in settings
+    assert not [word for word in ("dpmpp", "Precision", "torch", "sha256") if word in settings]
+    assert "Precisionfloat32" in origin and "PyTorch" in origin
+    assert not page.shown("origin-facts")
+
+
+def test_server_that_has_gone_is_told_at_once(page):
+    network = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+    page.cdp("Network.enable")
+    page.cdp("Network.emulateNetworkConditions", offline=True, **network)
+    page.generate(prompt=PROMPT)
+    page.says("readiness", "The server cannot be reached.")
+    page.cdp("Network.emulateNetworkConditions", offline=False, **network)
+    page.ready()
+
+
+def test_phone_is_not_told_to_drop_or_paste(page):
+    assert "drop or paste" in page.find("photo-drop").text
+    page.look(PHONE)
+    assert "drop or paste" not in page.find("photo-drop").text
 
 
 def test_file_that_is_no_photo_is_refused_before_it_is_sent(page, tmp_path):

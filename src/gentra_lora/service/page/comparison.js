@@ -39,6 +39,7 @@ function drag(event) {
 before.addEventListener("error", () => compare(false)); // a photo in a format that the browser cannot show
 split.addEventListener("input", place);
 frame.addEventListener("pointerdown", (event) => {
+  if (row.hidden || event.target.closest("button")) return;
   frame.setPointerCapture(event.pointerId);
   drag(event);
 });

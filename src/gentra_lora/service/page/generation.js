@@ -3,7 +3,6 @@ import { addToHistory } from "./history.js";
 import { cancel, fetchImages, follow, submit } from "./job.js";
 import { choosePhoto, currentPhoto } from "./photo.js";
 import { showEvent, showSending, startProgress, stopProgress } from "./progress.js";
-import { check } from "./readiness.js";
 import { hideResult, showResult, showResultAgain } from "./result.js";
 import { rememberSeed } from "./seed.js";
 import { ServerError } from "./server.js";
@@ -73,7 +72,8 @@ function start(job) {
   hideResult();
   startProgress(job);
   showButton();
-  if (matchMedia("(max-width: 859px)").matches) stage.scrollIntoView(); // one column: it is below the form
+  // In one column it is below the form; beside the form it stays in sight, but for the end of the page.
+  stage.scrollIntoView({ block: matchMedia("(max-width: 859px)").matches ? "start" : "nearest" });
 }
 
 function end() {
@@ -118,7 +118,6 @@ function refuse(error) {
   const details = error.details.length ? error.details : [{ field, message: error.message }];
   const [left] = showErrors(details);
   if (left) showTrouble(refusal, error, error.passing ? generate : null);
-  if (error.status === 503) check();
 }
 
 /** Follow the running job to its end and show what came of it. */

@@ -4,18 +4,18 @@ import { onRestore, showHistory } from "./history.js";
 import { choosePhoto, onPhotoChange, removePhoto, setPhotoLimits } from "./photo.js";
 import { notePrompt, setTriggerWord } from "./prompt.js";
 import { watchReadiness } from "./readiness.js";
-import { onReuse, showResult } from "./result.js";
+import { onReuse, setSamplers, showResult } from "./result.js";
 import { showRevision } from "./revision.js";
 import { showSeedButtons } from "./seed.js";
 
 const settings = document.getElementById("settings");
-const dialog = document.getElementById("history-dialog");
 
 function useModel(model) {
   applyModel(model);
   setPhotoLimits(model.limits);
   setTriggerWord(model.trigger_word);
   showSeedButtons();
+  setSamplers(model.samplers);
   showRevision(model);
   allowGeneration(model);
 }
@@ -41,7 +41,7 @@ settings.addEventListener("submit", (event) => {
 });
 document.getElementById("cancel").addEventListener("click", cancelGeneration);
 document.addEventListener("keydown", (event) => {
-  if (dialog.open) return;
+  if (document.querySelector("dialog[open]")) return;
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) generate();
   if (event.key === "Escape") cancelGeneration();
 });

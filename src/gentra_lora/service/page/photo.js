@@ -6,7 +6,7 @@ const words = document.getElementById("photo-words");
 const error = document.getElementById("image-error");
 const settings = document.getElementById("settings");
 
-let photo = null; // {file, url, width, height}; url is null where the browser cannot show the format, as HEIC
+let photo = null; // {file, url, width, height}; url is null where the browser cannot show the format
 let limits = null;
 let tellChange = () => {};
 
@@ -58,7 +58,7 @@ function showChosen() {
 }
 
 function refusalOfFile(file) {
-  if (!isPicture(file)) return `${file.name} is not a photo; JPEG, PNG, WebP and HEIC files are.`;
+  if (!isPicture(file)) return `${file.name} is not a photo; JPEG, PNG, WebP, HEIC, TIFF and AVIF files are.`;
   if (limits && file.size > limits.max_upload_bytes) {
     return `${file.name} has ${mebibytes(file.size)}; the server takes at most ${mebibytes(limits.max_upload_bytes)}.`;
   }
@@ -66,7 +66,7 @@ function refusalOfFile(file) {
 }
 
 function refusalOfPicture({ file, url, width, height }) {
-  if (!url) return isHeic(file) ? "" : `${file.name} cannot be read as a picture.`;
+  if (!url) return isForServer(file) ? "" : `${file.name} cannot be read as a picture.`;
   if (limits && width * height > limits.max_photo_pixels) {
     const [has, most] = [width * height, limits.max_photo_pixels].map((n) => (n / 1e6).toFixed(1));
     return `${file.name} has ${has} megapixels; the server takes at most ${most}.`;
@@ -75,11 +75,12 @@ function refusalOfPicture({ file, url, width, height }) {
 }
 
 function isPicture(file) {
-  return isHeic(file) || (file.type.startsWith("image/") && file.type !== "image/svg+xml");
+  return isForServer(file) || (file.type.startsWith("image/") && file.type !== "image/svg+xml");
 }
 
-function isHeic(file) {
-  return /^image\/hei[cf]/.test(file.type) || /\.hei[cf]$/i.test(file.name); // Windows knows no type for it
+/** Whether the server reads a file's format and some browsers do not; Windows knows no type for HEIC. */
+function isForServer(file) {
+  return /^image\/(hei[cf]|tiff|avif)/.test(file.type) || /\.(hei[cf]|hif|tiff?|avif)$/i.test(file.name);
 }
 
 function mebibytes(bytes) {

@@ -1,7 +1,7 @@
-import { request, requestJson, ServerError } from "./server.js";
+import { onAway, request, requestJson, ServerError } from "./server.js";
 
 const node = document.getElementById("readiness");
-const READY_EVERY = 30_000; // ms
+const READY_EVERY = 10_000; // ms
 const UNREADY_EVERY = 3_000;
 
 let timer;
@@ -11,21 +11,29 @@ let tellModel = () => {};
 /** Watch the server for as long as the page is open; `onModel` hears of its model, and of each change. */
 export function watchReadiness(onModel) {
   tellModel = onModel;
+  onAway(wait);
   check();
   document.addEventListener("visibilitychange", () => document.hidden || check());
 }
 
 export async function check() {
-  let every = READY_EVERY;
   try {
     await request("readyz");
     tellIfNew(await requestJson("v1/model"));
     show("ready", "Ready");
+    again(READY_EVERY);
   } catch (error) {
     if (!(error instanceof ServerError)) throw error;
-    every = UNREADY_EVERY;
-    show("waiting", `${error.message} Trying again …`);
+    wait(error);
   }
+}
+
+function wait(error) {
+  show("waiting", `${error.message} Trying again …`);
+  again(UNREADY_EVERY);
+}
+
+function again(every) {
   clearTimeout(timer); // another check may have run meanwhile
   timer = setTimeout(check, every);
 }

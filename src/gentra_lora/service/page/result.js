@@ -1,13 +1,15 @@
 import { showComparison } from "./comparison.js";
 import { element, fact } from "./element.js";
 import { sentence } from "./sentence.js";
+import { zoom } from "./zoom.js";
 
 const section = document.getElementById("result");
+const comparison = document.getElementById("comparison");
 const thumbs = document.getElementById("thumbs");
 const download = document.getElementById("download");
 const reuse = document.getElementById("reuse");
 
-const TITLES = {
+const SETTINGS = {
   seed: "Seed",
   num_inference_steps: "Steps",
   guidance_scale: "Guidance",
@@ -15,21 +17,32 @@ const TITLES = {
   strength: "Strength",
   sampler: "Sampler",
   negative_prompt: "Negative prompt",
+};
+const ORIGIN = {
+  adapter: "Adapter",
   rev: "Revision",
   commit: "Commit",
   adapter_sha256: "Adapter sha256",
+  adapter_model_hash: "Adapter's hash in A1111",
   base: "Base",
   photo_sha256: "Photo sha256",
   precision: "Precision",
+  torch: "PyTorch",
 };
 const SHOWN_ELSEWHERE = new Set(["prompt", "width", "height"]);
+const PRECISIONS = { no: "float32", fp16: "float16", bf16: "bfloat16" }; // as records name them
 
 let urls = []; // to be released when another result is shown
-let shown = null; // {result, n}
+let shown = null; // {result, pictures, n}
+let samplers = {}; // {name: title}
 let tellReuse = () => {};
 
 export function onReuse(listener) {
   tellReuse = listener;
+}
+
+export function setSamplers(named) {
+  samplers = Object.fromEntries(named.map(({ name, title }) => [name, title]));
 }
 
 /** Show a result: {images: [{blob, seed, width, height, parameters}], photo: File or null, warnings}. */
@@ -39,9 +52,9 @@ export function showResult(result) {
   const photoUrl = result.photo && urlOf(result.photo);
   const pictures = result.images.map((image) => ({ ...image, url: urlOf(image.blob), photoUrl }));
   thumbs.hidden = pictures.length < 2;
-  thumbs.replaceChildren(...pictures.map((picture, n) => thumb(picture, n, pictures.length, result)));
+  thumbs.replaceChildren(...pictures.map((_, n) => thumb(pictures, n, result)));
   document.getElementById("warnings").replaceChildren(...result.warnings.map((text) => element("li", {}, sentence(text))));
-  showPicture(pictures[0], 0, result);
+  showPicture(pictures, 0, result);
   section.hidden = false;
 }
 
@@ -54,31 +67,42 @@ export function showResultAgain() {
   section.hidden = shown === null;
 }
 
-function showPicture(picture, n, result) {
-  shown = { result, n };
+function showPicture(pictures, n, result) {
+  shown = { result, pictures, n };
+  const picture = pictures[n];
   const { prompt } = picture.parameters;
   showComparison({ ...picture, alt: prompt }, picture.photoUrl);
   thumbs.childNodes.forEach((node, at) => node.setAttribute("aria-pressed", at === n));
   download.href = picture.url;
   download.download = fileName(picture);
   document.getElementById("result-prompt").textContent = prompt;
-  document.getElementById("parameters").replaceChildren(...facts(picture));
+  document.getElementById("parameters").replaceChildren(...settingsOf(picture));
+  document.getElementById("origin-facts").replaceChildren(...originOf(picture));
 }
 
-function thumb(picture, n, count, result) {
-  const label = `Picture ${n + 1} of ${count}, seed ${picture.seed}`;
-  const image = element("img", { src: picture.url, alt: "" });
+function thumb(pictures, n, result) {
+  const label = `Picture ${n + 1} of ${pictures.length}, seed ${pictures[n].seed}`;
+  const image = element("img", { src: pictures[n].url, alt: "" });
   const button = element("button", { type: "button", "aria-label": label, title: label }, image);
-  button.addEventListener("click", () => showPicture(picture, n, result));
+  button.addEventListener("click", () => showPicture(pictures, n, result));
   return button;
 }
 
-/** The known parameters come first, in the order of TITLES, then all others that have a value. */
-function facts({ parameters, width, height }) {
-  const names = [...new Set([...Object.keys(TITLES), ...Object.keys(parameters)])];
-  const told = names.filter((name) => !SHOWN_ELSEWHERE.has(name) && ![undefined, null, ""].includes(parameters[name]));
-  const rows = told.map((name) => fact(TITLES[name] ?? name.replaceAll("_", " "), parameters[name]));
-  return [...rows, fact("Size", `${width} × ${height}`)].flat();
+function settingsOf({ parameters, width, height }) {
+  const told = { ...parameters, sampler: samplers[parameters.sampler] ?? parameters.sampler };
+  return [...facts(Object.keys(SETTINGS), told), ...fact("Size", `${width} × ${height}`)];
+}
+
+/** What is no setting: the known ones first, then all others. */
+function originOf({ parameters }) {
+  const others = Object.keys(parameters).filter((name) => !(name in SETTINGS) && !SHOWN_ELSEWHERE.has(name));
+  const told = { ...parameters, precision: PRECISIONS[parameters.precision] ?? parameters.precision };
+  return facts([...new Set([...Object.keys(ORIGIN), ...others])], told);
+}
+
+function facts(names, values) {
+  const told = names.filter((name) => ![undefined, null, ""].includes(values[name]));
+  return told.flatMap((name) => fact({ ...SETTINGS, ...ORIGIN }[name] ?? name.replaceAll("_", " "), values[name]));
 }
 
 function fileName({ seed }) {
@@ -91,6 +115,16 @@ function urlOf(blob) {
   return url;
 }
 
+function zoomShown() {
+  const pictures = shown.pictures.map(({ url, seed, parameters }) => ({ url, alt: parameters.prompt, words: `seed ${seed}` }));
+  zoom(pictures, shown.n);
+}
+
+document.getElementById("zoom-open").addEventListener("click", zoomShown);
+comparison.addEventListener("click", ({ target }) => {
+  // A click on a comparison moves its divider.
+  if (!comparison.classList.contains("comparing") && !target.closest("button")) zoomShown();
+});
 reuse.addEventListener("click", () => {
   const image = shown.result.images[shown.n];
   tellReuse(new File([image.blob], fileName(image), { type: "image/png" }));

@@ -1,6 +1,8 @@
 import { askForKey, currentKey } from "./key.js";
 import { sentence } from "./sentence.js";
 
+const AWAY = new Set([502, 503, 504]);
+
 /** What the server refused, or why it could not be asked. */
 export class ServerError extends Error {
   constructor({ message, code, param = null, details = [] }, status = 0, retryAfter = null) {
@@ -14,13 +16,24 @@ export class ServerError extends Error {
   }
 }
 
+let tellAway = () => {};
+
+/** Hear of each request that the server, or a proxy before it, did not answer. */
+export function onAway(listener) {
+  tellAway = listener;
+}
+
 /** Return the response of a path below the page's own address; a 401 waits for a key and asks again. */
 export async function request(path, options = {}) {
   for (;;) {
     const key = currentKey();
     const response = await send(path, options, key);
     if (response.ok) return response;
-    if (response.status !== 401) throw await errorOf(response);
+    if (response.status !== 401) {
+      const error = await errorOf(response);
+      if (AWAY.has(error.status)) tellAway(error);
+      throw error;
+    }
     await Promise.race([askForKey(key), aborted(options.signal)]);
   }
 }
@@ -40,7 +53,9 @@ async function send(path, options, key) {
     return await fetch(path, { cache: "no-store", ...options, headers });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new ServerError({ code: "unreachable", message: "The server cannot be reached." });
+    const away = new ServerError({ code: "unreachable", message: "The server cannot be reached." });
+    tellAway(away);
+    throw away;
   }
 }
 
