@@ -3,6 +3,7 @@
 import json
 import shutil
 import time
+import urllib.request
 
 import pytest
 
@@ -18,6 +19,7 @@ from tests.waiting import PATIENCE  # noqa: E402
 
 FLAGS = ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-background-networking")
 DESK, PHONE = (1280, 900), (360, 640)
+PROMPT = "a photo of a sport gentra"
 
 
 def open_chromium(downloads):
@@ -29,6 +31,12 @@ def open_chromium(downloads):
     options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     return webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
+
+
+def fetched(url):
+    """Return the bytes that an address answers with."""
+    with urllib.request.urlopen(url) as answer:
+        return answer.read()
 
 
 class Page:
@@ -139,4 +147,4 @@ class Page:
         return [entry["message"] for entry in entries if network or entry["source"] != "network"]
 
 
-__all__ = ["DESK", "PHONE", "Keys", "Page", "open_chromium"]
+__all__ = ["DESK", "PHONE", "PROMPT", "Keys", "Page", "fetched", "open_chromium"]

@@ -54,3 +54,17 @@ def make_evaluated(folder):
         command(folder, "git", "checkout", "-q", "-f", "main")
         command(folder, "dvc", "checkout", "-q", "--force")
     return folder
+
+
+PROMPTS = ["a photo of a gentra in the snow", "a photo of a gentra at night"]
+
+
+def write_reports(folder, sha256, picture=lambda place: f"picture {place}".encode()):
+    """Write what an evaluation of the weights with that hash leaves of its prompts: its set-up, and their pictures."""
+    images = folder / "reports/images"
+    images.mkdir(parents=True)
+    setup = {"prompts": PROMPTS, "seeds": [4, 5], "resolution": 64, "num_inference_steps": 3, "guidance_scale": 2.5}
+    (folder / "reports/evaluation.json").write_text(json.dumps({"weights_sha256": sha256, **setup}))
+    for place, prompt in enumerate(PROMPTS, 1):
+        (images / f"prompt_{place}_{prompt.replace(' ', '_')}.png").write_bytes(picture(place))
+    (images / "grid.png").write_bytes(b"a sheet")

@@ -2,68 +2,19 @@
 
 import io
 import json
-import urllib.request
+import time
 
 import pytest
 from PIL import Image
 from pillow_heif import register_heif_opener
 
-from tests.chromium import DESK, PHONE, Keys, Page, open_chromium
-from tests.service.faulty_proxy import FaultyProxy
-from tests.serving import running, settings_for
+from tests.chromium import DESK, PHONE, PROMPT, Keys, Page, fetched
+from tests.evaluated_project import PROMPTS
+from tests.serving import busy, running, settings_for
 from tests.waiting import until
 
 pytestmark = pytest.mark.load
-PROMPT = "a photo of a sport gentra"
 LONG = {"num_inference_steps": 100, "num_images": 4}
-
-
-@pytest.fixture(scope="module")
-def downloads(tmp_path_factory):
-    return tmp_path_factory.mktemp("downloads")
-
-
-@pytest.fixture(scope="module")
-def driver(downloads):
-    driver = open_chromium(downloads)
-    yield driver
-    driver.quit()
-
-
-@pytest.fixture
-def page(driver, served):
-    page = Page(driver, served.url).ready()
-    yield page
-    assert page.complaints() == []
-
-
-@pytest.fixture
-def proxy(served):
-    with FaultyProxy(served.url) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def faulty(driver, proxy):
-    page = Page(driver, proxy.url)
-    yield page
-    assert page.complaints() == []
-
-
-@pytest.fixture(scope="session")
-def photo(tmp_path_factory):
-    """A photo of a phone that was held upright: stored lying, with the EXIF that says so."""
-    path = tmp_path_factory.mktemp("photo") / "car.jpg"
-    lying = Image.linear_gradient("L").resize((96, 64)).convert("RGB")
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    lying.save(path, exif=exif)
-    return path
-
-
-def fetched(url):
-    with urllib.request.urlopen(url) as answer:
-        return answer.read()
 
 
 def test_picture_of_a_prompt_comes_without_console_errors_or_requests_to_other_hosts(page, served):
@@ -92,6 +43,21 @@ def test_served_revision_is_shown_with_its_hash(page, served):
     assert {model["base"], model["file"]["sha256"], model["revision"]["commit"]} <= set(titles)
 
 
+def test_first_screen_shows_examples_of_which_one_click_draws_one(driver, evaluated_service):
+    page = Page(driver, evaluated_service.url).ready()
+    page.until("[...document.querySelectorAll('#examples img')].filter((i) => i.naturalWidth).length === 2")
+    assert page.find("revision").text == "sport_gentra_lora · “gentra”"
+    page.all("#examples button")[1].click()
+    page.result()
+    assert page.text("result-prompt") == PROMPTS[1]
+    assert (page.value("seed"), page.value("guidance_scale")) == ("4", "2.5")
+    assert not page.shown("examples")
+    page.look(PHONE)
+    assert page.js("return document.querySelector('main').previousElementSibling.id") == "examples"
+    assert page.js("return document.documentElement.scrollWidth") == PHONE[0]
+    assert page.complaints() == []
+
+
 def test_trigger_word_is_put_into_a_prompt_that_lacks_it(page):
     page.find("prompt").send_keys("a photo of a car, at night")
     assert "lacks the trigger word" in page.text("trigger-note")
@@ -100,6 +66,13 @@ def test_trigger_word_is_put_into_a_prompt_that_lacks_it(page):
     page.find("trigger-word").click()
     assert page.value("prompt") == f"a photo of a {word}, at night"
     assert page.text("trigger-note") == ""
+
+
+def test_tokens_of_the_prompt_are_counted_as_it_is_typed(page):
+    page.find("prompt").send_keys(PROMPT)
+    page.says("tokens", " of 75 tokens")
+    page.set(prompt="word " * 100)
+    page.until("document.getElementById('tokens').classList.contains('over')")
 
 
 def test_steps_are_counted_with_a_preview_while_a_job_runs(page):
@@ -124,7 +97,7 @@ def test_job_is_found_again_after_the_page_was_reloaded(page, photo):
 
 def test_escape_cancels_a_job(page, served):
     page.generate(prompt=PROMPT, **LONG)
-    job = json.loads(page.until("sessionStorage.getItem('job')"))["id"]
+    job = json.loads(page.until("sessionStorage.getItem('job')"))["ids"][0]
     page.press(Keys.ESCAPE)
     page.says("announcement", "Cancelled.")
     assert not page.shown("progress")
@@ -177,9 +150,47 @@ def test_download_holds_the_bytes_that_the_server_sent(page, downloads):
 def test_several_pictures_are_chosen_by_their_thumbs(page):
     page.generate(prompt=PROMPT, seed=3, num_images=2)
     assert len(page.result()) == 2
-    page.all("#thumbs button")[1].click()
+    page.all("#overview button")[1].click()
     assert page.find("download").get_attribute("download") == "gentra-seed-4.png"
     assert "Seed4" in page.text("parameters")
+
+
+def test_picture_is_compared_with_its_seed_without_the_adapter_also_from_the_history(page, served):
+    page.generate(prompt=PROMPT, seed=3, num_images=2)
+    page.result()
+    page.all("#overview button")[1].click()
+    page.find("without").click()
+    page.until("document.getElementById('without').getAttribute('aria-pressed') === 'true'")
+    page.until("document.getElementById('before').naturalWidth")
+    assert page.text("before-title") == "Without adapter"
+    drawn = Image.open(io.BytesIO(fetched(page.result()[-1])))
+    base = Image.open(io.BytesIO(served.draw(PROMPT, seed=4, lora_scale=0).content))
+    assert drawn.tobytes() == base.tobytes()
+    page.reload()
+    page.until("document.querySelector('.restore')")
+    page.all(".restore")[0].click()
+    page.until("!document.getElementById('result').hidden")
+    page.all("#overview button")[1].click()
+    page.find("without").click()
+    assert page.find("without").get_attribute("aria-pressed") == "true"
+    assert not page.shown("progress")
+
+
+def test_second_request_waits_while_one_runs_and_tells_its_place(page, served):
+    with busy(served):
+        page.generate(prompt=PROMPT, seed=1)
+        page.says("generate", "Add to the queue")
+        page.until("sessionStorage.getItem('job')")
+        for prompt in ("a second gentra", "a third gentra"):
+            page.generate(prompt=prompt, seed=2)
+            page.says("waiting", prompt)
+            time.sleep(0.35)  # a click that follows sooner is a double click
+        page.says("waiting", "Number 3 in the queue")
+        page.all("#waiting button")[0].click()
+        assert "a second gentra" not in page.text("waiting")
+    page.until("document.querySelectorAll('#history-list li').length === 2")
+    assert page.text("result-prompt") == "a third gentra"
+    assert page.text("waiting") == ""
 
 
 def test_result_becomes_the_photo_of_the_next(page):
@@ -282,6 +293,7 @@ def test_picture_stays_in_sight_beside_a_form_that_is_longer_than_the_screen(pag
 def test_picture_is_shown_large_by_a_click_and_its_neighbours_by_keys(page):
     page.generate(prompt=PROMPT, seed=3, num_images=2)
     page.result()
+    page.all("#overview button")[0].click()
     page.find("after").click()
     assert page.shown("zoom")
     assert page.js("return document.getElementById('zoom-picture').getBoundingClientRect().height") == DESK[1]
@@ -420,7 +432,8 @@ def test_service_that_is_away_for_a_while_is_asked_again(faulty, proxy):
 
 
 def test_job_that_the_service_no_longer_knows_ends_with_a_sentence(page):
-    job = {"id": "gone", "values": {"prompt": PROMPT}, "size": {"width": 64, "height": 64}, "startedAt": 0}
+    values = {"prompt": PROMPT}
+    job = {"ids": ["gone"], "parts": [values], "values": values, "size": {"width": 64, "height": 64}, "startedAt": 0}
     page.js("sessionStorage.setItem('job', arguments[0])", json.dumps(job))
     page.reload()
     page.until("document.getElementById('failure').textContent !== ''")

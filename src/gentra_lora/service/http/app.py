@@ -18,12 +18,13 @@ from gentra_lora.service.a1111 import routes_lists, routes_png_info, routes_task
 from gentra_lora.service.a1111 import routes_pictures as a1111_pictures
 from gentra_lora.service.a1111.tasks import Tasks
 from gentra_lora.service.errors import ServiceError
-from gentra_lora.service.http import routes_admin, routes_jobs, routes_pictures, routes_status
+from gentra_lora.service.http import routes_admin, routes_jobs, routes_page, routes_pictures, routes_status
 from gentra_lora.service.http.bodies import invalid
 from gentra_lora.service.http.decoders import Decoders
 from gentra_lora.service.http.guesses import Guesses
 from gentra_lora.service.http.middleware import Guard
 from gentra_lora.service.http.openapi import add_bodies
+from gentra_lora.service.jobs.examples import Examples
 from gentra_lora.service.jobs.service import Service
 from gentra_lora.service.openai import routes as routes_openai
 from gentra_lora.service.settings import ServiceSettings
@@ -70,7 +71,9 @@ def create_app(
         redoc_url=None,
     )
     app.state.service, app.state.settings, app.state.has_jobs = service, settings, "jobs" in parts
+    app.state.examples = Examples(settings)
     app.include_router(routes_status.router)
+    app.include_router(routes_page.router)
     for part in parts:
         for module in PARTS[part]:
             app.include_router(module.router)

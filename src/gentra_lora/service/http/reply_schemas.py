@@ -184,6 +184,31 @@ class Model(BaseModel):
     version: str
 
 
+class Example(BaseModel):
+    """A request of the evaluation, and where its picture is."""
+
+    prompt: str
+    seed: int
+    num_inference_steps: int
+    guidance_scale: float
+    width: int
+    height: int
+    url: str
+
+
+class ExampleList(BaseModel):
+    """The examples of the served weights; none where their evaluation is not at hand."""
+
+    examples: list[Example]
+
+
+class Tokens(BaseModel):
+    """How long a text is to the text encoder."""
+
+    tokens: int
+    limit: int = Field(description="as many as it reads")
+
+
 class Reloaded(BaseModel):
     """What is served from now on."""
 

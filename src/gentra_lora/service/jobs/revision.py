@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from gentra_lora.revisions.locked_run import Params
 from gentra_lora.revisions.weights import Weights, pull_weights, read_record
 from gentra_lora.service.settings import ServiceSettings
 
+PULLING = threading.Lock()  # one at a time: DVC removes its clones of all repositories at the end of each
 STEPS, GUIDANCE_SCALE = 25, 7.5  # of SD 1.5, where a file comes without its params.yaml
 
 
@@ -82,7 +84,8 @@ def find_revision(settings: ServiceSettings, rev: str | None = None) -> Revision
     else:
         rev = rev or settings.rev
         folder = settings.weights_dir / (re.sub(r"[^\w.@-]+", "_", rev or "HEAD").strip(".") or "_")
-        weights = pull_weights(settings.repo, rev, folder, settings.remote, settings.credentials)
+        with PULLING:
+            weights = pull_weights(settings.repo, rev, folder, settings.remote, settings.credentials)
         path = folder / weights.file
     tensors, header = read_adapter(path)
     check_effect(tensors)

@@ -80,6 +80,12 @@ class ImageToImageJson(ImageToImage):
     mask: str | None = Field(None, description="the mask's file in base64; white may change, black stays")
 
 
+class Words(Strict):
+    """A text whose tokens are to be counted."""
+
+    text: Text
+
+
 class Reload(Strict):
     """Which revision is to be served; left out, what the service was started with, looked up again."""
 

@@ -109,6 +109,12 @@ class Service:
             self._forget_old()
         return job
 
+    def tokens(self, text: str) -> tuple[int, int]:
+        """Return how many tokens a text has, and how many the text encoder reads."""
+        with self._tokens:
+            tokenizer = self.life.tokenizer
+            return len(tokenizer(text, add_special_tokens=False).input_ids), tokenizer.model_max_length - 2
+
     def cancel(self, job: Job, error: ServiceError | None = None) -> None:
         """End a job by wish of its client; its place is free at once, and its pictures leave their batch."""
         error = error or ServiceError(409, "cancelled", "cancelled by its client")
