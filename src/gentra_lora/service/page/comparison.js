@@ -7,13 +7,18 @@ const divider = document.getElementById("divider");
 const row = document.getElementById("compare");
 const split = document.getElementById("split");
 
-/** Show a picture, under the photo that it was drawn from where there is one that the browser can show. */
-export function showComparison({ url, width, height, alt }, photoUrl) {
+/** Show a picture, and left of it what it is compared with, {url, alt, title, afterTitle}, where there is something. */
+export function showComparison({ url, width, height, alt }, compared) {
   shapeFrame(frame, width, height);
   after.src = url;
   after.alt = alt;
-  compare(Boolean(photoUrl));
-  if (photoUrl) before.src = photoUrl;
+  compare(Boolean(compared));
+  if (!compared) return;
+  before.src = compared.url;
+  before.alt = compared.alt;
+  document.getElementById("before-title").textContent = compared.title;
+  document.getElementById("after-title").textContent = compared.afterTitle;
+  split.setAttribute("aria-label", `How much of “${compared.title}” is shown over the picture, in percent`);
 }
 
 function compare(comparing) {
@@ -22,7 +27,7 @@ function compare(comparing) {
   place();
 }
 
-/** The photo is left of the split, the picture right of it. */
+/** What was before is left of the split, the picture right of it. */
 function place() {
   const share = row.hidden ? 0 : split.value;
   after.style.clipPath = `inset(0 0 0 ${share}%)`;

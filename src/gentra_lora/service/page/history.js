@@ -1,5 +1,5 @@
 import { element } from "./element.js";
-import { clearResults, deleteResult, listResults, loadPhoto, MOST, photoKeyOf, saveResult } from "./store.js";
+import { clearResults, deleteResult, listResults, loadResult, MOST, photoKeyOf, saveResult } from "./store.js";
 
 const THUMB = 192; // px
 const list = document.getElementById("history-list");
@@ -22,15 +22,24 @@ export const showHistory = guarded(async () => {
   urls = results.map(({ thumb }) => URL.createObjectURL(thumb));
   list.replaceChildren(...results.map((result, n) => tile(result, urls[n])));
   empty.hidden = results.length > 0;
-  clear.hidden = results.length === 0;
+  clear.hidden = results.every(({ favourite }) => favourite);
 });
 
 /** Keep a shown result with the form's values that it was asked with. */
-export const addToHistory = guarded(async ({ id, values, images, photo, warnings }) => {
+export const addToHistory = guarded(async ({ id, values, images, photo, warnings, grid }) => {
   const thumb = await thumbOf(images[0].blob);
   const photoKey = photo && photoKeyOf(photo);
-  await saveResult({ id, at: Date.now(), values, images, thumb, photoKey, warnings }, photo);
+  await saveResult({ id, at: Date.now(), values, images, thumb, photoKey, warnings, grid }, photo);
   await showHistory();
+});
+
+/** Keep what the base alone draws beside a picture of a kept result. */
+export const keepBase = guarded(async ({ id, n }, blob) => {
+  const found = await loadResult(id);
+  if (!found) return;
+  const { photo, ...result } = found;
+  result.images[n].base = blob;
+  await saveResult(result, photo);
 });
 
 /** Return a function that says what the browser's storage refused instead of failing: the page works without it. */
@@ -63,9 +72,13 @@ function tile(result, url) {
   const restore = element("button", { type: "button", className: "restore" }, image, caption, ...facts(result));
   restore.setAttribute("aria-label", `Show again: ${prompt}, seed ${result.images[0].seed}`);
   restore.addEventListener("click", () => restored(result));
+  const star = element("button", { type: "button", className: "star", "aria-label": `Favourite: ${prompt}` });
+  star.setAttribute("aria-pressed", Boolean(result.favourite));
+  star.title = "A favourite stays when others are cleared";
+  star.addEventListener("click", () => toggleFavourite(result));
   const remove = element("button", { type: "button", className: "remove", "aria-label": `Delete: ${prompt}` });
   remove.addEventListener("click", () => removeTile(result, remove));
-  return element("li", { title: prompt }, restore, remove);
+  return element("li", { title: prompt }, restore, star, remove);
 }
 
 function facts({ images, values, photoKey }) {
@@ -74,9 +87,13 @@ function facts({ images, values, photoKey }) {
   return [seeds, settings].map((text) => element("small", {}, text));
 }
 
-const restored = guarded(async (result) => {
-  const photo = result.photoKey ? await loadPhoto(result.photoKey) : null;
-  tellRestore({ ...result, photo });
+const restored = guarded(async ({ id }) => tellRestore(await loadResult(id)));
+
+const toggleFavourite = guarded(async (result) => {
+  await saveResult({ ...result, favourite: !result.favourite });
+  await showHistory();
+  const at = (await listResults()).findIndex(({ id }) => id === result.id);
+  list.children[at]?.querySelector(".star").focus();
 });
 
 const removeTile = guarded(async ({ id }, button) => {
@@ -88,9 +105,9 @@ const removeTile = guarded(async ({ id }, button) => {
 });
 
 clear.addEventListener("click", () => {
-  const count = list.children.length;
+  const count = list.querySelectorAll(".star[aria-pressed=false]").length;
   document.getElementById("history-question").textContent =
-    count === 1 ? "Delete the result that this browser keeps?" : `Delete all ${count} results that this browser keeps?`;
+    count === 1 ? "Delete the result that is no favourite?" : `Delete all ${count} results that are no favourites?`;
   dialog.showModal();
 });
 document.getElementById("history-keep").addEventListener("click", () => dialog.close());
@@ -102,4 +119,4 @@ document.getElementById("history-delete").addEventListener(
     await showHistory();
   }),
 );
-empty.textContent = `The last ${MOST} results are kept in this browser.`;
+empty.textContent = `The last ${MOST} results are kept in this browser. A downloaded picture that is dropped on the page gives its settings back.`;

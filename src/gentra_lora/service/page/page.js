@@ -1,12 +1,18 @@
+import { offerAspects } from "./aspect.js";
+import { offerCopies } from "./copy.js";
+import { showExamples } from "./examples.js";
 import { applyModel, restoreForm, setPhotoMode } from "./form.js";
-import { allowGeneration, cancelGeneration, generate, resume } from "./generation.js";
+import { allowGeneration, generate, generateSweep, generateVariations, generateWithout } from "./generation.js";
 import { onRestore, showHistory } from "./history.js";
-import { choosePhoto, onPhotoChange, removePhoto, setPhotoLimits } from "./photo.js";
+import { importSettings, offerSettings, onImport, setImportModel } from "./imported.js";
+import { choosePhoto, onDrop, onPhotoChange, removePhoto, setPhotoLimits } from "./photo.js";
 import { notePrompt, setTriggerWord } from "./prompt.js";
 import { watchReadiness } from "./readiness.js";
-import { onReuse, setSamplers, showResult } from "./result.js";
+import { onChoice, onReuse, onVariations, onWithout, setSamplers, showResult, shownPicture } from "./result.js";
 import { showRevision } from "./revision.js";
 import { showSeedButtons } from "./seed.js";
+import { setSweepLimits } from "./sweep.js";
+import { cancelRunning, resume } from "./work.js";
 
 const settings = document.getElementById("settings");
 
@@ -15,17 +21,32 @@ function useModel(model) {
   setPhotoLimits(model.limits);
   setTriggerWord(model.trigger_word);
   showSeedButtons();
+  offerAspects(model);
+  setSweepLimits(model.limits);
   setSamplers(model.samplers);
+  setImportModel(model);
   showRevision(model);
   allowGeneration(model);
+  showExamples(model.trigger_word, (example) => drawExample({ ...model.defaults, ...example }));
+}
+
+function drawExample(values) {
+  removePhoto();
+  takeSettings(values);
+  document.getElementById("stage").focus(); // the button that was pressed is hidden
+  generate();
+}
+
+function takeSettings(values) {
+  restoreForm({ num_images: 1, ...values });
+  notePrompt();
+  showSeedButtons();
 }
 
 async function restoreResult(result) {
-  restoreForm(result.values);
+  takeSettings(result.values);
   if (result.photo) await choosePhoto(result.photo);
   else removePhoto();
-  notePrompt();
-  showSeedButtons();
   showResult(result);
   document.getElementById("stage").focus(); // scrolls there, too
 }
@@ -39,16 +60,26 @@ settings.addEventListener("submit", (event) => {
   event.preventDefault();
   generate();
 });
-document.getElementById("cancel").addEventListener("click", cancelGeneration);
+document.getElementById("sweep-draw").addEventListener("click", generateSweep);
+document.getElementById("cancel").addEventListener("click", cancelRunning);
 document.addEventListener("keydown", (event) => {
-  if (document.querySelector("dialog[open]")) return;
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) generate();
-  if (event.key === "Escape") cancelGeneration();
+  if (event.defaultPrevented || document.querySelector("dialog[open]")) return;
+  if (event.key === "Enter" && !event.repeat && (event.ctrlKey || event.metaKey)) generate();
+  if (event.key === "Escape") cancelRunning();
 });
 
-onPhotoChange((photo) => setPhotoMode(photo !== null));
+onPhotoChange((photo) => {
+  setPhotoMode(photo !== null);
+  offerSettings(photo?.file);
+});
+onDrop(importSettings);
+onImport(takeSettings, choosePhoto);
+offerCopies(shownPicture);
 onRestore(restoreResult);
 onReuse(reusePicture);
+onWithout(generateWithout);
+onVariations(generateVariations);
+onChoice(takeSettings);
 setPhotoMode(false);
 showHistory();
 watchReadiness(useModel);

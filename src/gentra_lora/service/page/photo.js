@@ -9,6 +9,7 @@ const settings = document.getElementById("settings");
 let photo = null; // {file, url, width, height}; url is null where the browser cannot show the format
 let limits = null;
 let tellChange = () => {};
+let takeDropped = async () => false;
 
 export function currentPhoto() {
   return photo;
@@ -20,6 +21,11 @@ export function setPhotoLimits(newLimits) {
 
 export function onPhotoChange(listener) {
   tellChange = listener;
+}
+
+/** Let a function look at what is dropped; it resolves to whether it took the file for something else. */
+export function onDrop(taker) {
+  takeDropped = taker;
 }
 
 /** Take a file as the photo, or say beside it why not; the one before then stays. */
@@ -134,5 +140,7 @@ document.addEventListener("drop", (event) => {
   const file = pictureIn(event.dataTransfer);
   if (!file) return;
   event.preventDefault();
-  choosePhoto(file);
+  takeDropped(file)
+    .catch(() => false)
+    .then((taken) => taken || choosePhoto(file));
 });

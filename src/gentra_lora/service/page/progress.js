@@ -11,9 +11,13 @@ let timer;
 let photoUrl = "";
 let quarter; // the last one read out: a screen reader cannot keep up with each step
 
-/** Show a job that began at `startedAt` (ms) and draws a picture of the size's shape, perhaps of a photo. */
-export function startProgress({ photo, size, startedAt }) {
+/**
+ * Show a job that began at `startedAt` (ms) and draws a picture of the size's shape, perhaps of a photo; small where it
+ * stands `beside` a result that is still looked at.
+ */
+export function startProgress({ photo, size, startedAt }, beside) {
   quarter = 0;
+  section.classList.toggle("beside", beside);
   section.hidden = false;
   shapeFrame(preview.parentElement, size.width, size.height);
   say("Asking the server …");
@@ -43,24 +47,26 @@ export function showSending(photo) {
   if (photo) say("Sending the photo …");
 }
 
-/** Show what `follow` tells of a job. */
-export function showEvent(name, data) {
+/** Show what `follow` tells of a job, or of one of its parts, counted from 0. */
+export function showEvent(name, data, part = 0, parts = 1) {
   if (name === "queued") say(`Waiting: number ${data.position} in the queue.`);
-  if (name === "step") showStep(data);
+  if (name === "step") showStep(data, part, parts);
   if (name === "lost") say(`${data.message} Trying again …`);
 }
 
-function showStep({ step, steps, preview: picture }) {
+function showStep({ step, steps, preview: picture }, part, parts) {
   if (picture) {
     preview.src = picture;
     preview.hidden = false;
     preview.classList.remove("waiting");
   }
-  bar.value = steps ? step / steps : 0;
+  bar.value = (part + (steps ? step / steps : 0)) / parts;
   document.title = `${Math.round(100 * bar.value)} % · Gentra LoRA`;
-  words.textContent = step >= steps ? "Finishing the picture …" : `Step ${step} of ${steps}`;
+  const place = parts > 1 ? `${part + 1} of ${parts}: ` : "";
+  words.textContent = place + (step >= steps ? "finishing the picture …" : `step ${step} of ${steps}`);
+  words.textContent = words.textContent.replace(/^./, (letter) => letter.toUpperCase());
   const reached = Math.floor(4 * bar.value);
-  if (reached > quarter) announcement.textContent = `Step ${step} of ${steps}`;
+  if (reached > quarter) announcement.textContent = words.textContent;
   quarter = reached;
 }
 

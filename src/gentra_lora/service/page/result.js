@@ -1,13 +1,21 @@
 import { showComparison } from "./comparison.js";
 import { element, fact } from "./element.js";
 import { sentence } from "./sentence.js";
+import { showOverview } from "./overview.js";
+import { loadResult } from "./store.js";
+import { requestOf } from "./values.js";
+import { zipOf } from "./zip.js";
 import { zoom } from "./zoom.js";
 
 const section = document.getElementById("result");
 const comparison = document.getElementById("comparison");
+const several = document.getElementById("several");
+const single = document.getElementById("single");
+const showAll = document.getElementById("show-all");
 const thumbs = document.getElementById("thumbs");
 const download = document.getElementById("download");
 const reuse = document.getElementById("reuse");
+const withoutButton = document.getElementById("without");
 
 const SETTINGS = {
   seed: "Seed",
@@ -36,30 +44,97 @@ let urls = []; // to be released when another result is shown
 let shown = null; // {result, pictures, n}
 let samplers = {}; // {name: title}
 let tellReuse = () => {};
+let tellWithout = () => {};
+let tellVariations = () => {};
+let tellChoice = () => {};
 
 export function onReuse(listener) {
   tellReuse = listener;
+}
+
+/** Hear of a result whose picture n is to be drawn without the adapter. */
+export function onWithout(listener) {
+  tellWithout = listener;
+}
+
+/** Hear of a shown picture, see `shownPicture`, of which variations are wanted. */
+export function onVariations(listener) {
+  tellVariations = listener;
+}
+
+/** Hear of the settings of a sweep's cell. */
+export function onChoice(listener) {
+  tellChoice = listener;
 }
 
 export function setSamplers(named) {
   samplers = Object.fromEntries(named.map(({ name, title }) => [name, title]));
 }
 
-/** Show a result: {images: [{blob, seed, width, height, parameters}], photo: File or null, warnings}. */
-export function showResult(result) {
+/**
+ * Show picture n of a result, all of them where n is null.
+ *
+ * A result is {images: [{blob, seed, width, height, parameters}], photo: File or null, warnings, grid of a sweep}.
+ *
+ * An image's `base` is what the base alone draws for its seed; `without` shows it beside the picture.
+ */
+export function showResult(result, n = null, without = false) {
   urls.forEach((url) => URL.revokeObjectURL(url));
   urls = [];
   const photoUrl = result.photo && urlOf(result.photo);
-  const pictures = result.images.map((image) => ({ ...image, url: urlOf(image.blob), photoUrl }));
-  thumbs.hidden = pictures.length < 2;
-  thumbs.replaceChildren(...pictures.map((_, n) => thumb(pictures, n, result)));
+  const pictures = result.images.map((image) => ({
+    ...image,
+    url: urlOf(image.blob),
+    baseUrl: image.base && urlOf(image.base),
+    photoUrl,
+  }));
+  thumbs.hidden = showAll.hidden = pictures.length < 2;
+  thumbs.replaceChildren(...pictures.map((_, place) => thumb(pictures, place, result)));
   document.getElementById("warnings").replaceChildren(...result.warnings.map((text) => element("li", {}, sentence(text))));
-  showPicture(pictures, 0, result);
+  showPicture(pictures, n ?? 0, result, without);
+  showOverview(pictures, result.grid, (place) => choose(pictures, place, result));
+  showSeveral(pictures.length > 1 && n === null);
   section.hidden = false;
+}
+
+/** Show all pictures of the result side by side, or the one that was chosen. */
+function showSeveral(all) {
+  several.hidden = !all;
+  single.hidden = all;
+}
+
+/** Show one of several pictures; that of a sweep's cell puts its settings into the form. */
+function choose(pictures, n, result) {
+  showPicture(pictures, n, result);
+  showSeveral(false);
+  section.scrollIntoView({ block: "nearest" });
+  thumbs.children[n].focus();
+  if (result.grid) tellChoice(requestOf(pictures[n].parameters));
 }
 
 export function hideResult() {
   section.hidden = true;
+}
+
+/** Return the picture that is shown, with its result and what its file is called. */
+export function shownPicture() {
+  const picture = shown.pictures[shown.n];
+  return { picture, result: shown.result, file: fileName(picture) };
+}
+
+export function isResultShown() {
+  return !section.hidden;
+}
+
+/** Put what the base alone draws beside picture n of the result with that id, kept or shown. */
+export async function showBase({ id, n }, blob) {
+  if (shown === null) {
+    const kept = await loadResult(id).catch(() => null);
+    if (kept) showResult(kept);
+  }
+  if (shown?.result.id !== id) return;
+  shown.result.images[n].base = blob;
+  showResult(shown.result, n, true);
 }
 
 /** Show what `hideResult` hid, if there was any. */
@@ -67,17 +142,27 @@ export function showResultAgain() {
   section.hidden = shown === null;
 }
 
-function showPicture(pictures, n, result) {
+function showPicture(pictures, n, result, without = false) {
   shown = { result, pictures, n };
   const picture = pictures[n];
-  const { prompt } = picture.parameters;
-  showComparison({ ...picture, alt: prompt }, picture.photoUrl);
+  const { prompt, lora_scale } = picture.parameters;
+  showComparison({ ...picture, alt: prompt }, comparedWith(picture, without));
+  withoutButton.setAttribute("aria-pressed", without);
+  withoutButton.hidden = lora_scale === 0;
   thumbs.childNodes.forEach((node, at) => node.setAttribute("aria-pressed", at === n));
   download.href = picture.url;
   download.download = fileName(picture);
   document.getElementById("result-prompt").textContent = prompt;
   document.getElementById("parameters").replaceChildren(...settingsOf(picture));
   document.getElementById("origin-facts").replaceChildren(...originOf(picture));
+}
+
+function comparedWith({ photoUrl, baseUrl, parameters }, without) {
+  if (without) {
+    const titles = { title: "Without adapter", afterTitle: `With, scale ${parameters.lora_scale}` };
+    return { url: baseUrl, alt: "The same seed without the adapter", ...titles };
+  }
+  return photoUrl && { url: photoUrl, alt: "Before: the photo", title: "Photo", afterTitle: "Picture" };
 }
 
 function thumb(pictures, n, result) {
@@ -125,7 +210,22 @@ comparison.addEventListener("click", ({ target }) => {
   // A click on a comparison moves its divider.
   if (!comparison.classList.contains("comparing") && !target.closest("button")) zoomShown();
 });
-reuse.addEventListener("click", () => {
+withoutButton.addEventListener("click", () => {
+  const { result, pictures, n } = shown;
+  if (pictures[n].baseUrl) showPicture(pictures, n, result, withoutButton.getAttribute("aria-pressed") !== "true");
+  else tellWithout(result, n);
+});
+/** Return the shown picture as a file. */
+export function shownFile() {
   const image = shown.result.images[shown.n];
-  tellReuse(new File([image.blob], fileName(image), { type: "image/png" }));
+  return new File([image.blob], fileName(image), { type: "image/png" });
+}
+
+reuse.addEventListener("click", () => tellReuse(shownFile()));
+showAll.addEventListener("click", () => showSeveral(true));
+document.getElementById("variations").addEventListener("click", () => tellVariations(shownFile(), shownPicture().picture));
+document.getElementById("download-all").addEventListener("click", async () => {
+  const files = shown.pictures.map((image, n) => ({ name: `${n + 1}-${fileName(image)}`, blob: image.blob }));
+  const href = urlOf(await zipOf(files));
+  element("a", { href, download: fileName(shown.pictures[0]).replace(".png", ".zip") }).click();
 });

@@ -2,12 +2,13 @@ import { element, fact } from "./element.js";
 
 const details = document.getElementById("revision");
 
-/** Show which weights answer: revision, hashes, base and what was measured of them. */
-export function showRevision({ revision, file, base, base_matches, metrics, metrics_fault, device, precision, version }) {
-  const commit = revision.commit?.slice(0, 7);
-  const words = [revision.rev, commit, `sha256 ${file.sha256.slice(0, 8)}`].filter(Boolean).join(" · ");
-  details.querySelector("summary").textContent = words;
+/** Show which weights answer: their name, and on demand revision, hashes, base and what was measured of them. */
+export function showRevision(model) {
+  const { revision, file, base, base_matches, metrics, metrics_fault, device, precision, trigger_word, version } = model;
+  const name = file.name.replace(/\.safetensors$/, "");
+  details.querySelector("summary").textContent = [name, trigger_word && `“${trigger_word}”`].filter(Boolean).join(" · ");
   const rows = [
+    ["Trigger word", trigger_word],
     ["Revision", revision.rev],
     ["Commit", revision.commit ?? "none"],
     ["Repository", revision.repo],

@@ -44,19 +44,26 @@ export async function loadPhoto(photoKey) {
   return (await transaction("readonly", (_, photos) => photos.get(photoKey))) ?? null;
 }
 
-/** Return the results, the newest first: {id, at, values, images, thumb, photoKey, warnings}. */
+/** Return the results, favourites and then the newest first: {id, at, values, images, thumb, photoKey, warnings}. */
 export async function listResults() {
   const found = await transaction("readonly", (results) => results.getAll());
-  return found.sort((a, b) => b.at - a.at);
+  return found.sort((a, b) => Boolean(b.favourite) - Boolean(a.favourite) || b.at - a.at);
 }
 
-/** Keep a result and its photo; the oldest ones over MOST go. */
-export async function saveResult(result, photo) {
+/** Return a result with its photo, or null. */
+export async function loadResult(id) {
+  const result = await transaction("readonly", (results) => results.get(id));
+  if (!result) return null;
+  return { ...result, photo: result.photoKey ? await loadPhoto(result.photoKey) : null };
+}
+
+/** Keep a result and its photo; the oldest ones over MOST go, but no favourite. */
+export async function saveResult(result, photo = null) {
   await transaction("readwrite", (results, photos) => {
     results.put(result);
     if (photo) photos.put(photo, result.photoKey);
   });
-  const old = (await listResults()).slice(MOST);
+  const old = (await listResults()).filter(({ favourite }) => !favourite).slice(MOST);
   for (const { id } of old) await deleteResult(id);
 }
 
@@ -73,9 +80,8 @@ export async function releasePhoto(photoKey) {
   if (!needed) await transaction("readwrite", (_, photos) => photos.delete(photoKey));
 }
 
-export function clearResults() {
-  return transaction("readwrite", (results, photos) => {
-    results.clear();
-    photos.clear();
-  });
+/** Delete all results but favourites. */
+export async function clearResults() {
+  const old = (await listResults()).filter(({ favourite }) => !favourite);
+  for (const { id } of old) await deleteResult(id);
 }

@@ -1,0 +1,213 @@
+// The jobs of this tab: one is followed and shown, the others wait after it in the server's queue.
+import { addToHistory, keepBase } from "./history.js";
+import { cancel, fetchImages, follow, submit } from "./job.js";
+import { choosePhoto } from "./photo.js";
+import { showEvent, showSending, startProgress, stopProgress } from "./progress.js";
+import { hideResult, isResultShown, showBase, showResult, showResultAgain } from "./result.js";
+import { rememberSeed } from "./seed.js";
+import { ServerError } from "./server.js";
+import { forget, recall, remember } from "./session.js";
+import { loadPhoto, photoKeyOf, releasePhoto, savePhoto } from "./store.js";
+import { hideTrouble, showTrouble } from "./trouble.js";
+import { showWaiting } from "./waiting.js";
+
+const PAUSE = 1000; // ms, before the rest of a job is asked for again that found no room
+const stage = document.getElementById("stage");
+const failure = document.getElementById("failure");
+const announcement = document.getElementById("announcement");
+
+let running = null; // {parts, ids, values, photo, size, startedAt, controller}, and of or grid where it has them
+let waiting = [];
+let tellBusy = () => {};
+
+/** Hear whether a job runs, at each change. */
+export function onBusy(listener) {
+  tellBusy = listener;
+}
+
+/**
+ * Ask for a job's pictures and show them when it is their turn.
+ *
+ * A job is {parts, values, photo, size}: the requests that it consists of, and the form's values; `of` is the {id, n} of
+ * the picture that it draws without the adapter, `grid` the shape of a sweep. Rejects with what the server refused.
+ */
+export async function ask(asked) {
+  const job = { ...asked, ids: [], startedAt: Date.now(), controller: new AbortController() };
+  hideTrouble(failure);
+  if (running === null) start(job);
+  if (job === running) showSending(job.photo);
+  try {
+    await submitParts(job);
+  } catch (error) {
+    job.ids.forEach((id) => cancel(id).catch(() => {}));
+    if (job === running) {
+      end();
+      next();
+    }
+    if (error.name === "AbortError") return;
+    throw error;
+  }
+  if (job !== running) waiting.push(job);
+  await rememberJobs(job.photo);
+  if (job === running) await see();
+  else if (running === null) next();
+  else showWaiting(waiting, leave);
+}
+
+/** Go on with the jobs that there were when the page was closed. */
+export async function resume() {
+  const [job, ...others] = await Promise.all([recall("job"), ...(recall("waiting") ?? [])].filter(Boolean).map(revived));
+  if (!job || running) return;
+  if (job.photo) await choosePhoto(job.photo);
+  waiting = others;
+  start(job);
+  await see();
+}
+
+export async function cancelRunning() {
+  if (running === null) return;
+  const { ids, controller } = running;
+  try {
+    const jobs = await Promise.all(ids.map(cancel));
+    if (!jobs.some(({ state }) => state === "done" || state === "failed") || jobs.length > 1) controller.abort();
+    // else it ended meanwhile, and its end is shown
+  } catch (error) {
+    controller.abort();
+    if (error.passing) showTrouble(failure, { message: `${error.message} It may go on with the job.` });
+  }
+}
+
+/** Take a job out of those that wait. */
+function leave(job) {
+  waiting = waiting.filter((other) => other !== job);
+  job.ids.forEach((id) => cancel(id).catch(() => {})); // its place is lost in time anyway
+  rememberJobs();
+  showWaiting(waiting, leave);
+}
+
+/** Ask for the parts of a job in order. Those that find no room are asked for again once others are done. */
+async function submitParts(job) {
+  while (job.ids.length < job.parts.length) {
+    try {
+      const { id, position } = await submit(job.parts[job.ids.length], job.photo, job.controller.signal);
+      job.ids.push(id);
+      if (job === running && job.ids.length === 1) showEvent("queued", { position });
+    } catch (error) {
+      if (job.ids.length && error.status === 429) return;
+      throw error;
+    }
+  }
+}
+
+function start(job) {
+  running = job;
+  const beside = isResultShown() && Boolean(job.of || job.waited);
+  if (!beside) hideResult();
+  startProgress(job, beside);
+  tellBusy(true);
+  // In one column it is below the form; beside the form it stays in sight, but for the end of the page.
+  stage.scrollIntoView({ block: matchMedia("(max-width: 859px)").matches ? "start" : "nearest" });
+}
+
+function end() {
+  const hadFocus = document.activeElement.closest("#progress");
+  running = null;
+  stopProgress();
+  showResultAgain();
+  tellBusy(false);
+  if (hadFocus) stage.focus();
+}
+
+function next() {
+  const job = waiting.shift();
+  showWaiting(waiting, leave);
+  if (!job) return;
+  start({ ...job, waited: true });
+  rememberJobs();
+  see();
+}
+
+/** Follow the running job to its end and show what came of it. */
+async function see() {
+  const job = running;
+  const { signal } = job.controller;
+  const images = [];
+  const warnings = new Set();
+  let found;
+  try {
+    for (let part = 0; part < job.parts.length; part += 1) {
+      for (; job.ids.length <= part; await pause(signal)) await submitParts(job);
+      found = await follow(job.ids[part], (name, data) => showEvent(name, data, part, job.parts.length), signal);
+      if (found.state !== "done") break;
+      images.push(...(await fetchImages(found, signal)));
+      found.warnings.forEach((warning) => warnings.add(warning));
+      if (job.ids.length < job.parts.length) await submitParts(job);
+    }
+  } catch (error) {
+    return error.name === "AbortError" ? drop("Cancelled.") : fail(error);
+  }
+  if (found.state === "done") return finish(job, images, [...warnings]);
+  const wanted = found.state === "cancelled" && found.error?.code !== "time_limit"; // that one is the server's doing
+  return wanted ? drop("Cancelled.") : fail(new ServerError(found.error, 200));
+}
+
+async function pause(signal) {
+  await new Promise((resolve) => setTimeout(resolve, PAUSE));
+  signal.throwIfAborted();
+}
+
+async function finish({ ids, values, photo, grid, of }, images, warnings) {
+  const [{ seed }] = images;
+  forgetJob();
+  announcement.textContent = `Done, seed ${seed}.`;
+  if (of) {
+    await showBase(of, images[0].blob);
+    next();
+    return keepBase(of, images[0].blob);
+  }
+  const result = { id: ids[0], values: { ...values, seed }, images, photo, warnings, grid };
+  showResult(result);
+  rememberSeed(seed);
+  next();
+  return addToHistory(result);
+}
+
+function fail(error) {
+  const lost = running;
+  if (error.passing) {
+    end(); // the job may yet be done: it is looked for again
+    showTrouble(failure, error, () => running || (start(lost), see()));
+  } else {
+    forgetJob();
+    showTrouble(failure, error, () => ask(lost).catch((refusal) => showTrouble(failure, refusal)));
+    next();
+  }
+}
+
+function drop(words) {
+  forgetJob();
+  announcement.textContent = words;
+  next();
+}
+
+function forgetJob() {
+  const { photo } = running;
+  if (photo) releasePhoto(photoKeyOf(photo)).catch(() => {});
+  forget("job");
+  end();
+}
+
+async function rememberJobs(photo = null) {
+  if (running?.ids.length) remember("job", lasting(running));
+  remember("waiting", waiting.map(lasting));
+  if (photo) await savePhoto(photo).catch(() => {}); // a reload then loses the "before"; the history says why
+}
+
+function lasting({ controller, photo, ...rest }) {
+  return { ...rest, photoKey: photo && photoKeyOf(photo) };
+}
+
+async function revived({ photoKey, ...rest }) {
+  const photo = photoKey ? await loadPhoto(photoKey).catch(() => null) : null;
+  return { ...rest, photo, controller: new AbortController() };
+}
