@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gentra_lora.service.http.bodies import JSON_BYTES
 from tests.service.http.test_answers import pixels
 from tests.service.http.test_routes_pictures import photo
 
@@ -58,6 +59,14 @@ def test_webuiapi_redraws_the_photo_as_our_own_route_does(webui, served):
     assert result.parameters["init_images"] == []
 
 
+def test_photo_may_be_as_large_as_an_upload_and_is_read_as_that(webui):
+    noise = np.random.default_rng(0).integers(0, 256, (400, 400, 3), np.uint8)
+    image = Image.fromarray(noise)
+    assert len(png(image)) > 1.5 * JSON_BYTES
+    assert webui.img2img(images=[image], **THEIRS).image.size == (64, 64)
+    assert webui.png_info(image).info == ""
+
+
 def test_photo_of_another_shape_is_stretched_or_cropped_as_it_is_asked(webui, served):
     image = ramp(192, 64)
     values = THEIRS | {"images": [image], "denoising_strength": 0.7}
@@ -81,6 +90,8 @@ def test_what_is_left_out_is_as_in_our_own_route(served):
         ("txt2img", {"alwayson_scripts": {"x": {}}}, "alwayson_scripts", "asks for what this service does not have"),
         ("txt2img", {"strength": 0.5}, "strength", "is not known here"),
         ("txt2img", {"steps": 0}, "steps", "must be at least 1"),
+        ("txt2img", {"cfg_scale": 31}, "cfg_scale", "must be at most 30"),
+        ("txt2img", {"n_iter": 5}, "n_iter", "times batch_size is 5; this service makes at most 4"),
         ("txt2img", {"width": 2048, "height": 64}, "width", "is 2048; this service makes at most"),
         ("txt2img", {"prompt": ""}, "prompt", "is empty"),
         ("img2img", {"mask": "AAAA"}, "mask", "asks for what this service does not have"),

@@ -68,6 +68,6 @@ def test_field_is_taken_at_rest_and_refused_where_it_would_change_the_picture(fi
     [("mask", None, "iVBO"), ("latent_mask", "", "iVBO"), ("resize_mode", 1, 2), ("initial_noise_multiplier", 1, 0.9)],
 )
 def test_field_of_photos_likewise(field, rest, asked):
-    assert A1111ImageToImage(init_images=[""], **{field: rest})
+    assert A1111ImageToImage(prompt="a", init_images=[""], **{field: rest})
     with pytest.raises(ValidationError, match="asks for what this service does not have"):
-        A1111ImageToImage(init_images=[""], **{field: asked})
+        A1111ImageToImage(prompt="a", init_images=[""], **{field: asked})

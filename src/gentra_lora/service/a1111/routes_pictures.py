@@ -9,12 +9,11 @@ from PIL import Image
 
 from gentra_lora.pictures.record import parameters_text
 from gentra_lora.pictures.request import size_of_photo
-from gentra_lora.service.a1111.replies import A1111Pictures, refusals
+from gentra_lora.service.a1111.replies import A1111Error, A1111Pictures, refusals
 from gentra_lora.service.a1111.routes_lists import model_name, options_of, serving
 from gentra_lora.service.a1111.schemas import A1111ImageToImage, A1111Picture, A1111TextToImage
 from gentra_lora.service.a1111.tasks import Tasks
 from gentra_lora.service.a1111.translation import in_a1111s_words, translated
-from gentra_lora.service.http.answers import JSON, check_taken
 from gentra_lora.service.http.bodies import read_json, read_photo_json
 from gentra_lora.service.http.decoders import Decoders
 from gentra_lora.service.http.openapi import documented
@@ -25,7 +24,8 @@ from gentra_lora.service.jobs.schemas import ImageToImage, TextToImage
 from gentra_lora.service.settings import ServiceSettings
 
 router = APIRouter(prefix="/sdapi/v1", tags=["a1111"])
-REFUSALS = refusals(400, 401, 403, 406, 408, 409, 413, 415, 422, 429, 500, 503, 504)
+REFUSALS = refusals(400, 401, 403, 408, 413, 415, 422, 429, 500, 503, 504)
+REFUSALS |= {409: {"model": A1111Error, "description": "interrupted by its client"}}
 
 
 @router.post("/txt2img", response_model=A1111Pictures, responses=REFUSALS, openapi_extra=documented(A1111TextToImage))
@@ -34,7 +34,6 @@ async def a1111_txt2img(request: Request) -> dict[str, object]:
     settings: ServiceSettings = request.app.state.settings
     request.app.state.service.check_open()
     asked = await read_json(request, A1111TextToImage, settings)
-    check_taken(request, JSON)
     with in_a1111s_words():
         body = translated(asked, TextToImage, options_of(serving(request)), settings.max_images)
         job = await finished(request, await submitted(request, body))
@@ -49,7 +48,6 @@ async def a1111_img2img(request: Request) -> dict[str, object]:
     request.app.state.service.check_open()
     with decoders.upload(request.state.holder):
         asked = await read_photo_json(request, A1111ImageToImage, settings, decoders)
-        check_taken(request, JSON)
         with in_a1111s_words():
             body = translated(asked, ImageToImage, options_of(serving(request)), settings.max_images)
             given = asked.init_images[0], settings.max_photo_pixels, stretched_to(asked)

@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, ConfigDict, Field
 
-from gentra_lora.service.jobs.schemas import MAX_SEED, Strict
+from gentra_lora.pictures.limits import LEAST_SIDE, MOST_GUIDANCE, MOST_SIDE, SIDE_UNIT
+from gentra_lora.service.jobs.schemas import MAX_SEED, Prompt, Strict, Text
 
 
 def _only(*rest: object) -> AfterValidator:
@@ -29,16 +30,16 @@ Unused = Any  # it has no effect as long as the fields are at rest that would gi
 class A1111Picture(Strict):
     """What both kinds of pictures are told. What is left out, or null, is as the served revision was evaluated."""
 
-    prompt: str = Field("", examples=["a photo of a sport gentra <lora:sport_gentra_lora:0.8>"])
-    negative_prompt: str | None = None
+    prompt: Prompt = Field(examples=["a photo of a sport gentra <lora:sport_gentra_lora:0.8>"])
+    negative_prompt: Text | None = None
     seed: int | None = Field(-1, ge=-1, le=MAX_SEED, description="-1: drawn, and told in info")
     sampler_name: str | None = Field(None, description="one of /sdapi/v1/samplers")
     sampler_index: str | None = Field(None, description="an older name of sampler_name, which counts where both are")
     scheduler: str | None = Field(None, description="Automatic, or a schedule that the sampler has here")
-    steps: int | None = None
-    cfg_scale: float | None = None
-    width: int | None = None
-    height: int | None = None
+    steps: int | None = Field(None, ge=1, le=100)
+    cfg_scale: float | None = Field(None, ge=0, le=MOST_GUIDANCE)
+    width: int | None = Field(None, ge=LEAST_SIDE, le=MOST_SIDE, multiple_of=SIDE_UNIT)
+    height: int | None = Field(None, ge=LEAST_SIDE, le=MOST_SIDE, multiple_of=SIDE_UNIT)
     batch_size: int | None = Field(None, ge=1)
     n_iter: int | None = Field(None, ge=1, description="times batch_size pictures are made")
     override_settings: dict[str, Any] | None = Field(None, description="what GET /sdapi/v1/options says, no more")
@@ -100,7 +101,7 @@ class A1111ImageToImage(A1111Picture):
     """A photo, redrawn. Without width and height it keeps its shape at about the trained area."""
 
     init_images: list[str] = Field(min_length=1, max_length=1, description="the photo's file in base64")
-    denoising_strength: float | None = None
+    denoising_strength: float | None = Field(None, gt=0, le=1)
     resize_mode: Annotated[int | None, _only(0, 1)] = Field(None, description="0 stretches the photo, 1 crops it")
     include_init_images: bool | None = Field(None, description="whether parameters repeat the photo")
 

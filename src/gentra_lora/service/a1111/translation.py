@@ -4,21 +4,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
-
 from gentra_lora.service.a1111.samplers import check_noise, sampler_of
 from gentra_lora.service.a1111.schemas import A1111ImageToImage, A1111Picture
 from gentra_lora.service.errors import ServiceError
-from gentra_lora.service.http.bodies import invalid
 from gentra_lora.service.jobs.resolve import refusal
 from gentra_lora.service.jobs.schemas import TextToImage
 
-NAMES = {
-    "num_inference_steps": "steps",
-    "guidance_scale": "cfg_scale",
-    "strength": "denoising_strength",
-    "image": "init_images",
-}
+NAMES = {"strength": "denoising_strength", "image": "init_images"}  # of what is found out after the body is read
+SHOWN = 60  # characters of an option's name
 Body = TypeVar("Body", bound=TextToImage)
 
 
@@ -50,10 +43,7 @@ def translated(asked: A1111Picture, schema: type[Body], options: Mapping[str, ob
     }
     if isinstance(asked, A1111ImageToImage):
         values["strength"] = asked.denoising_strength
-    try:
-        return schema(**values)
-    except ValidationError as error:
-        raise invalid(error) from error
+    return schema(**values)
 
 
 def check_options(wished: Mapping[str, object], options: Mapping[str, object], field: str | None = None) -> None:
@@ -67,8 +57,9 @@ def check_options(wished: Mapping[str, object], options: Mapping[str, object], f
     """
     for name, value in wished.items():
         if value is not None and (name not in options or options[name] != value):
-            what = f"holds {name!r}, which cannot" if field else "cannot"
-            raise refusal(field or name, f"{what} be changed here; GET /sdapi/v1/options says what there is")
+            shown = name if len(name) <= SHOWN else f"{name[:SHOWN]}..."
+            what = f"holds {shown!r}, which cannot" if field else "cannot"
+            raise refusal(field or shown, f"{what} be changed here; GET /sdapi/v1/options says what there is")
 
 
 @contextmanager

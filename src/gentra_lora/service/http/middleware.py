@@ -135,7 +135,7 @@ class Guard:
 
     def _most(self, scope: Scope) -> int:
         kind = Headers(scope=scope).get("content-type", "").strip().lower()
-        with_photo = kind.startswith("multipart/form-data") or scope["path"] in PHOTOS_IN_JSON
+        with_photo = kind.startswith("multipart/form-data") or scope["path"].startswith(PHOTOS_IN_JSON)
         return self.settings.max_upload_bytes if with_photo else JSON_BYTES
 
     def _too_large(self, scope: Scope) -> ServiceError:
