@@ -40,6 +40,7 @@ def test_table_of_settings_is_the_settings():
 def test_table_of_paths_is_that_of_the_application(serving_repo):
     paths = create_app(settings_for(serving_repo)).openapi()["paths"]
     wanted = {f"`{method.upper()} {path}`" for path, methods in paths.items() for method in methods}
+    wanted |= {"`POST /v1/txt2img`", "`POST /v1/img2img`"}  # described by the kinds of their answers
     assert {row[0] for row in rows("## Call it")} == wanted
 
 

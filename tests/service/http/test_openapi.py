@@ -10,6 +10,8 @@ from gentra_lora.service.http.app import create_app
 from gentra_lora.service.http.openapi import BODIES
 from tests.serving import TOKEN, running, settings_for
 
+KINDS = {"png": ["image/png"], "json": ["application/json"]}
+
 
 @pytest.fixture(scope="module")
 def document(serving_repo):
@@ -26,7 +28,7 @@ def test_photo_is_described_as_a_file_that_must_be_there(document):
     form = document["components"]["schemas"]["ImageToImage"]
     assert form["properties"]["image"]["format"] == "binary"
     assert "image" in form["required"]
-    content = document["paths"]["/v1/img2img"]["post"]["requestBody"]["content"]
+    content = document["paths"]["/v1/img2img/png"]["post"]["requestBody"]["content"]
     assert content == {
         "multipart/form-data": {"schema": {"$ref": "#/components/schemas/ImageToImage"}},
         "application/json": {"schema": {"$ref": "#/components/schemas/ImageToImageJson"}},
@@ -53,6 +55,25 @@ def test_every_refusal_is_described_as_json_in_one_shape(document):
                 if int(status) >= 400:
                     schema = {"$ref": f"#/components/schemas/{name}"}
                     assert answer["content"] == {"application/json": {"schema": schema}}, operation["operationId"]
+
+
+def test_each_kind_of_answer_has_a_route_of_its_own(document):
+    for path in ("/v1/txt2img", "/v1/img2img"):
+        found = {kind: document["paths"][f"{path}/{kind}"]["post"]["responses"]["200"]["content"] for kind in KINDS}
+        assert {kind: [*content] for kind, content in found.items()} == KINDS
+        assert path not in document["paths"]  # it answers with either
+    for path in ("/v1/images/generations", "/v1/images/edits"):  # what is first is taken for the usual one
+        content = document["paths"][path]["post"]["responses"]["200"]["content"]
+        assert [*content] == ["application/json", "text/event-stream"]
+
+
+def test_routes_of_one_kind_answer_with_it_whatever_is_accepted(served):
+    for accept in ("*/*", "application/json", "image/png"):
+        for kind, (media_type,) in KINDS.items():
+            answer = served.post(f"/v1/txt2img/{kind}", json={"prompt": "a gentra"}, headers={"Accept": accept})
+            assert answer.headers["content-type"] == media_type
+    answer = served.post("/v1/txt2img/png", json={"prompt": "a gentra", "num_images": 2})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (422, "num_images")
 
 
 def test_events_are_described_as_a_stream_of_them(document):

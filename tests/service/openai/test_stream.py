@@ -21,6 +21,8 @@ def streamed(client, **values):
 def test_partial_images_come_while_the_picture_is_drawn(client, served):
     with gated(served) as gate:
         stream = streamed(client, partial_images=2, output_format="webp", size="96x64")
+        job = next(reversed(served.service.jobs.values()))
+        until(lambda: job.previews_wanted)
         gate.let(3)  # of six steps
         events = [next(stream)]
     events += list(stream)

@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import compile_path
@@ -37,7 +38,8 @@ PARTS = {
 }
 DESCRIPTION = """Pictures of one subject by the exact weights of a git revision.
 
-`POST /v1/txt2img` and `/v1/img2img` answer with the picture;
+`POST /v1/txt2img` and `/v1/img2img` answer as the Accept header says: with `image/png`, or for several pictures and by
+wish with JSON. For programs that write clients, `/png` and `/json` behind them answer with one kind each.
 `POST /v1/jobs` answers at once, and the job is watched.
 """
 
@@ -69,6 +71,7 @@ def create_app(
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        generate_unique_id_function=_operation,
     )
     app.state.service, app.state.settings, app.state.has_jobs = service, settings, "jobs" in parts
     app.state.examples = Examples(settings)
@@ -93,6 +96,11 @@ def create_app(
             expose_headers=EXPOSED,
         )
     return app
+
+
+def _operation(route: APIRoute) -> str:
+    """Return an operation's name in clients that are generated."""
+    return "_".join([*map(str, route.tags), route.name])
 
 
 async def _invalid(request: Request, error: RequestValidationError) -> NoReturn:

@@ -11,7 +11,8 @@ from gentra_lora.service.jobs.job import Job
 from gentra_lora.service.openai.files import file_of, kind_wished
 from gentra_lora.service.openai.wishes import FileFormat, OpenAIImage
 
-QUALITIES = {None: "medium", "auto": "medium", "standard": "medium", "hd": "high"}  # in the names of answers
+USUAL = dict.fromkeys((None, "auto", "standard", "medium"), "medium")
+QUALITIES = USUAL | {"low": "low", "high": "high", "hd": "high"}  # as answers name them
 
 
 class OpenAIPicture(BaseModel):
@@ -76,6 +77,6 @@ def described(job: Job, asked: OpenAIImage) -> dict[str, str]:
     return {
         "background": "opaque",
         "output_format": kind_wished(asked).format,
-        "quality": QUALITIES.get(asked.quality, asked.quality) or "",
+        "quality": QUALITIES[asked.quality],
         "size": f"{first.width}x{first.height}",
     }
