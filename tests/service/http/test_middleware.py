@@ -11,6 +11,7 @@ import requests
 from gentra_lora.service.http.guesses import FREE
 from gentra_lora.service.http.middleware import JsonLines
 from tests.service.http.test_routes_pictures import photo
+from tests.service.openai.clients import client_of
 from tests.serving import running, settings_for
 from tests.waiting import PATIENCE, until
 
@@ -225,3 +226,31 @@ def test_client_that_goes_away_is_logged_as_such(served, logged):
         connection.sendall(b"POST /v1/txt2img HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n")
         connection.sendall(b"Content-Length: 100\r\n\r\n{")
     until(lambda: any(json.loads(line).get("status") == 499 for line in logged))
+
+
+def test_address_in_an_answer_opens_that_picture_without_a_key_and_nothing_else(locked):
+    with client_of(locked.url, "one") as client:
+        (picture,) = client.images.generate(prompt="a gentra", response_format="url", output_format="webp").data
+    path = picture.url.removeprefix(locked.url)
+    answer = locked.get(path)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/webp")
+    bare, _, query = path.partition("?")
+    for other in (
+        bare,
+        f"{bare[:-1]}1?{query}",
+        f"/v1/model?{query}",
+        bare.replace("images", "jobs")[:-2] + f"?{query}",
+    ):
+        assert locked.get(other).status_code == 401, other
+
+
+def test_pages_of_a_named_origin_may_send_what_openais_client_tells_of_itself(locked):
+    with client_of(locked.url) as client:
+        told = {*map(str.lower, client.default_headers), "x-stainless-retry-count", "x-stainless-timeout"}
+    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": ", ".join(sorted(told))}
+    address = f"{locked.url}/v1/images/generations"
+    answer = requests.options(address, headers=asked | {"Origin": "https://pages.example"}, timeout=PATIENCE)
+    assert answer.status_code == 200
+    assert told <= {*answer.headers["access-control-allow-headers"].lower().split(", ")}
+    foreign = requests.options(address, headers=asked | {"Origin": "https://evil.example"}, timeout=PATIENCE)
+    assert "access-control-allow-origin" not in foreign.headers

@@ -28,6 +28,7 @@ from gentra_lora.service.http.openapi import add_bodies
 from gentra_lora.service.jobs.examples import Examples
 from gentra_lora.service.jobs.service import Service
 from gentra_lora.service.openai import routes as routes_openai
+from gentra_lora.service.openai.links import Links
 from gentra_lora.service.settings import ServiceSettings
 
 EXPOSED = ["Retry-After", "X-Request-ID", "X-Job-ID", "X-Seed", "X-Size", "X-Commit", "X-Weights-SHA256", "X-Warnings"]
@@ -85,8 +86,9 @@ def create_app(
     app.exception_handler(HTTPException)(_plain)
     app.exception_handler(RequestValidationError)(_invalid)
     app.openapi = add_bodies(app, settings)  # type: ignore[method-assign]  # as FastAPI's own documentation has it
-    app.state.guesses, app.state.tasks = Guesses(), Tasks()
-    app.add_middleware(Guard, settings=settings, metrics=service.metrics, guesses=app.state.guesses)
+    app.state.guesses, app.state.links, app.state.tasks = Guesses(), Links(), Tasks()
+    guards = {"guesses": app.state.guesses, "links": app.state.links}
+    app.add_middleware(Guard, settings=settings, metrics=service.metrics, **guards)
     if settings.cors_origins:  # outermost, so that refusals can be read as well
         app.add_middleware(
             CORSMiddleware,

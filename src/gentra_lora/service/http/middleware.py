@@ -17,6 +17,7 @@ from gentra_lora.service.errors import ServiceError
 from gentra_lora.service.http.bodies import JSON_BYTES
 from gentra_lora.service.http.guesses import Guesses
 from gentra_lora.service.jobs.metrics import ServiceMetrics
+from gentra_lora.service.openai.links import Links
 from gentra_lora.service.settings import ServiceSettings
 
 log = logging.getLogger("gentra_lora.service.access")
@@ -35,9 +36,11 @@ PAGE_POLICY = (
 class Guard:
     """Gives each request an id, asks for a key, counts the body's bytes as they arrive, and writes a log line."""
 
-    def __init__(self, app: ASGIApp, settings: ServiceSettings, metrics: ServiceMetrics, guesses: Guesses) -> None:
+    def __init__(
+        self, app: ASGIApp, settings: ServiceSettings, metrics: ServiceMetrics, guesses: Guesses, links: Links
+    ) -> None:
         self.app, self.settings, self.metrics = app, settings, metrics
-        self.keys, self.guesses = settings.keys(), guesses
+        self.keys, self.guesses, self.links = settings.keys(), guesses, links
         self.public = urlsplit(settings.public_url or "").netloc
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -100,7 +103,7 @@ class Guard:
         if origin and scope["method"] not in ("GET", "HEAD", "OPTIONS") and not self._known(origin, headers):
             raise ServiceError(403, "foreign_origin", f"pages of {origin} may not call this service")
         free = path in OPEN or path.startswith("/page/") or path == "/v1/admin/reload" or scope["method"] == "OPTIONS"
-        if self.keys and not free:
+        if self.keys and not (free or self.links.opens(scope["method"], path, scope["query_string"].decode("latin-1"))):
             given = headers.get("x-api-key") or bearer_of(headers)
             if path.startswith(A1111):  # its clients know names and passwords alone
                 given = given or password_of(headers)

@@ -19,6 +19,7 @@ from gentra_lora.service.jobs.revision import Revision, adapter_of
 from gentra_lora.service.jobs.service import Service
 from gentra_lora.service.openai.files import BEST, FileKind, file_of, kind_wished
 from gentra_lora.service.openai.forms import read_edit
+from gentra_lora.service.openai.links import Links
 from gentra_lora.service.openai.replies import OpenAIModel, OpenAIModels, OpenAIPictures, pictures_of
 from gentra_lora.service.openai.stream import events_of
 from gentra_lora.service.openai.translated import check_form, in_openais_words, translated
@@ -89,13 +90,17 @@ async def answered(request: Request, asked: OpenAIImage, job: Job) -> Response |
 
 
 def addresses(request: Request, job: Job, kind: FileKind) -> list[str]:
-    """Return where a job's pictures can be fetched; none where they are not kept."""
+    """Return where a job's pictures can be fetched, without a key for a while; none where they are not kept."""
     if not request.app.state.has_jobs:
         return []
     settings: ServiceSettings = request.app.state.settings
+    links: Links = request.app.state.links
     base = (settings.public_url or str(request.base_url)).rstrip("/")
     query = f"output_format={kind.format}&output_compression={kind.quality}"
-    return [f"{base}/v1/images/{job.id}/{index}?{query}" for index in range(len(job.pngs))]
+    paths = [f"/v1/images/{job.id}/{index}" for index in range(len(job.pngs))]
+    if settings.keys():
+        return [f"{base}{links.signed(path, query, settings.job_seconds_kept)}" for path in paths]
+    return [f"{base}{path}?{query}" for path in paths]
 
 
 @router.get("/images/{job_id}/{index}", response_class=Response, responses=FILES | refusals(401, 403, 404, 422))
