@@ -38,6 +38,12 @@ def test_fidelity_is_a_strength_and_size_two_sides():
     assert (ours.strength, ours.width, ours.height, ours.num_images) == (0.3, 96, 64, 2)
 
 
-def test_refusals_name_what_the_client_sent():
-    assert in_openais_words(refusal("num_images", "is 9")).param == "n"
-    assert in_openais_words(refusal("height", "is 9")).message == "size does not fit: height is 9"
+def test_refusals_name_what_the_client_sent_and_the_sizes_that_can_be_done():
+    def sizes():
+        return "64x64 can be done"
+
+    assert in_openais_words(refusal("num_images", "is 9"), sizes).param == "n"
+    told = in_openais_words(refusal("height", "is 9"), sizes)
+    assert (told.param, told.message) == ("size", "size does not fit: height is 9; 64x64 can be done")
+    slow = in_openais_words(refusal("width", "is 9; 96x64 can be done"), sizes)
+    assert slow.message == "size does not fit: width is 9; 96x64 can be done"

@@ -104,7 +104,7 @@ class Lifecycle:
         held = engine.adapter.factors
         try:
             engine.adapter.use(engine.adapter.fit(Path(revision.file["name"]), revision.tensors))
-            warm_up(engine, revision)
+            warm_up(engine, revision, self.queue.pace)
         except BaseException:
             engine.adapter.use(held)
             raise

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from gentra_lora.pictures.engine import most_at_once
 from gentra_lora.service.errors import ServiceError
 from gentra_lora.service.jobs.job import Job, Place
+from gentra_lora.service.jobs.pace import Pace
 
 SMOOTHING = 0.3  # the weight of the newest measurement
 
@@ -18,7 +19,7 @@ class JobQueue:
 
     def __init__(self, max_queue: int) -> None:
         """Let at most `max_queue` jobs wait."""
-        self.max_queue = max_queue
+        self.max_queue, self.pace = max_queue, Pace()
         self._ready = threading.Condition()
         self._places: deque[Place] = deque()
         self._commands: deque[Callable[[], object]] = deque()

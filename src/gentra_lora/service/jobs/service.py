@@ -13,6 +13,7 @@ from gentra_lora.service.errors import ServiceError, not_ready
 from gentra_lora.service.jobs.job import Job
 from gentra_lora.service.jobs.lifecycle import Lifecycle
 from gentra_lora.service.jobs.metrics import ServiceMetrics
+from gentra_lora.service.jobs.pace import check_time
 from gentra_lora.service.jobs.queue import JobQueue
 from gentra_lora.service.jobs.resolve import Photo, check_texts, followed, resolve, warnings_of
 from gentra_lora.service.jobs.revision import Revision, adapter_of
@@ -101,6 +102,7 @@ class Service:
         with self._tokens:
             check_texts(body, self.life.tokenizer)
         requests = resolve(body, revision.defaults, self.settings, photo)
+        check_time(requests, revision.defaults, self.settings, self.queue.pace)
         job = Job(requests, self.settings.time_limit, warnings_of(requests[0], revision.trigger_word), request_id)
         with self._lock:
             self.check_open()

@@ -14,8 +14,10 @@ from gentra_lora.service.http.routes_jobs import JOB_ID
 from gentra_lora.service.http.routes_pictures import made, submitted
 from gentra_lora.service.http.uploads import Upload
 from gentra_lora.service.jobs.job import Job
-from gentra_lora.service.jobs.resolve import refusal
+from gentra_lora.service.jobs.pace import told_sizes
+from gentra_lora.service.jobs.resolve import refusal, resolve
 from gentra_lora.service.jobs.revision import Revision, adapter_of
+from gentra_lora.service.jobs.schemas import TextToImage
 from gentra_lora.service.jobs.service import Service
 from gentra_lora.service.openai.files import BEST, FileKind, file_of, kind_wished
 from gentra_lora.service.openai.forms import read_edit
@@ -75,10 +77,20 @@ def check(request: Request, asked: OpenAIImage) -> None:
 
 async def asked_for(request: Request, asked: OpenAIImage, revision: Revision, photo: Upload | None = None) -> Job:
     """Return the job of a request."""
+    body = translated(asked, revision.defaults["num_inference_steps"])
     try:
-        return await submitted(request, translated(asked, revision.defaults["num_inference_steps"]), photo)
+        return await submitted(request, body, photo)
     except ServiceError as error:
-        raise in_openais_words(error) from error
+        raise in_openais_words(error, lambda: sizes_for(request, body, revision)) from error
+
+
+def sizes_for(request: Request, body: TextToImage, revision: Revision) -> str:
+    """Return in words the sizes that a request could have."""
+    service, defaults = request.app.state.service, revision.defaults
+    pictures = min(body.num_images, service.settings.max_images)
+    usual = body.model_copy(update={"width": None, "height": None, "num_images": 1})
+    (one,) = resolve(usual, defaults, service.settings)
+    return told_sizes(one, pictures, service.settings.max_pixels, defaults, service.settings, service.queue.pace)
 
 
 async def answered(request: Request, asked: OpenAIImage, job: Job) -> Response | dict[str, Any]:

@@ -1,7 +1,10 @@
 """OpenAI's words -> ours, and refusals in the words that the client sent."""
 
+from collections.abc import Callable
+
 from gentra_lora.pictures.limits import LEAST_SIDE, MOST_SIDE, SIDE_UNIT
 from gentra_lora.service.errors import ServiceError
+from gentra_lora.service.jobs.pace import CAN_BE_DONE
 from gentra_lora.service.jobs.resolve import refusal
 from gentra_lora.service.jobs.schemas import ImageToImage, TextToImage
 from gentra_lora.service.openai.wishes import OpenAIEdit, OpenAIImage
@@ -49,13 +52,18 @@ def _steps(asked: OpenAIImage, usual: int) -> dict[str, int]:
     return {"num_inference_steps": steps}
 
 
-def in_openais_words(error: ServiceError) -> ServiceError:
-    """Return a refusal by the name that the client sent."""
+def in_openais_words(error: ServiceError, sizes: Callable[[], str]) -> ServiceError:
+    """Return a refusal by the name that the client sent.
+
+    Args:
+        sizes: tells those that can be done.
+    """
     told = error.details[0]["message"] if error.details else ""
     if error.param == "num_images":
         return refusal("n", told)
     if error.param in ("width", "height"):
-        return refusal("size", f"does not fit: {error.param} {told}")
+        more = "" if CAN_BE_DONE in told else f"; {sizes()}"
+        return refusal("size", f"does not fit: {error.param} {told}{more}")
     return error
 
 
