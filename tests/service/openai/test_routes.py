@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 from openai import NotFoundError, UnprocessableEntityError
 
+from gentra_lora.service.jobs.pace import Pace
 from tests.service.http.test_answers import pixels
 from tests.service.http.test_routes_pictures import photo
 from tests.service.openai.clients import opened
+from tests.tiny_engine import request
 
 NEUTRAL = {
     "model": "gpt-image-1",
@@ -111,3 +113,14 @@ def test_picture_that_is_not_there_is_404(served):
 def test_client_that_takes_no_json_is_refused(served):
     answer = served.post("/v1/images/generations", json={"prompt": "a"}, headers={"Accept": "image/png"})
     assert answer.status_code == 406
+
+
+def test_size_that_takes_too_long_here_is_refused_with_those_that_can_be_done(client, served, monkeypatch):
+    pace, steps = Pace(), {"num_inference_steps": 3, "guidance_scale": 3.0}
+    pace.measured(request(width=64, height=64, **steps), 1, served.service.settings.time_limit * 0.9)
+    monkeypatch.setattr(served.service.queue, "pace", pace)
+    with pytest.raises(UnprocessableEntityError, match="128 x 64, which takes .* 64x64 can be done") as refused:
+        client.images.generate(prompt="a gentra", size="128x64", extra_body=steps)
+    assert refused.value.param == "size"
+    with pytest.raises(UnprocessableEntityError, match="at most 1024 px; 64x64 can be done"):
+        client.images.generate(prompt="a gentra", size="2048x64", extra_body=steps)

@@ -64,6 +64,6 @@ def told_sizes(
     for width, height in sorted({(defaults["width"], defaults["height"]), *USUAL_SIZES}):
         fits = max(width, height) <= settings.max_side and width * height <= pixels
         seconds = pictures * pace.seconds(replace(request, width=width, height=height))
-        if fits and seconds <= settings.time_limit:
+        if fits and 0 < seconds <= settings.time_limit:  # what is not foretold is not promised
             found.append(f"{width}x{height}")
     return f"{', '.join(found) or 'no usual size'} {CAN_BE_DONE}"
