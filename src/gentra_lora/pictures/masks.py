@@ -29,7 +29,7 @@ def open_mask(source: Path | IO[bytes], name: str) -> Image.Image:
     with open_header(source) as opened:
         if opened.has_transparency_data:
             opacity = ImageOps.exif_transpose(opened).convert("RGBA").getchannel("A")
-            if opacity.getextrema()[0] < 255:
+            if opacity.getextrema() != (255, 255):
                 return opacity
     return image.convert("L")
 
