@@ -70,7 +70,7 @@ def test_trigger_word_is_put_into_a_prompt_that_lacks_it(page):
 
 def test_tokens_of_the_prompt_are_counted_as_it_is_typed(page):
     page.find("prompt").send_keys(PROMPT)
-    page.says("tokens", " of 75 tokens")
+    page.says("tokens", " of 38 tokens")
     page.set(prompt="word " * 100)
     page.until("document.getElementById('tokens').classList.contains('over')")
 

@@ -3,6 +3,7 @@
 import io
 import zipfile
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -19,13 +20,17 @@ def sweep(page, scales, **columns):
     return page.result()
 
 
+def pixels(png):
+    return np.asarray(Image.open(io.BytesIO(png))).astype(int)
+
+
 def test_sweep_of_scales_and_seeds_is_one_grid_and_a_cell_gives_its_settings(page, served):
     page.set(prompt=PROMPT, seed=5)
     addresses = sweep(page, "1, 0", **{"sweep-seeds": 2})
     assert [row.text for row in page.all("#overview h3")] == ["scale 0", "scale 1"]
     assert len(addresses) == len(page.all("#overview button")) == 4
-    cell = Image.open(io.BytesIO(fetched(addresses[1])))
-    assert cell.tobytes() == Image.open(io.BytesIO(served.draw(PROMPT, seed=6, lora_scale=0).content)).tobytes()
+    cell, alone = (pixels(png) for png in (fetched(addresses[1]), served.draw(PROMPT, seed=6, lora_scale=0).content))
+    assert np.abs(cell - alone).max() <= 1  # beside others in a batch, a level may be rounded otherwise
     page.all("#overview button")[1].click()
     assert (page.value("lora_scale"), page.value("seed"), page.value("num_images")) == ("0", "6", "1")
     assert page.shown("after")

@@ -12,6 +12,7 @@ export function showOverview(pictures, grid, onChoice) {
   const rows = grid?.rows ?? [""];
   const across = grid ? columns.length : Math.min(pictures.length, 2);
   node.style.setProperty("--columns", across);
+  node.style.setProperty("--rows", Math.ceil(pictures.length / across));
   node.replaceChildren(
     ...rows.flatMap((row, y) => [
       ...(row ? [element("h3", {}, row)] : []),
