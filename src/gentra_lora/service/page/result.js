@@ -157,9 +157,9 @@ function showPicture(pictures, n, result, without = false) {
   document.getElementById("origin-facts").replaceChildren(...originOf(picture));
 }
 
-function comparedWith({ photoUrl, baseUrl, parameters }, without) {
+function comparedWith({ photoUrl, baseUrl }, without) {
   if (without) {
-    const titles = { title: "Without adapter", afterTitle: `With, scale ${parameters.lora_scale}` };
+    const titles = { title: "Without adapter", afterTitle: "With adapter" };
     return { url: baseUrl, alt: "The same seed without the adapter", ...titles };
   }
   return photoUrl && { url: photoUrl, alt: "Before: the photo", title: "Photo", afterTitle: "Picture" };
