@@ -91,6 +91,7 @@ def test_job_is_found_again_after_the_page_was_reloaded(page, photo):
     page.reload()
     page.result()
     assert page.value("prompt") == PROMPT
+    page.all("#overview button")[0].click()
     assert page.shown("before")
     assert page.js("return sessionStorage.getItem('job')") is None
 
