@@ -183,9 +183,9 @@ def test_second_request_waits_while_one_runs_and_tells_its_place(page, served):
         page.says("generate", "Add to the queue")
         page.until("sessionStorage.getItem('job')")
         for prompt in ("a second gentra", "a third gentra"):
+            time.sleep(0.35)  # a click that follows sooner is a double click
             page.generate(prompt=prompt, seed=2)
             page.says("waiting", prompt)
-            time.sleep(0.35)  # a click that follows sooner is a double click
         page.says("waiting", "Number 3 in the queue")
         page.all("#waiting button")[0].click()
         assert "a second gentra" not in page.text("waiting")
