@@ -10,6 +10,8 @@ const refusal = document.getElementById("refusal");
 
 const VARIED = 0.6; // strength: another picture of the same scene
 
+const DOUBLE_CLICK = 300; // ms
+
 let limits = null;
 let defaults = null; // of the server's model; nothing is asked before they are there
 let sending = false; // a form goes once, however often the button is pressed meanwhile
@@ -65,7 +67,7 @@ function sizeOf(values, photo) {
 
 async function send(job, retry = () => send(job)) {
   sending = true;
-  setTimeout(() => (sending = false), 300); // a double click is one
+  setTimeout(() => (sending = false), DOUBLE_CLICK);
   try {
     await ask(job);
   } catch (error) {
@@ -81,4 +83,7 @@ function refuse(error, retry) {
   if (left) showTrouble(refusal, error, error.passing ? retry : null);
 }
 
-onBusy((busy) => (button.firstElementChild.textContent = busy ? "Add to the queue" : "Generate"));
+onBusy((busy) => {
+  sending &&= busy; // what is done already may be asked for again at once
+  button.firstElementChild.textContent = busy ? "Add to the queue" : "Generate";
+});
