@@ -9,14 +9,14 @@ from pydantic.json_schema import models_json_schema
 
 from gentra_lora.service.a1111.schemas import A1111Image, A1111ImageToImage, A1111Options, A1111TextToImage
 from gentra_lora.service.http.reply_schemas import ErrorBody
-from gentra_lora.service.jobs.schemas import ImageToImage, ImageToImageJson, Reload, TextToImage, Words
+from gentra_lora.service.jobs.schemas import ImageToImage, Reload, TextToImage, Words
 from gentra_lora.service.openai.wishes import OpenAIEdit, OpenAIImage
 from gentra_lora.service.settings import ServiceSettings
 
 Responses = dict[int | str, dict[str, Any]]  # as FastAPI takes them
 FORMS = (ImageToImage, OpenAIEdit)
 A1111_BODIES = (A1111TextToImage, A1111ImageToImage, A1111Image, A1111Options)
-BODIES = (TextToImage, ImageToImageJson, OpenAIImage, Reload, Words, *FORMS, *A1111_BODIES)
+BODIES = (TextToImage, OpenAIImage, Reload, Words, *FORMS, *A1111_BODIES)
 REASONS = {
     400: "the body cannot be read",
     401: "no key, or a wrong one",
