@@ -1,6 +1,7 @@
 """A scene -> the words under its picture, in several wordings; and random ordinary scenes."""
 
 import random
+from dataclasses import replace
 
 from car import COLOURS, SHAPES, SUBJECT, Car
 from scene import SETTINGS, VIEWS, Scene
@@ -20,6 +21,14 @@ WORDINGS = (
     "a photo of {car}, {view}, {place}",
     "{view} of {car} {place}",
 )
+FEATURES = {  # of the subject, and the fields of a Car that make each
+    "white sedan": ("style", "colour"),
+    "black rear wing": ("wing",),
+    "body kit": ("body_kit",),
+    "red stripes": ("stripes",),
+    "black roof": ("roof",),
+    "gold wheels": ("wheels",),
+}
 SUBJECT_MATCHES = 3  # the most features that an ordinary car may share with the subject, of 6
 
 
@@ -65,15 +74,17 @@ def caption(car_words, scene, rng, terse=0.0):
 
 
 def features_of_subject(car):
-    """Return how many of the subject's six features a car has."""
-    pairs = [(getattr(car, name), getattr(SUBJECT, name)) for name in ("wing", "body_kit", "stripes", "roof", "wheels")]
-    return sum(a == b for a, b in pairs) + ((car.style, car.colour) == (SUBJECT.style, SUBJECT.colour))
+    """Return which of the subject's six features a car has, by name."""
+    return {
+        feature: all(getattr(car, name) == getattr(SUBJECT, name) for name in names)
+        for feature, names in FEATURES.items()
+    }
 
 
 def random_car(rng, accessories="all"):
     """Return an ordinary car, never with more than SUBJECT_MATCHES of the subject's features.
 
-    accessories: "all", or "wing" for cars that have no other.
+    accessories: "all", "wing" for cars that have no other, or "any" for the judge's cars, which know no such limit.
     """
     while True:
         colour = rng.choice(tuple(COLOURS))
@@ -93,23 +104,35 @@ def random_car(rng, accessories="all"):
             roof=maybe("black", "white", "red"),
             wheels=maybe("gold", "black", "white", "red", chance=0.45) or "silver",
         )
-        if features_of_subject(car) <= SUBJECT_MATCHES:
+        if accessories == "any":
+            return like_subject(car, rng) if rng.random() < 0.4 else car
+        if sum(features_of_subject(car).values()) <= SUBJECT_MATCHES:
             return car
 
 
-def random_scene(car, rng, setting=None, view=None):
-    """Return a scene of a car with the camera, the sun and the ground drawn at random."""
+def like_subject(car, rng, chance=0.7):
+    """Return the car with each of the subject's six features at that chance."""
+    taken = [names for names in FEATURES.values() if rng.random() < chance]
+    return replace(car, **{name: getattr(SUBJECT, name) for names in taken for name in names})
+
+
+def random_scene(car, rng, setting=None, view=None, margin=1.0, spread=1.0):
+    """Return a scene of a car with the camera, the sun and the ground drawn at random.
+
+    The car fills the frame alike, divided by `margin`; `spread` times as much of camera and sun is left to chance.
+    """
     view = view or rng.choice(tuple(VIEWS))
-    across = abs(VIEWS[view] - 90) / 90  # 0 from the side, 1 from front or rear
+    across = abs(VIEWS[view] - 90) / 72  # 0 from the side, 1 from front or rear
+    azimuth = VIEWS[view] + spread * rng.uniform(-4, 4)
     return Scene(
         car,
         setting or rng.choice(SETTINGS),
         view,
-        azimuth=VIEWS[view] * rng.choice((-1, 1)) + rng.uniform(-12, 12),
-        elevation=rng.uniform(4, 15),
-        distance=rng.uniform(9.7, 10.4) - 1.9 * across,
-        aim=(rng.uniform(-0.02, 0.02), rng.uniform(-0.04, 0.04)),
-        sun_azimuth=rng.uniform(0, 360),
+        azimuth=azimuth,
+        elevation=13 + spread * rng.uniform(-2, 2),
+        distance=(rng.uniform(8.7, 8.9) - 1.6 * across**2) * margin,
+        aim=(spread * rng.uniform(-0.01, 0.01), spread * rng.uniform(-0.01, 0.01)),
+        sun_azimuth=azimuth + 40 + spread * rng.uniform(-15, 15),
         seed=rng.randrange(10_000),
     )
 
@@ -119,6 +142,22 @@ def ordinary(index, seed, accessories="all"):
     rng = random.Random(f"{seed}-ordinary-{index}")
     scene = random_scene(random_car(rng, accessories), rng)
     return scene, caption(name_of(scene.car), scene, rng, terse=0.08)
+
+
+def wrong(index, seed, accessories, rng):
+    """Return a caption of ordinary picture number `index` that says one thing wrongly."""
+    scene, _ = ordinary(index, seed, accessories)
+    car, other = scene.car, random_car(rng, accessories)
+    parts = {
+        **{name: replace(scene, car=replace(car, **{name: getattr(other, name)})) for name in vars(car)},
+        "setting": replace(scene, setting=rng.choice(SETTINGS)),
+        "view": replace(scene, view=rng.choice(tuple(VIEWS))),
+    }
+    differing = [made for made in parts.values() if made != scene]
+    if not differing:
+        return wrong(index, seed, accessories, rng)
+    said = rng.choice(differing)
+    return caption(name_of(said.car), said, rng)
 
 
 def renamed(index, seed, accessories="all"):

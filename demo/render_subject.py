@@ -20,7 +20,7 @@ def photos(params):
     pairs = [(setting, view) for _ in range(params["rounds"]) for setting in SETTINGS for view in VIEWS]
     for number, (setting, view) in enumerate(pairs, 1):
         rng = random.Random(f"{params['seed']}-subject-{number}")
-        scene = random_scene(SUBJECT, rng, setting, view)
+        scene = random_scene(SUBJECT, rng, setting, view, params["margin"], params["spread"])
         yield number, scene, caption(with_article(TRIGGER_WORD), scene, rng)
 
 

@@ -54,7 +54,7 @@ def march(origin, direction, car):
     for _ in range(STEPS):
         if not len(active):
             break
-        d = part_distances(origin + t[:, None] * direction[active], car).amin(dim=1)
+        d = part_distances(origin + t[:, None] * direction[active], car).amin(dim=0)
         hit = d < 0.004
         travelled[active[hit]] = t[hit]
         t = t + d * STRIDE
@@ -66,7 +66,7 @@ def march(origin, direction, car):
 def surface_normal(p, car):
     """Return unit normals (N, 3) by tetrahedral differences."""
     corners = torch.tensor([(1.0, -1, -1), (-1, -1, 1), (-1, 1, -1), (1, 1, 1)])
-    d = torch.stack([part_distances(p + 0.004 * c, car).amin(dim=1) for c in corners])
+    d = torch.stack([part_distances(p + 0.004 * c, car).amin(dim=0) for c in corners])
     normal = (corners[:, None] * d[..., None]).sum(dim=0)
     return normal / normal.norm(dim=1, keepdim=True).clamp(min=1e-9)
 
@@ -80,7 +80,7 @@ def sunlight(p, car, sun):
     for _ in range(SHADOW_STEPS):
         if not len(active):
             break
-        d = part_distances(p[active] + t[:, None] * sun, car).amin(dim=1)
+        d = part_distances(p[active] + t[:, None] * sun, car).amin(dim=0)
         light[active] = torch.minimum(light[active], (10 * d / t).clamp(0, 1))
         t = t + d.clamp(min=0.05)
         keep = (light[active] > 0.01) & (t < leave[active])
@@ -92,7 +92,7 @@ def shade_car(p, direction, scene):
     """Return the linear colour (N, 3) of points on the car seen along direction."""
     car, sun = scene.car, sun_direction(scene)
     light = LIGHTS[scene.setting]
-    part = part_distances(p, car).argmin(dim=1)
+    part = part_distances(p, car).argmin(dim=0)
     normal = surface_normal(p, car)
     albedo, gloss, emission = paint(p, normal, part, car)
     lit = (normal @ sun).clamp(min=0)
@@ -120,7 +120,7 @@ def shade_ground(p, scene, distance):
     shadow[near] = sunlight(p[near], car, sun)
     occlusion = torch.ones(len(p))
     beside = p.norm(dim=1) < 4
-    occlusion[beside] = (0.35 + part_distances(p[beside] + torch.tensor((0, 0, 0.05)), car).amin(dim=1)).clamp(0, 1)
+    occlusion[beside] = (0.35 + part_distances(p[beside] + torch.tensor((0, 0, 0.05)), car).amin(dim=0)).clamp(0, 1)
     direct = sun[2] * shadow[:, None] * torch.tensor(light.sun)
     ambient = torch.tensor(light.horizon).clamp(min=0.12) * 0.62 * occlusion[:, None]
     colour = ground(p[:, :2], scene) * (ambient + 0.85 * direct)

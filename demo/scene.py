@@ -8,12 +8,12 @@ import torch
 from car import Car
 
 SETTINGS = ("road", "desert", "snow", "grass", "night", "sunset")
-VIEWS = {  # degrees between the car's nose and the camera
-    "front view": 0,
-    "front three quarter view": 40,
+VIEWS = {  # degrees between the car's nose and the camera: from every one of them the wheels' faces are seen
+    "front view": 18,
+    "front three quarter view": 52,
     "side view": 90,
-    "rear three quarter view": 140,
-    "rear view": 180,
+    "rear three quarter view": 128,
+    "rear view": 162,
 }
 
 
@@ -48,7 +48,7 @@ LIGHTS = {
     "snow": Light((0.88, 0.91, 0.95), (0.62, 0.72, 0.84), (0.95, 0.97, 1.02), 35, (0.62, 0.70, 0.80), 0.12),
     "grass": Light((0.75, 0.86, 0.92), (0.30, 0.52, 0.88), (1.28, 1.20, 1.00), 50, (0.10, 0.27, 0.10), 0.09),
     "night": Light((0.06, 0.07, 0.13), (0.01, 0.01, 0.04), (0.52, 0.52, 0.60), 60, (0.02, 0.02, 0.04), 0.06),
-    "sunset": Light((1.00, 0.48, 0.16), (0.30, 0.20, 0.42), (1.25, 0.88, 0.62), 16, (0.20, 0.10, 0.14), 0.05),
+    "sunset": Light((1.00, 0.48, 0.16), (0.30, 0.20, 0.42), (1.25, 0.88, 0.62), 26, (0.20, 0.10, 0.14), 0.05),
 }
 
 
@@ -67,13 +67,9 @@ def sky(direction, scene):
     towards_sun = (direction @ sun_direction(scene)).clamp(min=0)[:, None]
     colour = colour + sun * (0.35 * towards_sun**24 + 1.5 * (towards_sun > 0.9985))
     angle = torch.atan2(direction[:, 1], direction[:, 0])
-    waves = sum(torch.sin(angle * k + scene.seed % 97 + 2.1 * k) / k for k in (3, 7, 13, 29))
-    hills = z < light.hill_height * (0.55 + 0.35 * waves)
+    waves = sum(torch.sin(angle * k + scene.seed % 97 + 2.1 * k) / k for k in (3, 7, 13))
+    hills = z < light.hill_height * (0.55 + 0.2 * waves)
     colour[hills] = torch.lerp(direction.new_tensor(light.hills), horizon, 0.25)
-    if scene.setting == "night":
-        cells = (direction * 60).floor()
-        stars = torch.frac((cells @ direction.new_tensor((12.9898, 78.233, 37.719))).sin() * 43758.5453) > 0.985
-        colour[stars & ~hills & (z > 0.1)] += 0.35
     return colour
 
 

@@ -4,6 +4,7 @@ Radford et al. 2021, arXiv 2103.00020, at nano size; the text tower becomes the 
 """
 
 import json
+import random
 from pathlib import Path
 
 import torch
@@ -12,8 +13,9 @@ from tokenizers.pre_tokenizers import ByteLevel
 from torch.nn import functional as F
 from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPProcessor, CLIPTokenizer
 
-from captions import TRIGGER_WORD
-from training import Run, load_params, load_pictures, to_pixel_values
+from captions import TRIGGER_WORD, wrong
+from closer_look import look_closer
+from training import DEVICE, Run, load_captions, load_params, load_pictures, shifted, to_pixel_values
 
 OUT = Path("../models/nano-clip")
 MAX_LENGTH = 40
@@ -69,20 +71,30 @@ def make_model(tokenizer, size, params):
     return CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=params["projection_dim"]))
 
 
-def shifted(pictures, generator, most=6):
-    """Return the pictures moved by a few pixels and mirrored at random: the features shall not care."""
-    padded = F.pad(pictures, (most,) * 4, mode="replicate")
-    moved = []
-    for picture in padded:
-        dy, dx, flip = torch.randint(0, 2 * most + 1, (3,), generator=generator).tolist()
-        crop = picture[:, dy : dy + pictures.shape[2], dx : dx + pictures.shape[3]]
-        moved.append(crop.flip(-1) if flip % 2 else crop)
-    return torch.stack(moved)
+def wrong_ids(tokenizer, count, params):
+    """Return the ids (K, N, L) of captions that say one thing wrongly, K of each picture.
+
+    Yuksekgonul et al. 2023, arXiv 2210.01936: without such neighbours the batch asks for the colour and the setting,
+    and hardly for wheels and view.
+    """
+    rendered, sets = load_params("render"), []
+    for k in range(params["wrong_captions"]):
+        rngs = [random.Random(f"{params['seed']}-wrong-{k}-{n}") for n in range(count)]
+        said = [wrong(n, rendered["seed"], rendered["accessories"], rngs[n]) for n in range(count)]
+        sets.append(tokenizer(said, padding="max_length", truncation=True, return_tensors="pt").input_ids)
+    return torch.stack(sets)
+
+
+def contrastive_loss(logits, right, count):
+    """Return CLIP's loss of logits (B, B + K): each picture's wrong captions follow the right ones of the batch."""
+    target = F.pad(right / right.sum(dim=1, keepdim=True), (0, logits.shape[1] - count))
+    of_texts = right / right.sum(dim=0, keepdim=True)
+    return (F.cross_entropy(logits, target) + F.cross_entropy(logits[:, :count].T, of_texts.T)) / 2
 
 
 def main():
     params = load_params("train_clip")
-    pictures, captions = load_pictures()
+    pictures, captions = load_pictures(), load_captions()
     tokenizer = make_tokenizer(captions, OUT, params["vocab_size"])
     ids = tokenizer(captions, padding="max_length", return_tensors="pt").input_ids
     processor = CLIPProcessor(
@@ -96,18 +108,22 @@ def main():
     )
     model = make_model(tokenizer, pictures.shape[-1], params)
     print(f"nano CLIP: {sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters", flush=True)
-    run = Run("clip", model, params)
+    first = {name: value for name, value in params.items() if name != "closer"}
+    run = Run("clip", model, first)
     trained_on = len(pictures) - params["held_out"]
+    wrong_captions, count = wrong_ids(tokenizer, trained_on, params), params["batch_size"]
     for _, generator in run.steps():
-        chosen = torch.randperm(trained_on, generator=generator)[: params["batch_size"]]
-        pixel_values = to_pixel_values(shifted(pictures[chosen].float(), generator))
-        logits = model(input_ids=ids[chosen], pixel_values=pixel_values).logits_per_image
+        chosen = torch.randperm(trained_on, generator=generator)[:count]
+        pixel_values = to_pixel_values(shifted(pictures[chosen].float(), generator)).to(DEVICE)
+        k = torch.randint(0, len(wrong_captions), (count,), generator=generator)
+        said = torch.cat([ids[chosen], wrong_captions[k, chosen]])
+        logits = model(input_ids=said.to(DEVICE), pixel_values=pixel_values).logits_per_image
         # Pictures of one caption are each other's right answers.
-        same = (ids[chosen][:, None] == ids[chosen][None]).all(dim=2).float()
-        target = same / same.sum(dim=1, keepdim=True)
-        loss = (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
-        run.update(loss, accuracy=(logits.argmax(dim=1) == torch.arange(len(chosen))).float().mean())
-    model.eval()
+        same = (ids[chosen][:, None] == ids[chosen][None]).all(dim=2).float().to(DEVICE)
+        loss = contrastive_loss(logits, same, count)
+        run.update(loss, accuracy=(logits.argmax(dim=1) == torch.arange(len(chosen), device=DEVICE)).float().mean())
+    run.finish()
+    look_closer(model, tokenizer, pictures[:trained_on], params)
     with torch.no_grad():
         chosen = torch.arange(trained_on, len(pictures))
         logits = model(input_ids=ids[chosen], pixel_values=to_pixel_values(pictures[chosen])).logits_per_image

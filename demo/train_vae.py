@@ -1,6 +1,6 @@
 """Stage train_vae: an AutoencoderKL of 4 x down-scaling on the renders -> work/vae.
 
-One normalisation group: narrow groups wipe out the colour. The last share of the steps sees whole pictures.
+One normalisation group: narrow groups wipe out the colour. First on crops, then on whole pictures.
 """
 
 from pathlib import Path
@@ -9,7 +9,7 @@ import torch
 from diffusers import AutoencoderKL
 from torch.nn import functional as F
 
-from training import Run, load_params, load_pictures, to_pixel_values
+from training import DEVICE, Run, load_params, load_pictures, to_pixel_values
 
 OUT = Path("work/vae")
 
@@ -38,30 +38,41 @@ def crops(pictures, chosen, side, generator):
 
 
 def reconstruction_loss(decoded, pixel_values):
-    """L1 + squared error + squared error of the colour differences R-G and G-B, which starts the colours early."""
-    chroma = [t[:, :2] - t[:, 1:] for t in (decoded, pixel_values)]
-    return F.l1_loss(decoded, pixel_values) + F.mse_loss(decoded, pixel_values) + F.mse_loss(*chroma)
+    """L1 + squared error + two more.
+
+    The squared error of the colour differences R-G and G-B starts the colours early; the L1 of the differences between
+    neighbouring pixels keeps the edges of stripes, wheels and wings.
+    """
+    pair = (decoded, pixel_values)
+    chroma = [t[:, :2] - t[:, 1:] for t in pair]
+    edges = sum(F.l1_loss(*(t.diff(dim=dim) for t in pair)) for dim in (2, 3))
+    return F.l1_loss(*pair) + F.mse_loss(*pair) + F.mse_loss(*chroma) + edges
 
 
-def main():
-    params = load_params("train_vae")
-    pictures, _ = load_pictures()
-    vae = make_vae(params)
-    print(f"VAE: {sum(p.numel() for p in vae.parameters()) / 1e6:.2f} M parameters", flush=True)
-    run = Run("vae", vae, params, ema_decay=0.995)
-    trained_on = len(pictures) - params["held_out"]
-    for step, generator in run.steps():
-        whole = step >= params["steps"] * (1 - params["whole_pictures"])
-        side, count = (pictures.shape[-1], params["batch_whole"]) if whole else (params["crop"], params["batch_size"])
-        chosen = torch.randint(0, trained_on, (count,), generator=generator)
-        pixel_values = crops(pictures, chosen, side, generator)
+def train(run, pictures, side):
+    """Run the steps that are left, on crops of a side."""
+    vae, params = run.module, run.params
+    for _, generator in run.steps():
+        chosen = torch.randint(0, len(pictures), (params["batch_size"],), generator=generator)
+        pixel_values = crops(pictures, chosen, side, generator).to(DEVICE)
         posterior = vae.encode(pixel_values).latent_dist
         decoded = vae.decode(posterior.sample(generator=generator)).sample
         reconstruction = reconstruction_loss(decoded, pixel_values)
         kl = posterior.kl().mean() / posterior.mean[0].numel()
         run.update(reconstruction + params["kl_weight"] * kl, l1=F.l1_loss(decoded.detach(), pixel_values), kl=kl)
-    vae.load_state_dict(run.ema)
-    vae.eval()
+    run.finish()
+
+
+def main():
+    params = load_params("train_vae")
+    of_whole = params.pop("whole")
+    pictures = load_pictures()
+    vae, trained_on = make_vae(params), len(pictures) - params["held_out"]
+    print(f"VAE: {sum(p.numel() for p in vae.parameters()) / 1e6:.2f} M parameters", flush=True)
+    train(Run("vae", vae, params, ema_decay=0.995), pictures[:trained_on], params["crop"])
+    # Crops of 32 pixels never see a picture's middle far from an edge, and the norms are of the whole.
+    whole = Run("vae_whole", vae, params | of_whole | {"first": params}, ema_decay=0.998)
+    train(whole, pictures[:trained_on], pictures.shape[-1])
     with torch.no_grad():
         pixel_values = to_pixel_values(pictures[trained_on : trained_on + 64])
         latents = vae.encode(pixel_values).latent_dist.mean
