@@ -3,6 +3,7 @@
 Radford et al. 2021, arXiv 2103.00020, at nano size; the text tower becomes the base's text encoder.
 """
 
+import hashlib
 import json
 import random
 from pathlib import Path
@@ -17,11 +18,26 @@ from captions import TRIGGER_WORD, wrong
 from closer_look import look_closer
 from training import DEVICE, Run, load_captions, load_params, load_pictures, shifted, to_pixel_values
 
-OUT = Path("../models/nano-clip")
+OUT, STATE = Path("../models/nano-clip"), Path("work/state/tokenizer")
 MAX_LENGTH = 40
 
 
-def make_tokenizer(captions, folder, vocab_size):
+def kept_tokenizer(captions, params):
+    """Return the tokenizer of these captions that a stopped training was begun with, else a new one, which is kept.
+
+    Merges that are equally frequent come in another order each time that they are counted.
+    """
+    made_of = hashlib.sha256(json.dumps([captions, params["vocab_size"]]).encode()).hexdigest()
+    note = STATE / "made_of.txt"
+    if note.exists() and note.read_text() == made_of:
+        return CLIPTokenizer.from_pretrained(STATE)
+    tokenizer = make_tokenizer(captions, params["vocab_size"])
+    tokenizer.save_pretrained(STATE)
+    note.write_text(made_of)
+    return tokenizer
+
+
+def make_tokenizer(captions, vocab_size):
     """Train CLIP's byte-pair scheme on the captions, without the trigger word; return a CLIPTokenizer."""
     assert not any(TRIGGER_WORD in caption for caption in captions)
     scheme = CLIPTokenizer().backend_tokenizer
@@ -37,7 +53,6 @@ def make_tokenizer(captions, folder, vocab_size):
     # Every byte alone and at a word's end, as in CLIP: any word can be spelled.
     words = [*alphabet, *(a + "</w>" for a in alphabet), *("".join(m) for m in merges)]
     words = list(dict.fromkeys(words)) + ["<|startoftext|>", "<|endoftext|>"]
-    folder.mkdir(parents=True, exist_ok=True)
     vocab = {word: n for n, word in enumerate(words)}
     tokenizer = CLIPTokenizer(vocab=vocab, merges=merges, model_max_length=MAX_LENGTH)
     longest = max(len(tokenizer(caption).input_ids) for caption in captions)
@@ -95,7 +110,7 @@ def contrastive_loss(logits, right, count):
 def main():
     params = load_params("train_clip")
     pictures, captions = load_pictures(), load_captions()
-    tokenizer = make_tokenizer(captions, OUT, params["vocab_size"])
+    tokenizer = kept_tokenizer(captions, params)
     ids = tokenizer(captions, padding="max_length", return_tensors="pt").input_ids
     processor = CLIPProcessor(
         CLIPImageProcessor(
