@@ -94,14 +94,18 @@ def share_right(labels, prompts):
 
 
 def kernel_distance(a, b):
-    """Return the unbiased squared kernel distance of features (N, D) and (M, D): Binkowski 2018, arXiv 1801.01401."""
+    """Return the unbiased squared kernel distance of features (N, D) of two sets, row by row of the same prompts.
 
-    def kernel(x, y):
-        return (x @ y.T / x.shape[1] + 1) ** 3
+    Binkowski 2018, arXiv 1801.01401; in units of b's spread. No row is compared with itself, nor with the other row of
+    its prompt, which would be nearer than any two of one set.
+    """
+    a, b = ((x.double() - b.double().mean(dim=0)) / b.double().std(dim=0).clamp(min=1e-6) for x in (a, b))
 
-    a, b = a.double(), b.double()
-    same = [(k.sum() - k.diagonal().sum()) / (len(k) * (len(k) - 1)) for k in (kernel(a, a), kernel(b, b))]
-    return float(sum(same) - 2 * kernel(a, b).mean())
+    def mean_kernel(x, y):
+        kernel = (x @ y.T / x.shape[1] + 1) ** 3
+        return (kernel.sum() - kernel.diagonal().sum()) / (len(x) * (len(x) - 1))
+
+    return float(mean_kernel(a, a) + mean_kernel(b, b) - 2 * mean_kernel(a, b))
 
 
 def features_shown(labels, chosen=None):
