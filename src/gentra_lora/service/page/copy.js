@@ -28,10 +28,11 @@ export function offerCopies(shownPicture) {
   }
 }
 
-function requestAsText({ parameters, file }, { photo }) {
+function requestAsText({ parameters, file }, { photo, mask }) {
   const path = photo ? "v1/img2img" : "v1/txt2img";
   const url = new URL(path, document.baseURI).href;
-  return { values: requestOf(parameters), photo: photo?.name ?? null, url, file, hasKey: Boolean(currentKey()) };
+  const files = { photo: photo?.name ?? null, hasMask: Boolean(mask) };
+  return { values: requestOf(parameters), ...files, url, file, hasKey: Boolean(currentKey()) };
 }
 
 async function copy(text) {

@@ -17,6 +17,7 @@ const BOUNDS = {
 
 let touched = recall("draft") ?? {}; // {name: text} of what the person set; the rest follows the server's defaults
 let limits = null;
+let masked = false;
 
 /** Set bounds, choices and, where the person set nothing, the defaults that the server names. */
 export function applyModel(model) {
@@ -43,6 +44,12 @@ export function restoreForm(values) {
 /** Show what belongs to a photo, hide what does not. */
 export function setPhotoMode(hasPhoto) {
   for (const node of form.querySelectorAll("[data-with]")) node.hidden = (node.dataset.with === "photo") !== hasPhoto;
+  describe();
+}
+
+/** Say beside the strength whether a part of the photo alone may change. */
+export function setMaskMode(hasMask) {
+  masked = hasMask;
   describe();
 }
 
@@ -78,7 +85,7 @@ export function showErrors(details) {
 
 export function clearErrors() {
   for (const node of form.querySelectorAll(".error")) node.textContent = "";
-  for (const control of controls) control.removeAttribute("aria-invalid");
+  for (const node of form.querySelectorAll("[aria-invalid]")) node.removeAttribute("aria-invalid");
 }
 
 function controlOf(node) {
@@ -130,7 +137,8 @@ function describe() {
   const steps = Number(num_inference_steps.value);
   // As the server counts them: 0.29 of 100 are 29, though the product of the floats is below.
   const redone = Math.floor(steps * Number(strength.value) + 1e-6);
-  strengthHint.textContent = steps ? `${redone} of ${steps} steps are redone; 1 keeps nothing of the photo.` : "";
+  const advice = masked ? "the rest stays at any strength: 0.7 and more make sense" : "1 keeps nothing of the photo";
+  strengthHint.textContent = steps ? `${redone} of ${steps} steps are redone; ${advice}.` : "";
   const size = width.closest("[hidden]") ? "" : `${width.value} × ${height.value}`;
   const title = sampler.selectedOptions[0]?.textContent;
   const parts = [steps && `${steps} steps`, guidance_scale.value && `guidance ${guidance_scale.value}`, title, size];

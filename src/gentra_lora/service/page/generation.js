@@ -1,4 +1,5 @@
 import { readForm, showErrors } from "./form.js";
+import { currentMask } from "./mask.js";
 import { currentPhoto } from "./photo.js";
 import { sweepOf } from "./sweep.js";
 import { hideTrouble, showTrouble } from "./trouble.js";
@@ -39,20 +40,31 @@ async function sendForm(jobOf, retry) {
   const values = readForm();
   const photo = currentPhoto();
   const job = values && jobOf(values, photo);
-  if (job) await send({ ...job, photo: photo?.file ?? null, size: sizeOf(values, photo) }, retry);
+  if (!job) return;
+  sending = true;
+  try {
+    job.mask = await currentMask();
+  } catch (error) {
+    sending = false;
+    showErrors([{ field: "mask", message: error.message }]);
+    return;
+  }
+  await send({ ...job, photo: photo?.file ?? null, size: sizeOf(values, photo) }, retry);
 }
 
-/** Redraw a picture, as a file, with other seeds. */
-export function generateVariations(file, { parameters, width, height }) {
+/** Redraw a picture, as a file, with other seeds; where a mask made it, its photo again, in the same part. */
+export function generateVariations(file, { parameters, width, height }, { photo, mask }) {
   const { seed, ...others } = requestOf(parameters);
-  const values = { ...others, seed: seed + 1, strength: VARIED, num_images: limits.max_images };
-  return send({ parts: [values], values, photo: file, size: { width, height } });
+  const redrawn = mask && photo ? { photo, mask } : { photo: file, mask: null };
+  const strength = redrawn.mask ? parameters.strength : VARIED;
+  const values = { ...others, seed: seed + 1, strength, num_images: limits.max_images };
+  return send({ parts: [values], values, ...redrawn, size: { width, height } });
 }
 
 /** Draw picture n of a result again as the base alone does: the same seed and numbers, the adapter at 0. */
-export function generateWithout({ id, values, images, photo }, n) {
+export function generateWithout({ id, values, images, photo, mask }, n) {
   const { parameters, width, height } = images[n];
-  const job = { values, photo, size: { width, height }, of: { id, n } };
+  const job = { values, photo, mask, size: { width, height }, of: { id, n } };
   const part = { ...requestOf(parameters), lora_scale: 0 };
   return send({ ...job, parts: [part] });
 }

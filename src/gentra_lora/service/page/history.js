@@ -26,10 +26,10 @@ export const showHistory = guarded(async () => {
 });
 
 /** Keep a shown result with the form's values that it was asked with. */
-export const addToHistory = guarded(async ({ id, values, images, photo, warnings, grid }) => {
+export const addToHistory = guarded(async ({ id, values, images, photo, mask, warnings, grid }) => {
   const thumb = await thumbOf(images[0].blob);
   const photoKey = photo && photoKeyOf(photo);
-  await saveResult({ id, at: Date.now(), values, images, thumb, photoKey, warnings, grid }, photo);
+  await saveResult({ id, at: Date.now(), values, images, thumb, photoKey, mask, warnings, grid }, photo);
   await showHistory();
 });
 

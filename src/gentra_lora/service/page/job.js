@@ -5,14 +5,15 @@ const POLL = 1000; // ms
 const SLOWEST_POLL = 10_000; // ms, while the server cannot be reached
 const ENDS = new Set(["done", "failed", "cancelled"]);
 
-/** Return the queued job of a form's values; with a photo they go as multipart/form-data. */
-export function submit(values, photo, signal) {
+/** Return the queued job of a form's values; with a photo, and perhaps its mask, they go as multipart/form-data. */
+export function submit(values, { photo, mask }, signal) {
   if (!photo) {
     const headers = { "Content-Type": "application/json" };
     return requestJson("v1/jobs", { method: "POST", headers, body: JSON.stringify(values), signal });
   }
   const body = new FormData();
   body.append("image", photo, photo.name);
+  if (mask) body.append("mask", mask, mask.name);
   for (const [name, value] of Object.entries(values)) body.append(name, value);
   return requestJson("v1/jobs", { method: "POST", body, signal });
 }

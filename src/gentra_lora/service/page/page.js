@@ -1,10 +1,11 @@
 import { offerAspects } from "./aspect.js";
 import { offerCopies } from "./copy.js";
 import { showExamples } from "./examples.js";
-import { applyModel, restoreForm, setPhotoMode } from "./form.js";
+import { applyModel, restoreForm, setMaskMode, setPhotoMode } from "./form.js";
 import { allowGeneration, generate, generateSweep, generateVariations, generateWithout } from "./generation.js";
 import { onRestore, showHistory } from "./history.js";
 import { importSettings, offerSettings, onImport, setImportModel } from "./imported.js";
+import { offerMask, onMaskChange, takeMask } from "./mask.js";
 import { choosePhoto, onDrop, onPhotoChange, removePhoto, setPhotoLimits } from "./photo.js";
 import { notePrompt, setTriggerWord } from "./prompt.js";
 import { watchReadiness } from "./readiness.js";
@@ -47,6 +48,7 @@ async function restoreResult(result) {
   takeSettings(result.values);
   if (result.photo) await choosePhoto(result.photo);
   else removePhoto();
+  await takeMask(result.photo, result.mask);
   showResult(result);
   document.getElementById("stage").focus(); // scrolls there, too
 }
@@ -70,8 +72,10 @@ document.addEventListener("keydown", (event) => {
 
 onPhotoChange((photo) => {
   setPhotoMode(photo !== null);
+  offerMask(photo);
   offerSettings(photo?.file);
 });
+onMaskChange(setMaskMode);
 onDrop(importSettings);
 onImport(takeSettings, choosePhoto);
 offerCopies(shownPicture);

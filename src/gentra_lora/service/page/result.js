@@ -15,6 +15,7 @@ const showAll = document.getElementById("show-all");
 const thumbs = document.getElementById("thumbs");
 const download = document.getElementById("download");
 const reuse = document.getElementById("reuse");
+const saveMask = document.getElementById("save-mask");
 const withoutButton = document.getElementById("without");
 
 const SETTINGS = {
@@ -34,6 +35,7 @@ const ORIGIN = {
   adapter_model_hash: "Adapter's hash in A1111",
   base: "Base",
   photo_sha256: "Photo sha256",
+  mask_sha256: "Mask sha256",
   precision: "Precision",
   torch: "PyTorch",
 };
@@ -57,7 +59,7 @@ export function onWithout(listener) {
   tellWithout = listener;
 }
 
-/** Hear of a shown picture, see `shownPicture`, of which variations are wanted. */
+/** Hear of a shown picture of which variations are wanted: its file, itself and its result, see `shownPicture`. */
 export function onVariations(listener) {
   tellVariations = listener;
 }
@@ -74,13 +76,15 @@ export function setSamplers(named) {
 /**
  * Show picture n of a result, all of them where n is null.
  *
- * A result is {images: [{blob, seed, width, height, parameters}], photo: File or null, warnings, grid of a sweep}.
+ * A result is {images: [{blob, seed, width, height, parameters}], photo and mask: File or null, warnings, grid of a sweep}.
  *
  * An image's `base` is what the base alone draws for its seed; `without` shows it beside the picture.
  */
 export function showResult(result, n = null, without = false) {
   urls.forEach((url) => URL.revokeObjectURL(url));
   urls = [];
+  saveMask.hidden = !result.mask;
+  if (result.mask) saveMask.href = urlOf(result.mask);
   const photoUrl = result.photo && urlOf(result.photo);
   const pictures = result.images.map((image) => ({
     ...image,
@@ -223,7 +227,10 @@ export function shownFile() {
 
 reuse.addEventListener("click", () => tellReuse(shownFile()));
 showAll.addEventListener("click", () => showSeveral(true));
-document.getElementById("variations").addEventListener("click", () => tellVariations(shownFile(), shownPicture().picture));
+document.getElementById("variations").addEventListener("click", () => {
+  const { picture, result } = shownPicture();
+  tellVariations(shownFile(), picture, result);
+});
 document.getElementById("download-all").addEventListener("click", async () => {
   const files = shown.pictures.map((image, n) => ({ name: `${n + 1}-${fileName(image)}`, blob: image.blob }));
   const href = urlOf(await zipOf(files));

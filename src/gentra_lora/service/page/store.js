@@ -44,7 +44,7 @@ export async function loadPhoto(photoKey) {
   return (await transaction("readonly", (_, photos) => photos.get(photoKey))) ?? null;
 }
 
-/** Return the results, favourites and then the newest first: {id, at, values, images, thumb, photoKey, warnings}. */
+/** Return the results, favourites and then the newest first: {id, at, values, images, thumb, photoKey, mask, warnings}. */
 export async function listResults() {
   const found = await transaction("readonly", (results) => results.getAll());
   return found.sort((a, b) => Boolean(b.favourite) - Boolean(a.favourite) || b.at - a.at);

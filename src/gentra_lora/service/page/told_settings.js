@@ -39,7 +39,8 @@ function ofOurs(text, model) {
   const record = JSON.parse(text);
   const notes = [];
   if (record.adapter_sha256 !== model.file.sha256) notes.push("It was drawn by other weights than those served here.");
-  if (record.photo_sha256) notes.push("It was drawn from a photo: choose that as well.");
+  if (record.mask_sha256) notes.push("It was drawn from a photo with a mask: choose the photo and paint its mask as well.");
+  else if (record.photo_sha256) notes.push("It was drawn from a photo: choose that as well.");
   return { values: requestOf(record), notes };
 }
 

@@ -1,6 +1,7 @@
 // The jobs of this tab: one is followed and shown, the others wait after it in the server's queue.
 import { addToHistory, keepBase } from "./history.js";
 import { cancel, fetchImages, follow, submit } from "./job.js";
+import { takeMask } from "./mask.js";
 import { choosePhoto } from "./photo.js";
 import { showEvent, showSending, startProgress, stopProgress } from "./progress.js";
 import { hideResult, isResultShown, showBase, showResult, showResultAgain } from "./result.js";
@@ -16,7 +17,7 @@ const stage = document.getElementById("stage");
 const failure = document.getElementById("failure");
 const announcement = document.getElementById("announcement");
 
-let running = null; // {parts, ids, values, photo, size, startedAt, controller}, and of or grid where it has them
+let running = null; // {parts, ids, values, photo, mask, size, startedAt, controller}, and of or grid where it has them
 let waiting = [];
 let tellBusy = () => {};
 
@@ -28,7 +29,7 @@ export function onBusy(listener) {
 /**
  * Ask for a job's pictures and show them when it is their turn.
  *
- * A job is {parts, values, photo, size}: the requests that it consists of, and the form's values; `of` is the {id, n} of
+ * A job is {parts, values, photo, mask, size}: the requests that it consists of, and the form's values; `of` is the {id, n} of
  * the picture that it draws without the adapter, `grid` the shape of a sweep. Rejects with what the server refused.
  */
 export async function ask(asked) {
@@ -48,7 +49,7 @@ export async function ask(asked) {
     throw error;
   }
   if (job !== running) waiting.push(job);
-  await rememberJobs(job.photo);
+  await rememberJobs(job);
   if (job === running) await see();
   else if (running === null) next();
   else showWaiting(waiting, leave);
@@ -59,6 +60,7 @@ export async function resume() {
   const [job, ...others] = await Promise.all([recall("job"), ...(recall("waiting") ?? [])].filter(Boolean).map(revived));
   if (!job || running) return;
   if (job.photo) await choosePhoto(job.photo);
+  await takeMask(job.photo, job.mask);
   waiting = others;
   start(job);
   await see();
@@ -88,8 +90,10 @@ function leave(job) {
 /** Ask for the parts of a job in order. Those that find no room are asked for again once others are done. */
 async function submitParts(job) {
   while (job.ids.length < job.parts.length) {
+    // Without its mask, the rest would be drawn all over the photo.
+    if (job.isIncomplete) throw new ServerError({ message: "The mask was lost with the reload; paint it anew." }, 422);
     try {
-      const { id, position } = await submit(job.parts[job.ids.length], job.photo, job.controller.signal);
+      const { id, position } = await submit(job.parts[job.ids.length], job, job.controller.signal);
       job.ids.push(id);
       if (job === running && job.ids.length === 1) showEvent("queued", { position });
     } catch (error) {
@@ -156,7 +160,7 @@ async function pause(signal) {
   signal.throwIfAborted();
 }
 
-async function finish({ ids, values, photo, grid, of }, images, warnings) {
+async function finish({ ids, values, photo, mask, grid, of }, images, warnings) {
   const [{ seed }] = images;
   forgetJob();
   announcement.textContent = `Done, seed ${seed}.`;
@@ -165,7 +169,7 @@ async function finish({ ids, values, photo, grid, of }, images, warnings) {
     next();
     return keepBase(of, images[0].blob);
   }
-  const result = { id: ids[0], values: { ...values, seed }, images, photo, warnings, grid };
+  const result = { id: ids[0], values: { ...values, seed }, images, photo, mask, warnings, grid };
   showResult(result);
   rememberSeed(seed);
   next();
@@ -191,23 +195,29 @@ function drop(words) {
 }
 
 function forgetJob() {
-  const { photo } = running;
-  if (photo) releasePhoto(photoKeyOf(photo)).catch(() => {});
+  const needed = new Set(waiting.flatMap(filesOf).map(photoKeyOf));
+  for (const key of filesOf(running).map(photoKeyOf)) if (!needed.has(key)) releasePhoto(key).catch(() => {});
   forget("job");
   end();
 }
 
-async function rememberJobs(photo = null) {
+function filesOf({ photo, mask }) {
+  return [photo, mask].filter(Boolean);
+}
+
+async function rememberJobs(job = {}) {
   if (running?.ids.length) remember("job", lasting(running));
   remember("waiting", waiting.map(lasting));
-  if (photo) await savePhoto(photo).catch(() => {}); // a reload then loses the "before"; the history says why
+  // Where it cannot be kept, a reload loses the "before"; the history says why.
+  await Promise.all(filesOf(job).map((file) => savePhoto(file).catch(() => {})));
 }
 
-function lasting({ controller, photo, ...rest }) {
-  return { ...rest, photoKey: photo && photoKeyOf(photo) };
+function lasting({ controller, photo, mask, ...rest }) {
+  return { ...rest, photoKey: photo && photoKeyOf(photo), maskKey: mask && photoKeyOf(mask) };
 }
 
-async function revived({ photoKey, ...rest }) {
-  const photo = photoKey ? await loadPhoto(photoKey).catch(() => null) : null;
-  return { ...rest, photo, controller: new AbortController() };
+async function revived({ photoKey, maskKey, ...rest }) {
+  const load = (key) => (key ? loadPhoto(key).catch(() => null) : null);
+  const [photo, mask] = await Promise.all([load(photoKey), load(maskKey)]);
+  return { ...rest, photo, mask, isIncomplete: Boolean(maskKey && !mask), controller: new AbortController() };
 }
