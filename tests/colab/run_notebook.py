@@ -35,7 +35,8 @@ def main():
     EXECUTED.mkdir()
     top = Path(tempfile.mkdtemp(prefix="sport-gentra-notebook-"))
     print(f"in {top}; executed notebooks go to {EXECUTED}", flush=True)
-    before = packages()
+    # Where the environment is used again, it holds the project of the run before, which the notebook replaces.
+    before = [line for line in packages() if "sport" not in line]
     machine = Machine(top)
     make_origin(machine.origin)
     shutil.copytree(ROOT / "data/demo", machine.unmounted / "MyDrive/sport_gentra")
