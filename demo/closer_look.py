@@ -49,7 +49,7 @@ def said_otherwise(index, rendered):
     scene, _ = ordinary(index, rendered["seed"], rendered["accessories"])
     said, right = [], []
     for kind, words in WORDS.items():
-        right.append(words.index(getattr(scene.car, kind, None) if hasattr(scene.car, kind) else getattr(scene, kind)))
+        right.append(words.index(getattr(scene.car if hasattr(scene.car, kind) else scene, kind)))
         for word in words:
             other = saying(scene, kind, word)
             said.append(caption(name_of(other.car), other, random.Random(f"{index}-wording")))

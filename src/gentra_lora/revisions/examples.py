@@ -6,12 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dvc.repo import Repo
-
 from gentra_lora.drive.folder import open_folder
-from gentra_lora.drive.remotes import remote_url
 from gentra_lora.evaluation.scored_run import SETUP, Setup
-from gentra_lora.revisions.weights import opened
+from gentra_lora.revisions.weights import on_drive, opened
 
 IMAGES = "reports/images"
 PICTURE = re.compile(r"prompt_(\d+)_.*\.png")  # of pictures/sheets.py
@@ -51,14 +48,10 @@ def pull_examples(
     with opened(repo, commit, remote, credentials) as found:
         if not found.dvcfs.exists(SETUP) or not found.dvcfs.exists(IMAGES):
             return []
-        if _on_drive(found):
+        if on_drive(found):
             open_folder(found)
         names = [Path(path).name for path in found.dvcfs.ls(IMAGES, detail=False)]
         return _examples(found.dvcfs.cat_file, names, sha256)
-
-
-def _on_drive(repo: Repo) -> bool:
-    return bool(repo.config["core"].get("remote")) and remote_url(repo).startswith("gdrive://")
 
 
 def _examples(read: Callable[[str], bytes], names: Iterable[str], sha256: str) -> list[Example]:

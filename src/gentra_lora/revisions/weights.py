@@ -266,14 +266,14 @@ def fetch(repo: Repo, lock: LockedFile, path: Path, label: str) -> None:
 
 def _download(repo: Repo, lock: LockedFile, partial: Path, label: str) -> None:
     source, url = f"{label}: {lock['path']}, object {lock['md5']}", _remote_url(repo) or ""
-    if url.startswith("gdrive://") and not _cached(repo, lock["md5"]):
+    if on_drive(repo) and not _cached(repo, lock["md5"]):
         open_folder(repo)
     try:
         repo.dvcfs.get_file(lock["path"], str(partial))
     except (DvcException, SCMError):
         raise
     except Exception as error:
-        told = sentence(error, url, None) if url.startswith("gdrive://") else None
+        told = sentence(error, url, None) if on_drive(repo) else None
         if not url:
             told = (
                 "no remote is set up, and DVC's cache has it not; `gentra-lora weights pull --remote FOLDER`, "
@@ -306,6 +306,11 @@ def _remote_url(repo: Repo) -> str | None:
     name = repo.config["core"].get("remote")
     url = repo.config["remote"].get(name, {}).get("url")
     return None if name == OWN_CACHE or url is None else str(url)
+
+
+def on_drive(repo: Repo) -> bool:
+    """Return whether the repository's remote is on Google Drive."""
+    return (_remote_url(repo) or "").startswith("gdrive://")
 
 
 def metrics_of(repo: Repo, header: Mapping[str, str] | None = None) -> tuple[Metrics, str | None]:

@@ -2,5 +2,5 @@
 
 Start with app.py and routes_pictures.py.
 
-May import: the service's jobs and a1111, errors.py and settings.py; every package but stages and commands.
+May import: the service's jobs, a1111 and openai, errors.py and settings.py; every package but stages and commands.
 """

@@ -185,15 +185,24 @@ async def read_form(request: Request, settings: ServiceSettings, decoders: Decod
     form = await form_of(request, settings, MOST_FILES)
     try:
         values, files = _parts(form)
-        try:
-            body = ImageToImage.model_validate_strings(values)
-        except ValidationError as error:
-            raise invalid(error) from error
+        body = from_texts(values, ImageToImage)
         photo, mask = await files["image"].read(), await files["mask"].read() if "mask" in files else None
         holder, most = request.state.holder, settings.max_photo_pixels
         return body, await decoders.run(holder, read_upload, photo, most, mask)
     finally:
         await form.close()
+
+
+def from_texts(values: Mapping[str, str], schema: type[Body]) -> Body:
+    """Return the texts of a form as `schema`.
+
+    Raises:
+        ServiceError: 422, it does not hold what it must.
+    """
+    try:
+        return schema.model_validate_strings(values)
+    except ValidationError as error:
+        raise invalid(error) from error
 
 
 async def form_of(request: Request, settings: ServiceSettings, most_files: int) -> FormData:

@@ -14,6 +14,7 @@ from gentra_lora.service.openai.wishes import OpenAIEdit, OpenAIImage
 from gentra_lora.service.settings import ServiceSettings
 
 Responses = dict[int | str, dict[str, Any]]  # as FastAPI takes them
+FILE = {"type": "string", "format": "binary"}
 FORMS = (ImageToImage, OpenAIEdit)
 A1111_BODIES = (A1111TextToImage, A1111ImageToImage, A1111Image, A1111Options)
 BODIES = (TextToImage, OpenAIImage, Reload, Words, *FORMS, *A1111_BODIES)
@@ -40,6 +41,11 @@ def refusals(*statuses: int) -> Responses:
     return {status: {"model": ErrorBody, "description": REASONS[status]} for status in statuses}
 
 
+def files_of(*media_types: str) -> Responses:
+    """Return FastAPI's `responses` for an answer that is a file of one of these types."""
+    return {200: {"content": {kind: {"schema": FILE} for kind in media_types}}}
+
+
 def documented(*schemas: type[BaseModel]) -> dict[str, Any]:
     """Return the `openapi_extra` of a route that reads one of these bodies."""
     content = {}
@@ -62,10 +68,10 @@ def add_bodies(app: FastAPI, settings: ServiceSettings) -> Callable[[], dict[str
             for schema in found.values():
                 _narrow(schema, settings)
             for form in (found[schema.__name__] for schema in FORMS):
-                form["properties"]["image"] = {"type": "string", "format": "binary", "description": "the photo, a file"}
+                form["properties"]["image"] = FILE | {"description": "the photo, a file"}
                 form["required"].append("image")
             told = "white, or opaque where it has transparent parts, may change; of the photo's size"
-            found["ImageToImage"]["properties"]["mask"] = {"type": "string", "format": "binary", "description": told}
+            found["ImageToImage"]["properties"]["mask"] = FILE | {"description": told}
             document["components"]["schemas"] |= found
             document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
             document["security"] = [{}, {"key": []}]

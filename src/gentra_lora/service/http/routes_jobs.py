@@ -9,7 +9,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from gentra_lora.service.errors import ServiceError
 from gentra_lora.service.http.answers import event_of, job_state
 from gentra_lora.service.http.bodies import FORM, kind_of, read_form, read_json
-from gentra_lora.service.http.openapi import documented, refusals
+from gentra_lora.service.http.openapi import documented, files_of, refusals
 from gentra_lora.service.http.reply_schemas import JobAccepted, JobState
 from gentra_lora.service.http.routes_pictures import submitted
 from gentra_lora.service.jobs.schemas import ImageToImage, TextToImage
@@ -17,8 +17,7 @@ from gentra_lora.service.jobs.watch import Watch
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 JOB_ID = Path(pattern=r"^[\w-]{1,64}$")
-PICTURE = {"image/png": {"schema": {"type": "string", "format": "binary"}}}
-PNG: dict[int | str, dict[str, Any]] = {200: {"content": PICTURE}}
+PNG = files_of("image/png")
 
 
 class Events(EventSourceResponse):

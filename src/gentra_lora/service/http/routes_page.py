@@ -1,21 +1,19 @@
 """What the page asks for beside pictures: examples of the served weights, and how long a text is to them."""
 
 import asyncio
-from typing import Any
 
 from fastapi import APIRouter, Path, Request, Response
 
 from gentra_lora.revisions.examples import Example
 from gentra_lora.service.errors import ServiceError, not_ready
 from gentra_lora.service.http.bodies import read_json
-from gentra_lora.service.http.openapi import documented, refusals
+from gentra_lora.service.http.openapi import documented, files_of, refusals
 from gentra_lora.service.http.reply_schemas import ExampleList, Tokens
 from gentra_lora.service.jobs.schemas import Words
 from gentra_lora.service.jobs.service import Service
 
 router = APIRouter(prefix="/v1", tags=["page"])
-PICTURE = {"image/png": {"schema": {"type": "string", "format": "binary"}}}
-PNG: dict[int | str, dict[str, Any]] = {200: {"content": PICTURE}}
+PNG = files_of("image/png")
 
 
 @router.get("/examples", response_model=ExampleList, responses=refusals(401, 403, 503))

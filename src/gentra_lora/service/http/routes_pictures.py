@@ -8,7 +8,7 @@ from gentra_lora.service.errors import ServiceError
 from gentra_lora.service.http.answers import JSON, PNG, accepted_type, picture_answer
 from gentra_lora.service.http.bodies import read_img2img, read_json
 from gentra_lora.service.http.decoders import Decoders
-from gentra_lora.service.http.openapi import Responses, documented, refusals
+from gentra_lora.service.http.openapi import documented, files_of, refusals
 from gentra_lora.service.http.reply_schemas import Pictures
 from gentra_lora.service.http.uploads import Upload
 from gentra_lora.service.jobs.job import Job
@@ -19,8 +19,7 @@ from gentra_lora.service.jobs.watch import ended
 
 router = APIRouter(prefix="/v1", tags=["pictures"])
 REFUSALS = refusals(400, 401, 403, 408, 413, 415, 422, 429, 500, 503, 504)
-BINARY: Responses = {200: {"content": {PNG: {"schema": {"type": "string", "format": "binary"}}}}}
-PICTURE: dict[str, Any] = {"response_model": None, "response_class": Response, "responses": BINARY | REFUSALS}
+PICTURE: dict[str, Any] = {"response_model": None, "response_class": Response, "responses": files_of(PNG) | REFUSALS}
 
 
 @router.post("/txt2img", include_in_schema=False, response_model=Pictures)

@@ -1,10 +1,9 @@
 """The form of an edit: OpenAI's fields as texts, and a photo."""
 
-from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 
-from gentra_lora.service.http.bodies import form_of, invalid
+from gentra_lora.service.http.bodies import form_of, from_texts
 from gentra_lora.service.http.decoders import Decoders
 from gentra_lora.service.http.uploads import Upload, read_upload
 from gentra_lora.service.jobs.resolve import refusal
@@ -28,10 +27,7 @@ async def read_edit(request: Request, settings: ServiceSettings, decoders: Decod
     form = await form_of(request, settings, MOST_FILES)
     try:
         values, photo = _parts(form)
-        try:
-            asked = OpenAIEdit.model_validate_strings(values)
-        except ValidationError as error:
-            raise invalid(error) from error
+        asked = from_texts(values, OpenAIEdit)
         content, holder = await photo.read(), request.state.holder
         return asked, await decoders.run(holder, read_upload, content, settings.max_photo_pixels)
     finally:

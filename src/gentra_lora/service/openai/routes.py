@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 from gentra_lora.service.errors import ServiceError, not_ready
 from gentra_lora.service.http.answers import check_taken
 from gentra_lora.service.http.bodies import JSON, read_json
-from gentra_lora.service.http.openapi import Responses, documented, refusals
+from gentra_lora.service.http.openapi import Responses, documented, files_of, refusals
 from gentra_lora.service.http.routes_jobs import JOB_ID
 from gentra_lora.service.http.routes_pictures import made, submitted
 from gentra_lora.service.http.uploads import Upload
@@ -31,8 +31,7 @@ from gentra_lora.service.settings import ServiceSettings
 router = APIRouter(prefix="/v1", tags=["openai"])
 REFUSALS = refusals(400, 401, 403, 406, 408, 413, 415, 422, 429, 500, 503, 504)
 EVENTS = "text/event-stream"
-BINARY = {"schema": {"type": "string", "format": "binary"}}
-FILES: Responses = {200: {"content": {f"image/{kind}": BINARY for kind in ("png", "jpeg", "webp")}}}
+FILES = files_of("image/png", "image/jpeg", "image/webp")
 STREAM: Responses = {200: {"content": {EVENTS: {"schema": {"type": "string"}}}}}
 ANSWER: dict[str, Any] = {
     "response_model": OpenAIPictures,
