@@ -5,12 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
 from gentra_lora.adapter.file import kohya_tensors, write_adapter
 from gentra_lora.commands.main import main
 from gentra_lora.commands.regenerate import comparison
 from gentra_lora.photos.photo import sha256_of
+from gentra_lora.pictures.masks import file_of
 from gentra_lora.pictures.record import png_of, read_record
 from tests.adapter.test_lora import trained
 from tests.conftest import change
@@ -87,6 +88,19 @@ def test_part_of_a_photo_is_redrawn_again_by_the_same_mask(made, capsys):
     main(["regenerate", "b.png", *words, "--mask", "mask.png"])
     assert capsys.readouterr().out.endswith("c.png: the same picture\n")
     assert read_record(Path("c.png")) == read_record(Path("b.png"))
+
+
+def test_mask_of_openais_clients_is_taken_as_they_have_it(made, capsys):
+    size = pixels_of(PHOTO).shape[1::-1]
+    holes = Image.new("L", size)
+    holes.paste(255, (0, 0, size[0] // 2, size[1]))
+    Path("holes.bmp").write_bytes(file_of(holes))
+    theirs = Image.new("RGB", size)
+    theirs.putalpha(ImageOps.invert(holes))
+    theirs.save("theirs.png")
+    main(["img2img", str(PHOTO), "gentra", "--mask", "holes.bmp", "--steps", "2", "--out", "b.png"])
+    main(["regenerate", "b.png", "--photo", str(PHOTO), "--out", "c.png", "--mask", "theirs.png"])
+    assert capsys.readouterr().out.endswith("c.png: the same picture\n")
 
 
 @pytest.mark.parametrize("photo", [False, True])

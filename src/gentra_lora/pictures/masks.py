@@ -1,6 +1,7 @@
 """A mask says which pixels of a photo may change: white may, black stays, grey in between mixes both."""
 
 from dataclasses import dataclass, replace
+from io import BytesIO
 from pathlib import Path
 from typing import IO, Self
 
@@ -26,12 +27,43 @@ def open_mask(source: Path | IO[bytes], name: str) -> Image.Image:
         PhotoError: see photo.open_photo.
     """
     image = open_upright(source, name)
+    opacity = _opacity(source)
+    return image.convert("L") if opacity is None else opacity
+
+
+def open_holes(source: Path | IO[bytes], name: str) -> Image.Image:
+    """Return a file's transparent parts as a mask, mode L: they may change, as OpenAI's clients mean it.
+
+    Args:
+        name: what messages call it.
+
+    Raises:
+        PhotoError: see photo.open_photo.
+    """
+    image = open_upright(source, name)
+    return holes_of(source) or Image.new("L", image.size)
+
+
+def holes_of(source: Path | IO[bytes]) -> Image.Image | None:
+    """Return the transparent parts of a file that has been opened, None where it has none: see `open_holes`."""
+    opacity = _opacity(source)
+    return None if opacity is None else ImageOps.invert(opacity)
+
+
+def _opacity(source: Path | IO[bytes]) -> Image.Image | None:
+    """Return the opacity of a file that has been opened, None where it has no transparent part."""
     with open_header(source) as opened:
-        if opened.has_transparency_data:
-            opacity = ImageOps.exif_transpose(opened).convert("RGBA").getchannel("A")
-            if opacity.getextrema() != (255, 255):
-                return opacity
-    return image.convert("L")
+        if not opened.has_transparency_data:
+            return None
+        opacity = ImageOps.exif_transpose(opened).convert("RGBA").getchannel("A")
+        return None if opacity.getextrema() == (255, 255) else opacity
+
+
+def file_of(mask: Image.Image) -> bytes:
+    """Return a mask as the file whose sha256 stands for one that is in no file: BMP, the same bytes everywhere."""
+    with BytesIO() as buffer:
+        mask.save(buffer, "BMP")
+        return buffer.getvalue()
 
 
 def fitted_mask(mask: Image.Image, size: Size) -> Image.Image:

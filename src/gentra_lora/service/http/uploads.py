@@ -11,7 +11,7 @@ from io import BytesIO
 from PIL import Image, UnidentifiedImageError
 
 from gentra_lora.photos.photo import FORMATS, PhotoError, open_header, open_upright
-from gentra_lora.pictures.masks import open_mask
+from gentra_lora.pictures.masks import file_of, open_mask
 from gentra_lora.service.errors import ServiceError
 
 
@@ -29,20 +29,32 @@ def read_upload(content: bytes, max_pixels: int, mask: bytes | None = None) -> U
     """Return the photo of a file's bytes, with the mask of another's.
 
     Raises:
-        ServiceError: see `_opened`; 422, a mask of another size.
+        ServiceError: see `opened`; 422, a mask of another size.
     """
-    upload = Upload(_opened(content, max_pixels, "image", open_upright), hashlib.sha256(content).hexdigest())
+    upload = Upload(opened(content, max_pixels, "image", open_upright), hashlib.sha256(content).hexdigest())
     if mask is None:
         return upload
-    image = _opened(mask, max_pixels, "mask", open_mask)
-    if image.size != upload.image.size:
-        sizes = [f"{width} x {height}" for width, height in (image.size, upload.image.size)]
+    return with_mask(upload, opened(mask, max_pixels, "mask", open_mask), hashlib.sha256(mask).hexdigest())
+
+
+def with_mask(upload: Upload, mask: Image.Image, sha256: str | None = None) -> Upload:
+    """Return a photo with what may change of it.
+
+    Args:
+        mask: white may change.
+        sha256: of its file; of masks.file_of(mask) where it is not as one.
+
+    Raises:
+        ServiceError: 422, it has another size.
+    """
+    if mask.size != upload.image.size:
+        sizes = [f"{width} x {height}" for width, height in (mask.size, upload.image.size)]
         message = f"is {sizes[0]} px, and the photo upright {sizes[1]}; make it of the photo's size"
         raise _refused(422, "photo_refused", "mask", message)
-    return replace(upload, mask=image, mask_sha256=hashlib.sha256(mask).hexdigest())
+    return replace(upload, mask=mask, mask_sha256=sha256 or hashlib.sha256(file_of(mask)).hexdigest())
 
 
-def _opened(content: bytes, max_pixels: int, field: str, read: Callable[[BytesIO, str], Image.Image]) -> Image.Image:
+def opened(content: bytes, max_pixels: int, field: str, read: Callable[[BytesIO, str], Image.Image]) -> Image.Image:
     """Return what `read` makes of a file that looks harmless.
 
     Raises:
@@ -50,9 +62,9 @@ def _opened(content: bytes, max_pixels: int, field: str, read: Callable[[BytesIO
             before anything is decoded; 422, damaged, animated or in colours that cannot be converted.
     """
     try:
-        with open_header(BytesIO(content)) as opened:
-            width, height = opened.size
-            several = opened.format not in ("MPO", "HEIF") and _has_second(opened)
+        with open_header(BytesIO(content)) as image:
+            width, height = image.size
+            several = image.format not in ("MPO", "HEIF") and _has_second(image)
     except UnidentifiedImageError as error:
         kinds = ", ".join(FORMATS)
         raise _refused(415, "photo_refused", field, f"is no picture, or a damaged one; {kinds} are read") from error
@@ -94,10 +106,10 @@ def content_of(text: str, field: str = "image") -> bytes:
         raise _refused(422, "photo_refused", field, "is no base64; send the file in it") from error
 
 
-def _has_second(opened: Image.Image) -> bool:
+def _has_second(image: Image.Image) -> bool:
     """Return whether there is a second picture; counting all takes minutes in a TIFF of many pages."""
     try:
-        opened.seek(1)
+        image.seek(1)
     except EOFError:
         return False
     return True
