@@ -19,6 +19,9 @@ def png(image):
         return buffer.getvalue()
 
 
+SMALL = base64.b64encode(png(Image.new("L", (8, 8), 255))).decode()
+
+
 def ramp(width, height):
     """Return a photo whose crop differs from the whole, squeezed."""
     levels = np.linspace(0, 255, width).astype(np.uint8)
@@ -94,7 +97,10 @@ def test_what_is_left_out_is_as_in_our_own_route(served):
         ("txt2img", {"n_iter": 5}, "n_iter", "times batch_size is 5; this service makes at most 4"),
         ("txt2img", {"width": 2048, "height": 64}, "width", "is 2048; this service makes at most"),
         ("txt2img", {"prompt": ""}, "prompt", "is empty"),
-        ("img2img", {"mask": "AAAA"}, "mask", "asks for what this service does not have"),
+        ("img2img", {"mask": "AAAA"}, "mask", "is no picture"),
+        ("img2img", {"mask": SMALL}, "mask", "is 8 x 8 px, and the photo upright 96 x 64"),
+        ("img2img", {"mask": SMALL, "mask_blur": 65}, "mask_blur", "must be at most 64"),
+        ("img2img", {"latent_mask": "AAAA"}, "latent_mask", "asks for what this service does not have"),
         ("img2img", {"init_images": []}, "init_images", "is empty"),
         ("img2img", {"init_images": ["AAAA"]}, "init_images", "is no picture"),
         ("img2img", {"denoising_strength": 0}, "denoising_strength", "must be above 0"),

@@ -65,7 +65,7 @@ def test_field_is_taken_at_rest_and_refused_where_it_would_change_the_picture(fi
 
 @pytest.mark.parametrize(
     ("field", "rest", "asked"),
-    [("mask", None, "iVBO"), ("latent_mask", "", "iVBO"), ("resize_mode", 1, 2), ("initial_noise_multiplier", 1, 0.9)],
+    [("latent_mask", "", "iVBO"), ("resize_mode", 1, 2), ("initial_noise_multiplier", 1, 0.9)],
 )
 def test_field_of_photos_likewise(field, rest, asked):
     assert A1111ImageToImage(prompt="a", init_images=[""], **{field: rest})

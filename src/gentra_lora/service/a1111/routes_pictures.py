@@ -5,10 +5,9 @@ import json
 from typing import Any
 
 from fastapi import APIRouter, Request
-from PIL import Image
 
 from gentra_lora.pictures.record import parameters_text
-from gentra_lora.pictures.request import size_of_photo
+from gentra_lora.service.a1111.photos import photo_of
 from gentra_lora.service.a1111.replies import A1111Error, A1111Pictures, refusals
 from gentra_lora.service.a1111.routes_lists import model_name, options_of, serving
 from gentra_lora.service.a1111.schemas import A1111ImageToImage, A1111Picture, A1111TextToImage
@@ -18,7 +17,6 @@ from gentra_lora.service.http.bodies import read_json, read_photo_json
 from gentra_lora.service.http.decoders import Decoders
 from gentra_lora.service.http.openapi import documented
 from gentra_lora.service.http.routes_pictures import made, submitted
-from gentra_lora.service.http.uploads import Upload, read_base64
 from gentra_lora.service.jobs.job import Job
 from gentra_lora.service.jobs.schemas import ImageToImage, TextToImage
 from gentra_lora.service.settings import ServiceSettings
@@ -50,34 +48,14 @@ async def a1111_img2img(request: Request) -> dict[str, object]:
         asked = await read_photo_json(request, A1111ImageToImage, settings, decoders)
         with in_a1111s_words():
             body = translated(asked, ImageToImage, options_of(serving(request)), settings.max_images)
-            given = asked.init_images[0], settings.max_photo_pixels, stretched_to(asked)
-            photo, warnings = await decoders.run(request.state.holder, photo_of, *given)
+            photo, warnings = await decoders.run(request.state.holder, photo_of, asked, settings.max_photo_pixels)
             job = await submitted(request, body, photo)
         del photo
         if not asked.include_init_images:
-            asked.init_images = []
+            asked.init_images, asked.mask = [], None
     job.warnings += warnings
     with in_a1111s_words():
         return pictures(await finished(request, job), asked)
-
-
-def stretched_to(asked: A1111ImageToImage) -> tuple[int, int] | None:
-    """Return the size to which a photo is to be stretched, None where it is cropped or keeps its shape."""
-    return (asked.width, asked.height) if asked.width and asked.height and not asked.resize_mode else None
-
-
-def photo_of(text: str, max_pixels: int, size: tuple[int, int] | None) -> tuple[Upload, list[str]]:
-    """Return a photo and what its client should know of it; see uploads.read_base64.
-
-    Args:
-        size: to which it is stretched, unless it has that shape but for the rounding to whole units.
-    """
-    photo = read_base64(text, max_pixels)
-    if size is None or size_of_photo(photo.image.size, size[0] * size[1]) == size:
-        return photo, []
-    width, height = photo.image.size
-    warning = f"the photo of {width} x {height} was stretched, and `regenerate` crops; resize_mode 1 crops, too"
-    return Upload(photo.image.resize(size, Image.Resampling.LANCZOS), photo.sha256), [warning]
 
 
 async def finished(request: Request, job: Job) -> Job:

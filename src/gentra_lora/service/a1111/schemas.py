@@ -24,6 +24,7 @@ NoText = Annotated[str | None, _only("")]
 Zero = Annotated[float | None, _only(0)]
 One = Annotated[float | None, _only(1)]
 NoSide = Annotated[int | None, _only(0, -1)]
+MOST_BLUR = 64  # as A1111's page has it
 Unused = Any  # it has no effect as long as the fields are at rest that would give it one
 
 
@@ -105,19 +106,19 @@ class A1111ImageToImage(A1111Picture):
     resize_mode: Annotated[int | None, _only(0, 1)] = Field(None, description="0 stretches the photo, 1 crops it")
     include_init_images: bool | None = Field(None, description="whether parameters repeat the photo")
 
-    mask: NoText = None
+    mask: str | None = Field(None, description="a picture's file in base64; white may change, black stays")
+    inpainting_mask_invert: int | bool | None = Field(None, description="1: black may change, white stays")
+    mask_blur: float | None = Field(None, ge=0, le=MOST_BLUR, description="softens the mask's edge, px of the photo")
+    mask_blur_x: float | None = Field(None, ge=0, le=MOST_BLUR, description="the same of one side, without mask_blur")
+    mask_blur_y: float | None = Field(None, ge=0, le=MOST_BLUR)
+    inpainting_fill: int | None = Field(None, description="with a mask: 1")
+    inpaint_full_res: int | bool | None = Field(None, description="with a mask: false")
+    mask_round: int | bool | None = Field(None, description="with a mask: true")
     latent_mask: NoText = None
     initial_noise_multiplier: One = None
 
     image_cfg_scale: Unused = None
-    mask_blur: Unused = None
-    mask_blur_x: Unused = None
-    mask_blur_y: Unused = None
-    mask_round: Unused = None
-    inpainting_fill: Unused = None
-    inpaint_full_res: Unused = None
     inpaint_full_res_padding: Unused = None
-    inpainting_mask_invert: Unused = None
 
 
 class A1111Image(Strict):
