@@ -59,6 +59,7 @@ class Prepare(Block):
     allow_long_captions: bool
     held_out_share: Annotated[Float, Field(gt=0, le=0.5)]
     split_by: Literal["photo", "shoot"]
+    alpha_as_mask: bool
 
     @model_validator(mode="after")
     def _buckets_exist(self) -> Self:
@@ -96,6 +97,7 @@ class Train(Block):
     noise_offset: Annotated[Float, Field(ge=0, le=1)]
     caption_dropout: Fraction
     prior_weight: Annotated[Float, Field(ge=0)]
+    background_weight: Fraction
     ema_decay: Annotated[Float, Field(gt=0, lt=1)] | None
     gradient_checkpointing: bool
     keep: Literal["last", "best"]

@@ -207,3 +207,38 @@ def test_content_of_a_model_is_its_weights_and_configuration(models, tiny_base):
     changed = load_vae(BaseSource(str(tiny_base)))
     changed.decoder.conv_out.bias.data[0] += 1
     assert content_of(changed) != content_of(models["vae"])
+
+
+@pytest.fixture
+def mask(tmp_path):
+    """A mask of the photos: the subject is in the left half."""
+    image = Image.new("L", (96, 80))
+    image.paste(255, (0, 0, 48, 80))
+    image.save(tmp_path / "mask.png")
+    return tmp_path / "mask.png"
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_mask_is_cut_with_each_crop_and_mirrored_with_it(tmp_path, rows, models, mask, flip):
+    cache = LatentCache(tmp_path / "latents", settings=replace(SETTINGS, flip=flip), batch_size=2, **models)
+    tensors = load_file(cache.folder / f"{cache.add_photo(rows[0], tmp_path / '0.png', mask)}.safetensors")
+    assert tensors["mask"].shape == (6 if flip else 3, 1, 16, 16)
+    whole = torch.tensor([1.0] * 8 + [0.0] * 8).expand(1, 16, 16)
+    assert torch.equal(tensors["mask"][0], whole)
+    if flip:
+        assert torch.equal(tensors["mask"][3:], tensors["mask"][:3].flip(-1))
+
+
+def test_new_mask_changes_the_file_and_encodes_no_photo(tmp_path, rows, models, mask):
+    cache = filled(tmp_path, rows, models)
+    plain = cache.add_photo(rows[0], tmp_path / "0.png")
+    masked = cache.add_photo(rows[0], tmp_path / "0.png", mask)
+    Image.new("L", (96, 80), 255).save(mask)
+    again = cache.add_photo(rows[0], tmp_path / "0.png", mask)
+    assert len({plain, masked, again}) == 3 and cache.encoded == 5
+    assert torch.equal(*(load_file(cache.folder / f"{key}.safetensors")["mean"] for key in (plain, masked)))
+
+
+def test_mask_of_a_held_out_photo_is_left_aside(tmp_path, rows, models, mask):
+    cache = filled(tmp_path, rows, models)
+    assert cache.add_photo(rows[4], tmp_path / "4.png", mask) == cache.add_photo(rows[4], tmp_path / "4.png")

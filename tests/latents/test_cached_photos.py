@@ -52,3 +52,15 @@ def test_empty_split_is_an_error(tmp_path):
     write_folder(tmp_path, [])
     with pytest.raises(LatentsError, match="holds no photo of the split train"):
         load_split(tmp_path, "train")
+
+
+def test_mask_of_a_crop_is_read_and_a_photo_without_one_is_all_subject(tmp_path):
+    tensors = {"mean": torch.zeros(2, 4, 2, 3), "std": torch.zeros(2, 4, 2, 3), "prompt_embeds": torch.zeros(3, 5)}
+    save_file(tensors, tmp_path / "plain.safetensors")
+    masks = torch.stack([torch.zeros(1, 2, 3), torch.full((1, 2, 3), 0.5)])
+    save_file(tensors | {"mask": masks}, tmp_path / "masked.safetensors")
+    rows = [{"file_name": key, "sha256": key, "split": "train", "key": key} for key in ("plain", "masked")]
+    write_folder(tmp_path, rows)
+    photos = load_split(tmp_path, "train")
+    assert torch.equal(photos.read_mask(0, 1), torch.ones(1, 2, 3))
+    assert torch.equal(photos.read_mask(1, 1), masks[1])

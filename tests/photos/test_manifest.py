@@ -52,3 +52,9 @@ def test_row_of_an_older_version_without_a_size_is_refused(tmp_path):
     (tmp_path / "m.jsonl").write_text(json.dumps(older) + "\n")
     with pytest.raises(ManifestError, match="line 1 is not a row; run prepare again"):
         read_manifest(tmp_path / "m.jsonl")
+
+
+def test_mask_comes_back_as_written(tmp_path):
+    written = [replace(row, mask_sha256="1" * 64) for row in rows("train", "held_out")]
+    write_manifest(tmp_path / "m.jsonl", written)
+    assert read_manifest(tmp_path / "m.jsonl") == written

@@ -8,9 +8,9 @@ from diffusers import StableDiffusionInpaintPipeline, StableDiffusionPipeline
 from PIL import Image, ImageDraw
 
 from gentra_lora.base.samplers import SAMPLERS
-from gentra_lora.photos.photo import PhotoError
+from gentra_lora.photos.masks import open_mask
 from gentra_lora.pictures.engine import to_uint8
-from gentra_lora.pictures.masks import file_of, fitted_mask, may_change, open_holes, open_mask, pasted
+from gentra_lora.pictures.masks import file_of, fitted_mask, may_change, open_holes, pasted
 from gentra_lora.pictures.request import fitted
 from tests.pictures.test_engine import by_diffusers, levels_apart
 from tests.tiny_engine import MIXED, adapter_tensors, load_engine, photo_request, put_on, request, run
@@ -157,20 +157,6 @@ def file_in(image, kind="PNG", **more):
     return buffer
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "I;16"])
-def test_mask_of_any_mode_is_its_brightness(mode):
-    mask = MASK.convert("I").point(lambda level: level * 257).convert("I;16") if mode == "I;16" else MASK.convert(mode)
-    assert np.array_equal(np.array(open_mask(file_in(mask), "mask")), np.array(MASK))
-
-
-def test_mask_with_transparent_parts_is_its_opacity():
-    strokes = Image.new("RGBA", MASK.size, (200, 0, 0, 0))
-    strokes.putalpha(MASK)
-    assert np.array_equal(np.array(open_mask(file_in(strokes), "mask")), np.array(MASK))
-    whole = MASK.convert("RGBA")  # opaque all over
-    assert np.array_equal(np.array(open_mask(file_in(whole), "mask")), np.array(MASK))
-
-
 def test_what_can_be_seen_through_is_what_may_change_where_that_is_asked():
     seen = MASK.convert("RGB")
     seen.putalpha(MASK)
@@ -180,11 +166,6 @@ def test_what_can_be_seen_through_is_what_may_change_where_that_is_asked():
 
 def test_file_of_a_mask_is_read_as_that_mask():
     assert np.array_equal(np.array(open_mask(io.BytesIO(file_of(MASK)), "mask")), np.array(MASK))
-
-
-def test_mask_that_is_no_picture_is_refused_by_its_name():
-    with pytest.raises(PhotoError, match="mask: is no picture"):
-        open_mask(io.BytesIO(b"hello"), "mask")
 
 
 def test_text_request_beside_none_needs_no_mask(engine):

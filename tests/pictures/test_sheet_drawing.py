@@ -42,3 +42,16 @@ def test_sheet_frames_a_doubtful_photo_in_red(tmp_path):
 def test_sheet_takes_names_and_captions_of_other_scripts(tmp_path):
     Image.new("RGB", (80, 40)).save(tmp_path / "ғилдирак.png")
     assert dataset_sheet([Row("ғилдирак.png", "0" * 64, "машина", "train", 64, 64)], tmp_path, {}).width > 100
+
+
+def test_sheet_paints_over_what_is_outside_of_a_mask(tmp_path):
+    for name in ("images", "masks"):
+        (tmp_path / name).mkdir()
+    Image.new("RGB", (80, 40), (0, 0, 200)).save(tmp_path / "images/a.png")
+    mask = Image.new("L", (80, 40))
+    mask.paste(255, (0, 0, 60, 40))
+    mask.save(tmp_path / "masks/a.png")
+    sheet = np.array(
+        dataset_sheet([Row("a.png", "0" * 64, "a car", "train", 64, 64, "1" * 64)], tmp_path / "images", {})
+    )
+    assert (sheet == (0, 0, 200)).all(axis=2).sum() == 60 * 40

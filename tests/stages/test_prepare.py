@@ -304,3 +304,38 @@ def test_stage_that_is_run_by_hand_writes_nothing_through_links_into_dvcs_cache(
     main()
     assert still_in_cache(kept)
     assert numbers()["photos"] == 7
+
+
+def write_mask(name, size=(80, 100)):
+    Path("data/raw/masks").mkdir(exist_ok=True)
+    Image.new("L", size, 255).save(f"data/raw/masks/{name}")
+
+
+def test_masks_are_kept_beside_the_images_counted_and_named_in_the_manifest(workspace, capsys):
+    write_mask("car1.png", open_upright("data/raw/images/car1.png").size)
+    main()
+    masks = {row.file_name: row.mask_sha256 for row in read_manifest(workspace / MANIFEST)}
+    assert masks["car1.png"] == sha256_of(workspace / "data/processed/masks/car1.png")
+    assert [masks[f"car{n}.png"] for n in range(2, 9)] == [None] * 7
+    assert numbers()["masks"] == 1
+    assert "note: 7 of 8 photos have no mask" in capsys.readouterr().out
+
+
+def test_mask_without_a_photo_or_of_another_size_is_refused(workspace):
+    write_mask("van.png")
+    refused(r"data/raw/masks/van\.png: no photo is called so.*; rename or remove it")
+    Path("data/raw/masks/van.png").unlink()
+    write_mask("car1.png", (8, 8))
+    refused(r"data/raw/masks/car1\.png: is 8 x 8 px, but car1\.png is seen at")
+
+
+def test_photos_own_transparency_is_its_mask_where_that_is_asked_for(workspace):
+    path = workspace / "data/raw/images/car1.png"
+    photo = open_upright(path)
+    photo.putalpha(Image.linear_gradient("L").resize(photo.size))
+    photo.save(path)
+    main()
+    assert not Path("data/processed/masks").exists()
+    change(workspace, "prepare", alpha_as_mask=True)
+    main()
+    assert [path.name for path in Path("data/processed/masks").iterdir()] == ["car1.png"]

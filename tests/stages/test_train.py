@@ -12,6 +12,7 @@ import pytest
 import torch
 from accelerate.state import AcceleratorState
 from diffusers import StableDiffusionPipeline, UNet2DConditionModel
+from PIL import Image
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from gentra_lora.adapter.file import module_deltas, read_adapter, write_adapter
@@ -19,6 +20,7 @@ from gentra_lora.adapter.hashes import hashes_of
 from gentra_lora.adapter.lora import AdapterError
 from gentra_lora.errors import InputError
 from gentra_lora.latents.cached_photos import read_index
+from gentra_lora.photos.photo import open_upright
 from gentra_lora.stages import cache_latents, prepare, train
 from gentra_lora.training import between_steps, samples
 from gentra_lora.training import run as training
@@ -387,3 +389,28 @@ def test_refused_parameters_leave_the_model_of_the_run_before(trained):
     with pytest.raises(InputError):
         train.main()
     assert (trained / OUT).read_bytes() == before
+
+
+def test_background_weight_without_masks_is_refused_before_training(cached):
+    change(cached, "train", background_weight=0.1)
+    with pytest.raises(
+        InputError, match=r"train\.background_weight is 0\.1, but no photo that is trained on has a mask"
+    ):
+        train.main()
+
+
+def test_masks_reach_the_training_from_their_folder(cached, capsys):
+    (cached / "data/raw/masks").mkdir()
+    for path in (cached / "data/raw/images").iterdir():
+        mask = Image.new("L", open_upright(path).size)
+        mask.paste(255, (0, 0, mask.width // 2, mask.height))
+        mask.save(cached / "data/raw/masks" / f"{path.stem}.png")
+    prepare.main()
+    cache_latents.main()
+    made = []
+    for background_weight in (1.0, 0.1):
+        change(cached, "train", background_weight=background_weight)
+        train.main()
+        made.append(read_adapter(cached / OUT)[0])
+    assert any(not torch.equal(made[0][key], tensor) for key, tensor in made[1].items())
+    assert "what is outside of the masks counts 0.1" in capsys.readouterr().out

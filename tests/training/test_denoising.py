@@ -3,6 +3,7 @@ import torch
 from diffusers import DDPMScheduler
 
 from gentra_lora.training.denoising import (
+    area_weights,
     denoising_loss,
     loss_weights,
     min_snr_weights,
@@ -52,3 +53,26 @@ def test_weighting_is_chosen_by_name():
     ratio = snr(scheduler.alphas_cumprod, timesteps)
     assert loss_weights(scheduler, timesteps, "none", 5).tolist() == [1, 1]
     assert torch.equal(loss_weights(scheduler, timesteps, "min_snr", 5), min_snr_weights(ratio, 5, "epsilon"))
+
+
+def test_outside_of_the_subject_counts_as_much_less_as_asked_and_a_samples_mean_is_1():
+    masks = torch.zeros(2, 1, 4, 4)
+    masks[0, :, :2] = 1
+    masks[1, :, :, 0] = 0.5
+    areas = area_weights(masks, 0.1)
+    assert areas.mean(dim=(1, 2, 3)).tolist() == pytest.approx([1, 1])
+    assert (areas[0, 0, 0, 0] / areas[0, 0, 3, 0]).item() == pytest.approx(10)
+    assert (areas[1, 0, 0, 0] / areas[1, 0, 0, 1]).item() == pytest.approx(5.5)
+
+
+@pytest.mark.parametrize("masks", [torch.zeros(1, 1, 10, 10), torch.eye(100)[:1].reshape(1, 1, 10, 10)])
+def test_crop_that_hardly_shows_the_subject_counts_less_and_never_as_a_whole_picture(masks):
+    areas = area_weights(masks, 0.0)
+    assert areas.isfinite().all() and areas.mean() <= 0.2
+
+
+def test_error_outside_of_the_subject_is_not_seen_at_weight_0():
+    target, masks = torch.zeros(1, 4, 4, 4), torch.zeros(1, 1, 4, 4)
+    masks[..., :2] = 1
+    noise_pred = torch.where(masks > 0, 2.0, 100.0).expand_as(target)
+    assert squared_errors(noise_pred, target, area_weights(masks, 0.0)).tolist() == [4]

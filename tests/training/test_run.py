@@ -279,3 +279,40 @@ def test_more_processes_than_a_batch_has_samples_are_refused(monkeypatch):
     monkeypatch.setattr(Accelerator, "num_processes", 4)
     with pytest.raises(TrainingError, match=r"train\.batch_size: 2 is too few for 4 processes"):
         training()
+
+
+def masked_photos(value):
+    """Return photos whose masks show the subject in the upper half, at a strength."""
+
+    def change(_, tensors):
+        tensors["mask"] = torch.zeros(2, 1, 16, 16)
+        tensors["mask"][:, :, :8] = value
+
+    return cached_photos(change=change)
+
+
+def test_masks_change_nothing_at_a_background_weight_of_1():
+    plain, masked = training(), training(masked_photos(1.0))
+    steps(plain, 3)
+    steps(masked, 3)
+    same(weights(plain), weights(masked), rtol=0, atol=0)
+
+
+def test_masks_change_the_step_at_a_lower_background_weight():
+    runs = [training(photos, background_weight=0.1) for photos in (None, masked_photos(1.0))]
+    losses = [steps(run, 3)[0]["loss"] for run in runs]
+    assert losses[0] != losses[1]
+    assert not torch.equal(runs[0].trainable[0], runs[1].trainable[0])
+
+
+def test_photos_without_masks_are_all_subject():
+    plain, weighted = training(), training(background_weight=0.1)
+    assert [e["loss"] for e in steps(plain, 3)] == pytest.approx([e["loss"] for e in steps(weighted, 3)])
+
+
+def test_held_out_loss_knows_no_masks():
+    run = training(background_weight=0.1)
+    found = [
+        held_out_errors(run.unet, run.noise_scheduler, photos, 0.5) for photos in (cached_photos(), masked_photos(1.0))
+    ]
+    assert torch.equal(*found)

@@ -15,11 +15,11 @@ from gentra_lora.base.precision import choose_device, choose_precision
 from gentra_lora.base.source import BaseSource, base_identity
 from gentra_lora.errors import InputError
 from gentra_lora.params import Params, load_params
+from gentra_lora.photos.masks import open_mask
 from gentra_lora.photos.notation import TAG, NotationError, check_notation, emphasis, read_tags, says_nothing
 from gentra_lora.photos.photo import open_upright, sha256_of
 from gentra_lora.pictures.engine import PictureEngine
 from gentra_lora.pictures.limits import MOST_SEED
-from gentra_lora.pictures.masks import open_mask
 from gentra_lora.pictures.record import png_of, record_of
 from gentra_lora.pictures.request import PictureRequest, steps_of_schedule
 from gentra_lora.revisions.weights import read_record

@@ -15,8 +15,9 @@ from gentra_lora.base.source import BaseModelError, BaseSource, base_identity
 from gentra_lora.commands.pictures import check_output, make_pictures
 from gentra_lora.errors import InputError
 from gentra_lora.params import load_params
+from gentra_lora.photos.masks import open_mask
 from gentra_lora.photos.photo import open_upright, sha256_of
-from gentra_lora.pictures.masks import file_of, open_holes, open_mask
+from gentra_lora.pictures.masks import file_of, open_holes
 from gentra_lora.pictures.record import PictureTextError, png_of, read_record, request_of
 from gentra_lora.revisions.weights import pull_weights
 from gentra_lora.service.jobs.revision import same_base

@@ -22,6 +22,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from gentra_lora.latents.posteriors import encode_photo, encode_prompt, token_ids
 from gentra_lora.photos.crops import crop, crop_boxes
 from gentra_lora.photos.manifest import Row
+from gentra_lora.photos.masks import mask_crops, open_mask
 from gentra_lora.photos.photo import open_upright, sha256_of, to_pixel_values
 from gentra_lora.whole_file import write_whole
 
@@ -83,10 +84,11 @@ class LatentCache:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.vae_content, self.text_content = content_of(self.vae), content_of(self.text_encoder)
 
-    def add_photo(self, row: Row, path: Path) -> str:
+    def add_photo(self, row: Row, path: Path, mask: Path | None = None) -> str:
         """Make sure that a manifest row's file is there; return its key.
 
-        The file holds `mean` and `std` (V, 4, H/f, W/f) and `prompt_embeds` (L, D).
+        The file holds `mean` and `std` (V, 4, H/f, W/f) and `prompt_embeds` (L, D); with a mask, of a training photo,
+        `mask` (V, 1, H/f, W/f) as well.
         """
         with Image.open(path) as header:
             photo_size = header.size
@@ -97,9 +99,11 @@ class LatentCache:
         photo_key = key_of("photo", sha256_of(path), boxes, size, flip, self.vae_content, "float32")
         ids = token_ids(self.tokenizer, row.caption)
         key = f"{photo_key}-{self._prompt_key(ids)}"
+        if mask and training:
+            key += f"-{key_of('mask', sha256_of(mask))}"
         if self.holds(key):
             return key
-        latents = self._with_another_caption(photo_key)
+        latents = self._posterior_of(photo_key)
         if latents is None:
             image = open_upright(path)
             crops = torch.cat([to_pixel_values(crop(image, box, size)) for box in boxes])
@@ -107,6 +111,10 @@ class LatentCache:
             mean, std = encode_photo(self.vae, crops, row.file_name, self.batch_size)
             latents = {"mean": mean, "std": std}
             self.encoded += 1
+        if mask and training:
+            latent_height, latent_width = latents["mean"].shape[-2:]
+            crops = mask_crops(open_mask(mask, str(mask)), boxes, (latent_width, latent_height))
+            latents["mask"] = torch.cat([crops, crops.flip(-1)]) if flip else crops
         self.write(key, latents, ids)
         return key
 
@@ -153,8 +161,8 @@ class LatentCache:
     def _prompt_key(self, ids: list[int]) -> str:
         return key_of("prompt", ids, self.text_content)
 
-    def _with_another_caption(self, photo_key: str) -> dict[str, torch.Tensor] | None:
-        """Return the mean and std of a file that differs in its caption alone, or None."""
+    def _posterior_of(self, photo_key: str) -> dict[str, torch.Tensor] | None:
+        """Return the mean and std of a file that differs in its caption or mask alone, or None."""
         for path in sorted(self.folder.glob(f"{photo_key}-*.safetensors")):
             if self.holds(path.stem):
                 tensors = load_file(path)

@@ -35,6 +35,13 @@ class CachedPhotos:
             mean, std = (file.get_slice(name)[crop] for name in ("mean", "std"))
             return mean, std, file.get_tensor("prompt_embeds")
 
+    def read_mask(self, n: int, crop: int) -> torch.Tensor:
+        """Return where a crop shows the subject, (1, H/f, W/f) in [0, 1]: everywhere, if the photo has no mask."""
+        with safe_open(self.files[n], "pt") as file:
+            if "mask" in file.keys():  # noqa: SIM118  # it is no dict
+                return file.get_slice("mask")[crop]
+        return torch.ones(1, *self.shapes[n][1:])
+
 
 def read_index(folder: Path) -> dict[str, Any]:
     """Return the index of a latents folder."""

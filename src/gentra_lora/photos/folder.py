@@ -101,6 +101,11 @@ def _walk(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
             yield from _walk(path, above)
 
 
+def files_in(folder: Path) -> Iterator[Path]:
+    """Yield the files of a folder and its subfolders but for litter, links followed."""
+    return (path for path in _walk(folder) if not path.is_dir())
+
+
 def _refuse_by_name(path: Path) -> None:
     try:
         path.name.encode()

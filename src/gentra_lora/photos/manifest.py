@@ -19,6 +19,7 @@ class Row:
     """A photo: its file in data/processed/images, the sha256 of the photo as given, its caption and its split.
 
     width and height, in px, are those at which it is trained; the file is larger, so that crops can be cut from it.
+    mask_sha256 is of its file in data/processed/masks, where it has one.
     """
 
     file_name: str
@@ -27,6 +28,7 @@ class Row:
     split: str
     width: int
     height: int
+    mask_sha256: str | None = None
 
 
 def write_manifest(path: Path, rows: Iterable[Row]) -> None:

@@ -12,23 +12,10 @@ from torch.nn.functional import max_pool2d
 
 from gentra_lora.base.samplers import Scheduler
 from gentra_lora.photos.crops import Size
-from gentra_lora.photos.photo import open_header, open_upright
+from gentra_lora.photos.masks import opacity_of
+from gentra_lora.photos.photo import open_upright
 
 NEARLY = 8  # levels from black or white that a JPEG's losses make of it
-
-
-def open_mask(source: Path | IO[bytes], name: str) -> Image.Image:
-    """Return the mask in a file, mode L: its opacity where it has transparent parts, else its brightness.
-
-    Args:
-        name: what messages call it.
-
-    Raises:
-        PhotoError: see photo.open_photo.
-    """
-    image = open_upright(source, name)
-    opacity = _opacity(source)
-    return image.convert("L") if opacity is None else opacity
 
 
 def open_holes(source: Path | IO[bytes], name: str) -> Image.Image:
@@ -46,17 +33,8 @@ def open_holes(source: Path | IO[bytes], name: str) -> Image.Image:
 
 def holes_of(source: Path | IO[bytes]) -> Image.Image | None:
     """Return the transparent parts of a file that has been opened, None where it has none: see `open_holes`."""
-    opacity = _opacity(source)
+    opacity = opacity_of(source)
     return None if opacity is None else ImageOps.invert(opacity)
-
-
-def _opacity(source: Path | IO[bytes]) -> Image.Image | None:
-    """Return the opacity of a file that has been opened, None where it has no transparent part."""
-    with open_header(source) as opened:
-        if not opened.has_transparency_data:
-            return None
-        opacity = ImageOps.exif_transpose(opened).convert("RGBA").getchannel("A")
-        return None if opacity.getextrema() == (255, 255) else opacity
 
 
 def file_of(mask: Image.Image) -> bytes:

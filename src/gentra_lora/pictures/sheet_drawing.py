@@ -54,15 +54,18 @@ def _fitted(text: str, width: float, font: Font) -> str:
 SHEET_COLUMNS, SHEET_TILE, SHEET_LINES = 8, 160, 4
 SPLIT_COLOURS = {"train": "#d0d0d0", "held_out": "#e07020"}
 DOUBT = "#e00000"
+VEIL, VEIL_OPACITY = "#d000d0", 0.6  # a colour that few photos have
 FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial.ttf", "arial.ttf")  # where PIL's own lacks the letters
 
 
 def dataset_sheet(rows: Sequence[Row], folder: Path, doubts: Mapping[str, Sequence[str]]) -> Image.Image:
     """Return an image of all photos with their captions; those that are held out are framed and say so.
 
+    What lies outside of a photo's mask is painted over.
+
     Args:
         rows: the manifest's.
-        folder: holds their files.
+        folder: holds their files; masks/ beside it holds the masks.
         doubts: {file name: what may be wrong with it}; these are framed in red, and what may be wrong stands below.
     """
     font = _font("".join(row.file_name + row.caption for row in rows))
@@ -75,8 +78,9 @@ def dataset_sheet(rows: Sequence[Row], folder: Path, doubts: Mapping[str, Sequen
         doubt = doubts.get(row.file_name, ())
         colour = DOUBT if doubt else SPLIT_COLOURS[row.split]
         draw.rectangle((left, top, left + cell[0] - 1, top + SHEET_TILE + 2 * GAP - 1), colour)
-        with Image.open(folder / row.file_name) as photo:
-            photo.thumbnail((SHEET_TILE, SHEET_TILE))
+        with Image.open(folder / row.file_name) as opened:
+            opened.thumbnail((SHEET_TILE, SHEET_TILE))
+            photo = with_mask(opened, folder.with_name("masks") / row.file_name) if row.mask_sha256 else opened
             place = left + GAP + (SHEET_TILE - photo.width) // 2, top + GAP + (SHEET_TILE - photo.height) // 2
             sheet.paste(photo, place)
         held_out = "held out: " if row.split == "held_out" else ""
@@ -88,6 +92,13 @@ def dataset_sheet(rows: Sequence[Row], folder: Path, doubts: Mapping[str, Sequen
             where = left + GAP, top + SHEET_TILE + 2 * GAP + line * LINE
             draw.text(where, _fitted(words, SHEET_TILE, font), fill="black", font=font)
     return sheet
+
+
+def with_mask(photo: Image.Image, mask: Path) -> Image.Image:
+    """Return a photo with a veil over what is outside of its mask."""
+    veiled = Image.blend(photo.convert("RGB"), Image.new("RGB", photo.size, VEIL), VEIL_OPACITY)
+    with Image.open(mask) as opened:
+        return Image.composite(photo.convert("RGB"), veiled, opened.resize(photo.size))
 
 
 def _font(text: str) -> Font:

@@ -42,7 +42,7 @@ def main() -> None:
     rows, started = read_manifest(IN_DIR / "manifest.jsonl"), time.monotonic()
     mine = rows[processes.process_index :: processes.num_processes]
     shown = tqdm(mine, desc="latents", unit="photo", leave=False, disable=None)
-    added = [(row.file_name, cache.add_photo(row, IN_DIR / "images" / row.file_name)) for row in shown]
+    added = [(row.file_name, cache.add_photo(row, *files_of(row))) for row in shown]
     class_keys, drawn = add_class_pictures(cache, source, rows, params, config.class_pictures, processes)
     keys: dict[str, str] = dict(gather_object(added))
     counts = gather_object([(cache.encoded, cache.embedded, drawn)])
@@ -55,6 +55,11 @@ def main() -> None:
             + f"the rest was there; {processes.num_processes} x {processes.device}, {time.monotonic() - started:.1f} s"
         )
     processes.wait_for_everyone()
+
+
+def files_of(row: Row) -> tuple[Path, Path | None]:
+    """Return a photo's picture, and its mask where it has one."""
+    return IN_DIR / "images" / row.file_name, IN_DIR / "masks" / row.file_name if row.mask_sha256 else None
 
 
 def add_class_pictures(
@@ -83,6 +88,7 @@ def finish(
             "sha256": row.sha256,
             "caption": row.caption,
             "split": row.split,
+            "mask_sha256": row.mask_sha256,
             "key": keys[row.file_name],
         }
         for row in rows

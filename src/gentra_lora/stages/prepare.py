@@ -21,6 +21,7 @@ from gentra_lora.photos.dataset import DatasetError, Prepared, final_captions, k
 from gentra_lora.photos.duplicates import groups_of, near_pairs
 from gentra_lora.photos.folder import duplicate_stems, find_files, notes_on, repeats_note
 from gentra_lora.photos.manifest import Row, write_manifest
+from gentra_lora.photos.masks import prepare_masks
 from gentra_lora.photos.splits import splits_of
 from gentra_lora.pictures.sheet_drawing import dataset_sheet
 from gentra_lora.stages.run import run
@@ -45,13 +46,14 @@ def main() -> None:
         ordered = sorted(photos.items(), key=lambda item: natural_key(item[0]))
         shown = tqdm(ordered, desc="photos", unit="photo", leave=False, disable=None)
         prepared, problems = prepare_photos(shown, PARTIAL_DIR / "images", config.resolution, config.aspect)
-        problems += duplicate_stems(photos) + captions.problems + texts.problems
+        masks = prepare_masks(raw_dir / "masks", photos, prepared, config.alpha_as_mask, PARTIAL_DIR)
+        problems += duplicate_stems(photos) + captions.problems + texts.problems + masks.problems
         if problems:
             raise DatasetError(raw_dir, problems)
         pairs = near_pairs([photo.looks for photo in prepared])
         splits = splits_of(*keys_and_groups(prepared, pairs, config.split_by), config.held_out_share)
         rows = [
-            Row(photo.file_name, photo.sha256, texts.of[photo.name], split, *photo.size)
+            Row(photo.file_name, photo.sha256, texts.of[photo.name], split, *photo.size, masks.digests.get(photo.name))
             for photo, split in zip(prepared, splits, strict=True)
         ]
         numbers = numbers_of(rows, prepared, pairs) | texts.counts | {"captions": captions.form}
@@ -60,6 +62,7 @@ def main() -> None:
             + captions.notes
             + repeats_note(photos)
             + texts.notes
+            + masks.notes
             + [note for photo in prepared for note in photo.notes]
         )
         numbers["doubtful"] = {photo.file_name: photo.doubts for photo in prepared if photo.doubts}
@@ -100,6 +103,7 @@ def numbers_of(rows: Sequence[Row], prepared: Sequence[Prepared], pairs: Sequenc
     return {
         "photos": len(rows),
         **Counter(row.split for row in rows),
+        "masks": sum(row.mask_sha256 is not None for row in rows),
         "near_duplicates": sum(map(len, near)),
         "near_duplicate_groups": near,
         "sizes": dict(Counter(f"{row.width}x{row.height}" for row in rows)),

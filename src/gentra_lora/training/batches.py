@@ -34,6 +34,12 @@ class SharedData(Protocol):
     def scaling_factor(self) -> float: ...
 
 
+def masks_of(photos: CachedPhotos, draw: Draw, chosen: torch.Tensor) -> torch.Tensor:
+    """Return where the samples `chosen` of a Draw show the subject, (B, 1, h, w) in [0, 1]."""
+    pairs = zip(draw.photos[chosen].tolist(), draw.crops[chosen].tolist(), strict=True)
+    return torch.stack([photos.read_mask(n, crop) for n, crop in pairs])
+
+
 def micro_batch(data: SharedData, photos: CachedPhotos, draw: Draw, chosen: torch.Tensor) -> Batch:
     """Return the Batch of the samples `chosen`, int64 (B,), of a Draw.
 

@@ -3,6 +3,8 @@
 import torch
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 
+LEAST_SEEN = 0.05  # of a crop, by weight
+
 
 def snr(alphas_cumprod: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
     """Return the signal-to-noise ratio of each sample, shape (B,).
@@ -38,14 +40,31 @@ def target_of(
     raise ValueError(f"base.model: its prediction type is {prediction_type!r}; use epsilon or v_prediction")
 
 
-def squared_errors(noise_pred: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Return the mean squared error of each sample in float32, shape (B,)."""
-    return (noise_pred.float() - target.float()).square().flatten(1).mean(dim=1)
+def area_weights(masks: torch.Tensor, background_weight: float) -> torch.Tensor:
+    """Return what the error of each latent counts, the shape of `masks`: on the subject more than outside of it.
+
+    A sample's mean is 1, whatever share of it the subject fills, so that a learning rate means the same. In a crop that
+    shows next to nothing of the subject it is lower: a few latents must not count for a whole picture.
+
+    Args:
+        masks: (B, 1, h, w), 1 where the subject is and 0 where it is not.
+        background_weight: of what is outside, 0 to 1.
+    """
+    weights = background_weight + (1 - background_weight) * masks
+    return weights / weights.mean(dim=(1, 2, 3), keepdim=True).clamp(min=LEAST_SEEN)
 
 
-def denoising_loss(noise_pred: torch.Tensor, target: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Return the weighted mean of the samples' squared errors, a scalar; weights (B,)."""
-    return (squared_errors(noise_pred, target) * weights).mean()
+def squared_errors(noise_pred: torch.Tensor, target: torch.Tensor, areas: torch.Tensor | None = None) -> torch.Tensor:
+    """Return the mean squared error of each sample in float32, shape (B,); `areas` are those of area_weights."""
+    errors = (noise_pred.float() - target.float()).square()
+    return (errors if areas is None else errors * areas).flatten(1).mean(dim=1)
+
+
+def denoising_loss(
+    noise_pred: torch.Tensor, target: torch.Tensor, weights: torch.Tensor, areas: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Return the weighted mean of the samples' squared errors, a scalar; weights (B,), areas as in squared_errors."""
+    return (squared_errors(noise_pred, target, areas) * weights).mean()
 
 
 def loss_weights(noise_scheduler: DDPMScheduler, timesteps: torch.Tensor, weighting: str, gamma: float) -> torch.Tensor:

@@ -15,9 +15,9 @@ from gentra_lora.adapter.fused import fuse
 from gentra_lora.adapter.lora import attach_adapter, flatten
 from gentra_lora.errors import InputError
 from gentra_lora.latents.cached_photos import CachedPhotos
-from gentra_lora.training.batches import micro_batch
+from gentra_lora.training.batches import masks_of, micro_batch
 from gentra_lora.training.config import TrainConfig
-from gentra_lora.training.denoising import denoising_loss, loss_weights, target_of
+from gentra_lora.training.denoising import area_weights, denoising_loss, loss_weights, target_of
 from gentra_lora.training.kept_weights import KeptWeights
 from gentra_lora.training.optimizers import make_lr_scheduler, make_optimizer
 from gentra_lora.training.sampling import Draw, draw_step, seed_of
@@ -162,10 +162,18 @@ class Training:
             weighting = config.loss_weighting, config.min_snr_gamma
             weights = loss_weights(self.noise_scheduler, batch.timesteps, *weighting)
             # A share of the whole step's batch: accumulated gradients then equal those of one large batch.
-            share = denoising_loss(noise_pred, target, weights) * (weight * len(mine) / len(draw.photos))
+            loss_of_share = denoising_loss(noise_pred, target, weights, self._areas(photos, draw, mine))
+            share = loss_of_share * (weight * len(mine) / len(draw.photos))
             self.accelerator.backward(share)
             loss = loss + share.detach()
         return loss
+
+    def _areas(self, photos: CachedPhotos, draw: Draw, mine: torch.Tensor) -> torch.Tensor | None:
+        """Return what the latents' errors count by the photos' masks; None where all count alike."""
+        background_weight = self.config.background_weight
+        if background_weight == 1:
+            return None
+        return area_weights(masks_of(photos, draw, mine).to(self.device), background_weight)
 
     def _sum_over_processes(self, loss: torch.Tensor) -> float:
         """Sum gradients and loss over the processes, in one message; return the loss as a float."""

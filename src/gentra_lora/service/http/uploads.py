@@ -10,8 +10,9 @@ from io import BytesIO
 
 from PIL import Image, UnidentifiedImageError
 
+from gentra_lora.photos.masks import open_mask
 from gentra_lora.photos.photo import FORMATS, PhotoError, open_header, open_upright
-from gentra_lora.pictures.masks import file_of, open_mask
+from gentra_lora.pictures.masks import file_of
 from gentra_lora.service.errors import ServiceError
 
 
