@@ -15,8 +15,8 @@ from dvc.repo import Repo
 
 from gentra_lora.adapter.provenance import git_state
 from gentra_lora.errors import InputError
-from gentra_lora.evaluation.metrics_table import metrics_table
 from gentra_lora.evaluation.scored_run import METRICS, SETUP
+from gentra_lora.evaluation.shown.metrics_table import metrics_table
 from gentra_lora.params import load_params
 from gentra_lora.stages.evaluate import ADAPTER, IMAGES_DIR
 

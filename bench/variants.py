@@ -21,8 +21,8 @@ from gentra_lora.adapter.file import read_adapter, write_adapter
 from gentra_lora.commands.noise import noise_of
 from gentra_lora.commands.params_edit import with_values
 from gentra_lora.evaluation.compare import compare
-from gentra_lora.evaluation.comparison_text import as_json, text_lines, verdict_lines
 from gentra_lora.evaluation.scored_run import METRICS
+from gentra_lora.evaluation.shown.comparison_text import as_json, text_lines, verdict_lines
 from gentra_lora.revisions.evaluated import WORKSPACE, read_run
 
 ROOT, WORK, RESULT = Path(__file__).parents[1], Path(__file__).with_suffix(""), Path(__file__).with_suffix(".json")
@@ -153,11 +153,12 @@ def scored(name):
 
 def planted(metrics):
     """Return whether each planted fault moved its metric in the right direction, with the metric's values."""
+    drift = "drift_in_seeds"
     plain, zero, strong = (metrics[name] for name in (NOISE[0], "zero", "scale 3"))
     copying, shuffled = metrics["one photo"], metrics["shuffled captions"]
     return {
         "one photo: copy_rate": [plain["copy_rate"], copying["copy_rate"], copying["copy_rate"] > plain["copy_rate"]],
-        "scale 3: drift": [plain["drift"], strong["drift"], strong["drift"] > plain["drift"]],
+        f"scale 3: {drift}": [plain[drift], strong[drift], strong[drift] > plain[drift]],
         "scale 3: bad_images": [plain["bad_images"], strong["bad_images"], strong["bad_images"] >= plain["bad_images"]],
         "scale 3: prompt_match": [
             plain["prompt_match"],
@@ -165,7 +166,7 @@ def planted(metrics):
             strong["prompt_match"] < plain["prompt_match"],
         ],
         "zero: gap_closed": [plain["gap_closed"], zero["gap_closed"], zero["gap_closed"] == 0],
-        "zero: drift": [plain["drift"], zero["drift"], zero["drift"] == 0],
+        f"zero: {drift}": [plain[drift], zero[drift], zero[drift] == 0],
         "shuffled captions: prompt_match": [
             plain["prompt_match"],
             shuffled["prompt_match"],

@@ -57,6 +57,8 @@ def _made_valid(values: dict[str, Any]) -> dict[str, Any]:
     values["cache_latents.class_pictures"] = max(values["cache_latents.class_pictures"], 1)
     if values["prepare.aspect"] == "buckets":
         values["prepare.resolution"] = 128
+    if len(set(values["evaluate.seeds"])) < 2:
+        values["evaluate.seeds"] = [1, 2]
     word = values["prepare.trigger_word"]
     values["evaluate.prompts"] = [word, *(f"{prompt}{word}" for prompt in values["evaluate.prompts"])]
     return values

@@ -16,6 +16,7 @@ PHOTOS, PROMPTS, DRIFT, SEEDS = (
     [1, 2],
 )
 SETUP = {
+    "ruler": "2",
     "base": "nano@1",
     "likeness_model": "clip@1",
     "prompt_model": "clip@1",

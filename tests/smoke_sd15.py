@@ -83,7 +83,7 @@ def params_for(base, clip):
     values["train"] |= {"steps": 2, "lr_warmup_steps": 0, "batch_size": 1, "held_out_every": 2, "checkpoint_every": 2}
     values["train"] |= {"sample_prompts": ["a gentra"], "sample_every": 2}
     models = {f"{kind}_{key}": value for kind in ("likeness", "prompt") for key, value in clip.items()}
-    values["evaluate"] |= models | {"prompts": ["gentra, snow"], "drift_prompts": ["a van"], "seeds": [1]}
+    values["evaluate"] |= models | {"prompts": ["gentra, snow"], "drift_prompts": ["a van"], "seeds": [1, 2]}
     values["evaluate"] |= {"num_inference_steps": 1, "img2img_strengths": [0.5]}
     return values
 

@@ -90,7 +90,7 @@ def test_missing_key_is_named():
         ("train", "caption_dropout", 1.5),
         ("prepare", "resolution", 100),
         ("prepare", "held_out_share", 0),
-        ("evaluate", "seeds", []),
+        ("evaluate", "seeds", [1]),
         ("base", "model", ""),
         ("base", "prediction_type", "sample"),
         ("train", "lora_alpha", 70000.0),

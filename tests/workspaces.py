@@ -43,7 +43,7 @@ def tiny_values(base, clip):
     values["train"] |= {"rank": 4, "lora_alpha": 2, "steps": 6, "lr_warmup_steps": 1, "batch_size": 2}
     values["train"] |= {"held_out_every": 3, "checkpoint_every": 2}
     values["train"] |= {"sample_every": None, "sample_prompts": ["a gentra, snow"]}
-    values["evaluate"] |= {"likeness_model": str(clip), "prompt_model": str(clip), "seeds": [1]}
+    values["evaluate"] |= {"likeness_model": str(clip), "prompt_model": str(clip), "seeds": [1, 2]}
     values["evaluate"] |= {"prompts": ["gentra, snow"], "drift_prompts": ["a van"], "num_inference_steps": 2}
     return values
 

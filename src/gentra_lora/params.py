@@ -126,11 +126,17 @@ class Evaluate(Block):
     class_noun: Text
     prompts: Annotated[list[Text], Field(min_length=1)]
     drift_prompts: Annotated[list[Text], Field(min_length=1)]
-    seeds: Annotated[list[Seed], Field(min_length=1)]
+    seeds: Annotated[list[Seed], Field(min_length=2)]
     num_inference_steps: Count
     guidance_scale: Annotated[Float, Field(ge=1)]
     img2img_strengths: Annotated[list[Annotated[Float, Field(gt=0, le=1)]], Field(min_length=1)]
     adapter_scales: Annotated[list[Annotated[Float, Field(ge=0, le=3)]], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _seeds_differ(self) -> Self:
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds are {self.seeds}; drift and diversity are measured between different ones")
+        return self
 
 
 class Params(Block):

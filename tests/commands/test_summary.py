@@ -22,6 +22,7 @@ def test_summary_shows_times_metrics_and_pictures(workspace, capsys):
     shown = capsys.readouterr().out
     assert "train               12.5" in shown
     assert "0.0300" in shown
+    assert "of another ruler" in shown
     assert "report, for any browser: reports/report.html" in shown
 
 

@@ -1,9 +1,9 @@
 import pytest
 
 from gentra_lora.evaluation.compare import BETTER, NONE, SEED, WORSE, compare
-from gentra_lora.evaluation.comparison_text import verdict_lines
 from gentra_lora.evaluation.noise_floor import NoiseFloor
 from gentra_lora.evaluation.scored_run import RunError
+from gentra_lora.evaluation.shown.comparison_text import verdict_lines
 from tests.scored import PROMPTS, run_of
 
 
@@ -76,6 +76,13 @@ def test_runs_that_were_not_evaluated_alike_are_refused(changed, named):
         compare(run_of("main"), run_of("b", setup=changed))
     assert named in str(refused.value)
     assert "main and b were not evaluated alike" in str(refused.value)
+
+
+def test_run_of_an_earlier_ruler_is_refused_and_says_so():
+    earlier = run_of("main")
+    del earlier.setup["ruler"]
+    with pytest.raises(RunError, match="another ruler: one from before it had a name and 2\n.*dvc repro evaluate"):
+        compare(earlier, run_of("b"))
 
 
 def test_row_that_is_in_one_run_alone_is_refused():

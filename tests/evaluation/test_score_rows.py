@@ -68,10 +68,31 @@ def test_prompt_match_is_with_the_picture_of_either_strength(rows):
     assert [row["prompt_match"] for row in rows] == [1, 0, 1, 1, 1, 1]
 
 
-def test_drift_is_the_adapters_alone_and_exactly_zero_for_the_same_pictures(rows):
-    vectors = functional.normalize(torch.randn(3, 64, generator=torch.Generator().manual_seed(1)), dim=1)
-    add_drift(rows, {"adapter": vectors, "base": vectors.clone()})
-    assert [row.get("drift") for row in rows] == [0.0, 0.0, 0.0, None, None, None]
+def drifted(adapter, base):
+    requests = [request(prompt=prompt, seed=seed) for prompt in ("a", "b") for seed in (1, 2)]
+    features = {"adapter": torch.stack(adapter), "base": torch.stack(base)}
+    pictures = [PICTURES[0]] * 4
+    rows = picture_rows("drift", requests, {"adapter": pictures, "base": pictures}, features)
+    add_drift(rows, features)
+    assert not any("drift" in row for row in rows[4:])
+    return [row["drift"] for row in rows[:4]]
+
+
+def test_drift_is_exactly_zero_for_the_same_pictures():
+    vectors = list(functional.normalize(torch.randn(4, 64, generator=torch.Generator().manual_seed(1)), dim=1))
+    assert drifted(vectors, vectors) == [0, 0, 0, 0]
+
+
+def test_drift_is_one_where_the_adapter_moves_as_far_as_the_bases_seeds_lie_apart():
+    assert drifted([B, C, B, A], [A, B, B, C]) == [1, 1, 0, 1]
+
+
+def test_prompt_whose_seeds_lie_close_together_has_the_unit_of_all():
+    assert drifted([C, C, C, C], [A, A, A, B]) == [2, 2, 2, 2]
+
+
+def test_base_that_draws_all_alike_has_no_unit():
+    assert drifted([B, B, B, B], [A, A, C, C]) == [None] * 4
 
 
 def test_real_rows_hold_what_could_be_reached():

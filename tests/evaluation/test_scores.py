@@ -7,8 +7,8 @@ from torch.nn import functional
 
 from gentra_lora.evaluation.scores import (
     distance_to_others,
-    drift,
     gap_closed,
+    moved,
     nearest,
     nearest_of_fewer,
     paired_similarity,
@@ -30,8 +30,8 @@ def test_no_gap_is_no_number():
     assert gap_closed(0.5, 0.8, 0.8) is None
 
 
-def test_drift_is_zero_for_the_same_picture_and_one_for_opposite_features():
-    assert drift(torch.stack([A, A, A]), torch.stack([A, B, -A])).tolist() == [0, 0.5, 1]
+def test_moved_is_zero_for_the_same_picture_and_two_for_opposite_features():
+    assert moved(torch.stack([A, A, A]), torch.stack([A, B, -A])).tolist() == [0, 1, 2]
 
 
 def test_nearest_is_the_most_similar_candidate():

@@ -34,7 +34,7 @@ def test_without_a_remote_it_is_told_whether_the_cache_has_the_weights(project):
     with Repo(str(project)) as repo:
         rows = trained_revisions(repo, None)
     assert {(row.md5 == md5, row.in_cache, row.on_remote) for row in rows} == {(True, False, None), (False, True, None)}
-    assert sorted({line.split("  ")[-1] for line in table(rows)[1:]}) == [
+    assert sorted({line.split("  ")[-1].strip() for line in table(rows)[1:]}) == [
         "no remote",
         "no remote, and not in DVC's cache",
     ]

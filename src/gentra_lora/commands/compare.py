@@ -7,9 +7,9 @@ import click
 from dvc.repo import Repo
 
 from gentra_lora.evaluation.compare import compare
-from gentra_lora.evaluation.comparison_text import as_json, text_lines
 from gentra_lora.evaluation.noise_floor import fitting_noise
 from gentra_lora.evaluation.scored_run import NOISE
+from gentra_lora.evaluation.shown.comparison_text import as_json, text_lines
 from gentra_lora.revisions.evaluated import newest_experiments, read_run
 
 

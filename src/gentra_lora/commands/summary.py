@@ -7,8 +7,9 @@ from pathlib import Path
 import yaml
 
 from gentra_lora.errors import InputError
-from gentra_lora.evaluation.metrics_table import metrics_table
 from gentra_lora.evaluation.scored_run import METRICS, REPORT
+from gentra_lora.evaluation.shown.metrics_table import metrics_table
+from gentra_lora.evaluation.shown.words import side_effects
 from gentra_lora.revisions.locked_run import metrics_fault, weights_in
 from gentra_lora.stages.run import SECONDS_FILE
 
@@ -19,7 +20,7 @@ def summary_command() -> None:
 
 
 def summary_lines() -> list[str]:
-    """Return the stages' times, the table of the metrics and where the report is.
+    """Return the stages' times, the table of the metrics, what was spoilt, and where the report is.
 
     Raises:
         InputError: nothing was evaluated yet.
@@ -30,7 +31,8 @@ def summary_lines() -> list[str]:
     # No times where DVC brought the outputs from the remote.
     lines = ["", "stage              seconds, when it last ran"] if seconds else []
     lines += [f"  {name:16} {value:7.1f}" for name, value in seconds.items()]
-    lines += ["", *metrics_table(json.loads(Path(METRICS).read_text(encoding="utf-8"))), ""]
+    metrics = json.loads(Path(METRICS).read_text(encoding="utf-8"))
+    lines += ["", *metrics_table(metrics), "", *side_effects(metrics), ""]
     return [*lines, f"report, for any browser: {REPORT}", *other_weights(), *uncommitted_results()]
 
 

@@ -12,6 +12,7 @@ from gentra_lora.evaluation.scored_run import (
     RunError,
     ScoredRun,
     ScoreRow,
+    Setup,
     differing,
     told_differences,
 )
@@ -88,7 +89,7 @@ def refuse_unlike(one: ScoredRun, other: ScoredRun) -> None:
     """
     keys = differing(one.setup, other.setup)
     if keys:
-        lines = [f"  {COMPARED[key]}: {_short(one.setup.get(key))} and {_short(other.setup.get(key))}" for key in keys]
+        lines = [f"  {COMPARED[key]}: {_told(one.setup, key)} and {_told(other.setup, key)}" for key in keys]
         raise RunError(
             "\n".join(
                 [f"{one.name} and {other.name} were not evaluated alike, so that their rows are no pairs:", *lines]
@@ -127,6 +128,10 @@ def changed_params(params: Params, other: Params) -> list[str]:
     )
     keys = [key for key in flat | flat_other if flat.get(key) != flat_other.get(key)]
     return [f"{key}: {_short(flat.get(key))} -> {_short(flat_other.get(key))}" for key in keys]
+
+
+def _told(setup: Setup, key: str) -> str:
+    return _short(setup.get(key, "one from before it had a name"))
 
 
 def _short(value: object) -> str:

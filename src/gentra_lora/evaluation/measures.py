@@ -112,7 +112,7 @@ def metrics_of(rows: list[ScoreRow]) -> Metrics:
     drawn = [row for row in rows if row.get("adapter") is True and "fault" in row]
     gaps = [row["nn_gap"] for row in drawn if "nn_gap" in row]
     return metrics | {
-        "drift": _round(means.get(("drift", True))),
+        "drift_in_seeds": _round(means.get(("drift", True))),
         "class_leak": _round(gap_closed(means["class_similarity", True], *leak)),
         "copy_rate": _round(means.get(("copied", True))),
         "nn_gap": _round(sum(gaps) / len(gaps)),

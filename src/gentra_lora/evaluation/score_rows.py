@@ -4,6 +4,7 @@ The groups of pictures: `likeness` are the held-out photos' captions, `class` th
 the trigger word, `prompt` the prompts of params.yaml, `drift` those that have nothing to do with the subject.
 """
 
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -13,7 +14,7 @@ import torch
 from gentra_lora.evaluation.paired_pictures import Paired
 from gentra_lora.evaluation.real_photos import RealPhotos
 from gentra_lora.evaluation.scored_run import ScoreRow
-from gentra_lora.evaluation.scores import distance_to_others, drift, nearest, nearest_of_fewer, paired_similarity
+from gentra_lora.evaluation.scores import distance_to_others, moved, nearest, nearest_of_fewer, paired_similarity
 from gentra_lora.pictures.faults import fault_of
 from gentra_lora.pictures.request import PictureRequest
 from gentra_lora.training.held_out import BANDS
@@ -77,8 +78,15 @@ def add_prompt_match(rows: Sequence[ScoreRow], features: Features, wanted: torch
 
 
 def add_drift(rows: Sequence[ScoreRow], features: Features) -> None:
-    """Add to the adapter's rows how far it moved the picture from the base's."""
-    _add(rows[: len(rows) // 2], "drift", drift(features["adapter"], features["base"]))
+    """Add to the adapter's rows how far it moved the picture from the base's, in units of the base's own seeds.
+
+    The unit is the mean over all prompts: one prompt's few seeds may lie close together by chance. Where the base draws
+    all alike there is none.
+    """
+    of_adapter, of_base = rows[: len(rows) // 2], rows[len(rows) // 2 :]
+    unit = statistics.fmean(row["distance"] or 0.0 for row in of_base)
+    for row, value in zip(of_adapter, moved(features["adapter"], features["base"]).tolist(), strict=True):
+        row["drift"] = _rounded(value / unit) if unit else None
 
 
 def real_rows(real: RealPhotos) -> list[ScoreRow]:
@@ -120,7 +128,7 @@ def loss_rows(errors: Mapping[str, torch.Tensor], photos: Sequence[str], timeste
 
 def _add(
     rows: Sequence[ScoreRow],
-    name: Literal["subject_similarity", "nearest_train", "nn_gap", "prompt_match", "drift"],
+    name: Literal["subject_similarity", "nearest_train", "nn_gap", "prompt_match"],
     values: torch.Tensor,
 ) -> None:
     for row, value in zip(rows, values.tolist(), strict=True):

@@ -9,8 +9,10 @@ from gentra_lora.errors import InputError, first_line
 
 SCORES, SETUP, METRICS = "reports/scores.jsonl", "reports/evaluation.json", "reports/metrics.json"
 REPORT, NOISE = "reports/report.html", "reports/noise.json"
+RULER = "2: drift in units of the base's seeds"  # changed with what a measure means
 # What must be equal for two evaluations to be paired, with the words for it.
 COMPARED = {
+    "ruler": "another ruler",
     "prompts": "the prompts",
     "drift_prompts": "the drift prompts",
     "captions": "the captions of the held-out photos",
@@ -46,7 +48,7 @@ class ScoreRow(TypedDict, total=False):
     copied: bool
     nn_gap: float
     prompt_match: float
-    drift: float
+    drift: float | None  # in units of the base's own seeds, see score_rows.py
     timestep: int
     noise: int
     band: str
@@ -56,6 +58,7 @@ class ScoreRow(TypedDict, total=False):
 class Setup(TypedDict):
     """evaluation.json: how an evaluation was made."""
 
+    ruler: str  # RULER
     weights_sha256: str
     base: str
     likeness_model: str

@@ -19,9 +19,12 @@ def gap_closed(adapter: float, base: float, real: float) -> float | None:
     return None if real <= base else (adapter - base) / (real - base)
 
 
-def drift(with_adapter: torch.Tensor, without: torch.Tensor) -> torch.Tensor:
-    """Return (1 - cosine) / 2 of pictures of one prompt and seed with and without the adapter, (N,): 0 is no change."""
-    return (1 - paired_similarity(with_adapter, without)) / 2
+def moved(with_adapter: torch.Tensor, without: torch.Tensor) -> torch.Tensor:
+    """Return 1 - cosine of pictures of one prompt and seed with and without the adapter, (N,).
+
+    Computed as half the squared distance of unit vectors, which is exactly 0 for the same picture.
+    """
+    return (with_adapter - without).square().sum(dim=1) / 2
 
 
 def nearest(queries: torch.Tensor, candidates: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

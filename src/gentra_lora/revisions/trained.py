@@ -13,7 +13,7 @@ from gentra_lora.revisions.weights import WeightsError, locked_weights, metrics_
 
 HISTORY = 100  # commits of the current branch that are looked at
 NOT_THEIRS = "not of these weights"
-SHOWN = ("val_loss", "subject_similarity", "gap_closed", "prompt_match", "drift")
+SHOWN = ("val_loss", "subject_similarity", "gap_closed", "prompt_match", "drift_in_seeds")
 
 
 @dataclass

@@ -21,13 +21,13 @@ from gentra_lora.base.source import BaseSource, base_identity
 from gentra_lora.evaluation.base_pictures import BasePictures
 from gentra_lora.evaluation.features import FeatureModel
 from gentra_lora.evaluation.measures import metrics_of
-from gentra_lora.evaluation.metrics_table import metrics_table
 from gentra_lora.evaluation.noise_floor import fitting_noise
 from gentra_lora.evaluation.paired_pictures import PairedPictures
 from gentra_lora.evaluation.plan import Evaluated, Plan, held_out_rows, make_plan, score
 from gentra_lora.evaluation.real_photos import measure_photos, nearest_photos, open_processed
-from gentra_lora.evaluation.report import save_report
-from gentra_lora.evaluation.scored_run import METRICS, NOISE, REPORT, SCORES, SETUP, Setup
+from gentra_lora.evaluation.scored_run import METRICS, NOISE, REPORT, RULER, SCORES, SETUP, Setup
+from gentra_lora.evaluation.shown.metrics_table import metrics_table
+from gentra_lora.evaluation.shown.report import save_report
 from gentra_lora.params import Evaluate, Params, load_params
 from gentra_lora.photos.captions import without_trigger
 from gentra_lora.photos.manifest import Row, read_manifest
@@ -105,6 +105,7 @@ def setup_of(params: Params, source: BaseSource, plan: Plan, held_out: Sequence[
     """Return how this evaluation is made, for comparisons; see scored_run.COMPARED."""
     config, groups = params.evaluate, plan.groups
     return {
+        "ruler": RULER,
         "weights_sha256": sha256_of(ADAPTER),
         "base": base_identity(source),
         "likeness_model": base_identity(BaseSource(config.likeness_model, config.likeness_revision)),

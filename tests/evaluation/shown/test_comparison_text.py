@@ -1,5 +1,5 @@
 from gentra_lora.evaluation.compare import WORSE, compare
-from gentra_lora.evaluation.comparison_text import as_json, table_lines, verdict_lines
+from gentra_lora.evaluation.shown.comparison_text import as_json, table_lines, verdict_lines
 from tests.scored import run_of
 
 

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from gentra_lora.evaluation.measures import BAND_LABELS
 from gentra_lora.evaluation.noise_floor import NoiseFloor
 from gentra_lora.evaluation.plan import Evaluated
-from gentra_lora.evaluation.report_page import measured, most_copied, verdict, worst, write_report
 from gentra_lora.evaluation.scored_run import Setup
+from gentra_lora.evaluation.shown.report_page import measured, most_copied, most_drifted, worst, write_report
+from gentra_lora.evaluation.shown.words import verdict
 from gentra_lora.pictures.sheets import Sheet, save_sheets
 from gentra_lora.training.curves import chart, read_curve
 
@@ -51,6 +52,7 @@ def save_report(
         chart=_chart(train_dir, int(header["gentra.steps"])),
         seed=evaluated.plan.groups["prompt"][0].seed,
         sheets={sheet.name: sheet for sheet in sheets},
+        drifted=most_drifted(shown, evaluated.drawn["drift"]["base"]),
         copied=[(row, picture, photos[row["nearest_train_photo"]]) for row, picture in most_copied(shown)],
         copy_threshold=copy_threshold,
         worst=worst(shown),

@@ -14,7 +14,7 @@ def metrics_table(metrics: Metrics) -> list[str]:
         ("likeness to the subject", *(number(f"subject_similarity{end}") for end in ("_base", "", "_real"))),
         ("gap closed", "0", number("gap_closed"), "1"),
         ("prompt match", *(number(f"prompt_match{end}") for end in ("_base", "", "_real"))),
-        ("drift on other prompts", "0", number("drift"), "-"),
+        ("drift, 1 is another seed", "0", number("drift_in_seeds"), "-"),
         ("class leak", "0", number("class_leak"), "1"),
         ("copied", "-", number("copy_rate"), "-"),
         ("diversity, of the base's", "1", number("diversity_ratio"), "-"),

@@ -1,4 +1,4 @@
-from gentra_lora.evaluation.report import origin_of
+from gentra_lora.evaluation.shown.report import origin_of
 from tests.scored import SETUP
 
 HEADER = {

@@ -1,6 +1,5 @@
 import base64
 import io
-import re
 
 import numpy as np
 import pytest
@@ -8,7 +7,15 @@ from PIL import Image
 
 from gentra_lora.evaluation.measures import metrics_of
 from gentra_lora.evaluation.noise_floor import NoiseFloor
-from gentra_lora.evaluation.report_page import MOST_SHOWN, SIDE, data_uri, measured, most_copied, verdict, worst
+from gentra_lora.evaluation.shown.report_page import (
+    MOST_SHOWN,
+    SIDE,
+    data_uri,
+    measured,
+    most_copied,
+    most_drifted,
+    worst,
+)
 from tests.scored import rows_of
 
 
@@ -43,32 +50,6 @@ def test_what_is_inside_its_interval_or_the_seeds_spread_is_grey():
     assert next(entry for entry in found(noise) if entry["measure"].key == "val_loss")["inside"]
 
 
-@pytest.mark.parametrize(
-    ("adapter", "headline"),
-    [
-        ({"drift": 0.01}, "The adapter has learnt the subject."),
-        ({}, "The adapter has learnt the subject. Pictures that have nothing to do with it change as well."),
-        ({"likeness": 0.3, "drift": 0.0}, "knows unseen photos of the subject better than the base, but its pictures"),
-        ({"loss": 0.08, "drift": 0.0}, "draws the subject, but does not know unseen photos"),
-        ({"loss": 0.09, "likeness": 0.2, "drift": 0.0}, "It cannot be shown that the adapter has learnt the subject."),
-    ],
-)
-def test_headline_is_what_the_intervals_say(adapter, headline):
-    rows = rows_of(adapter=adapter)
-    metrics = metrics_of(rows)
-    assert headline in verdict(metrics, measured(rows, metrics, None))[0]
-
-
-def test_sentences_tell_the_bad_as_well():
-    rows = rows_of(adapter={"copied": True})
-    next(row for row in rows if row.get("adapter") and "fault" in row)["fault"] = "blank"
-    metrics = metrics_of(rows)
-    text = "\n".join(verdict(metrics, measured(rows, metrics, None))[1])
-    assert "100% of the pictures of the subject are nearer to a training photo" in text
-    assert "Blank or clipped: 1 picture." in text
-    assert re.search(r"class noun has gone \d+% of the way", text)
-
-
 def shown():
     rows = [row for row in rows_of() if row.get("adapter") and "fault" in row]
     rows[5]["fault"] = "clipped"
@@ -81,6 +62,15 @@ def test_most_copied_are_the_nearest_to_a_training_photo():
     nearest = [row["nearest_train"] for row, _ in found]
     assert nearest == sorted(nearest, reverse=True)
     assert nearest[0] == max(row["nearest_train"] for row, _ in shown() if "nearest_train" in row)
+
+
+def test_most_drifted_come_first_each_beside_its_base():
+    pairs = shown()
+    numbers = [n for row, n in pairs if row["group"] == "drift"]
+    found = most_drifted(pairs, [f"base of {n}" for n in numbers])
+    drifts = [row["drift"] for row, _, _ in found]
+    assert drifts == sorted(drifts, reverse=True) and len(drifts) == 6
+    assert all(base == f"base of {n}" for _, n, base in found)
 
 
 def test_worst_are_the_faulty_then_the_least_alike_and_the_least_obedient():

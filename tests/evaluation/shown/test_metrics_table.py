@@ -1,4 +1,4 @@
-from gentra_lora.evaluation.metrics_table import metrics_table
+from gentra_lora.evaluation.shown.metrics_table import metrics_table
 
 
 def test_table_shows_a_dash_for_what_has_no_value():

@@ -11,7 +11,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from numpy.typing import NDArray
 from PIL import Image
 
-from gentra_lora.errors import listed
 from gentra_lora.evaluation.intervals import Interval
 from gentra_lora.evaluation.measures import MEASURES, Measure, interval_of, mean_of
 from gentra_lora.evaluation.noise_floor import NoiseFloor
@@ -21,7 +20,6 @@ from gentra_lora.whole_file import write_whole
 SIDE, QUALITY = 224, 85  # px and JPEG quality of a picture in the page
 MOST_SHOWN = 12  # pictures of a list
 TEMPLATE = Path(__file__).with_suffix(".html")
-LITTLE_DRIFT = 0.05  # pictures of one prompt and two seeds lie further apart
 REAL = {"subject_similarity": "subject_similarity_real", "prompt_match": "prompt_match_real"}
 Shown = tuple[ScoreRow, NDArray[np.uint8]]  # a picture (H, W, 3) of the adapter, with its row
 RANKED: tuple[tuple[Literal["subject_similarity", "prompt_match"], str], ...] = (
@@ -94,44 +92,17 @@ def measured(rows: Sequence[ScoreRow], metrics: Metrics, noise: NoiseFloor | Non
     return found
 
 
-def verdict(metrics: Metrics, found: Iterable[Measured]) -> tuple[str, list[str]]:
-    """Return (headline, sentences) on an adapter beside its base, for a person."""
-    of = {entry["measure"].key: entry for entry in found}
-    learnt, loss = _sure(of.get("subject_similarity"), +1), _sure(of.get("val_loss"), -1)
-    headline = (
-        "The adapter has learnt the subject."
-        if learnt and loss
-        else "The adapter draws the subject, but does not know unseen photos of it better than the base."
-        if learnt
-        else "The adapter knows unseen photos of the subject better than the base, but its pictures are not more alike."
-        if loss
-        else "It cannot be shown that the adapter has learnt the subject."
-    )
-    if (moved := of.get("drift")) and moved["interval"].low is not None and moved["interval"].low > LITTLE_DRIFT:
-        headline += " Pictures that have nothing to do with it change as well."
-    lines = [f"Held-out loss: {metrics['val_loss_relative']:.0%} of the base's."]
-    if metrics["gap_closed"] is not None:
-        lines.append(f"Likeness: {metrics['gap_closed']:.0%} of the way from the base's pictures to real photos.")
-    lines.append(
-        f"Prompts: a match of {metrics['prompt_match']:.2f}, the base {metrics['prompt_match_base']:.2f}, "
-        f"real photos and their captions {metrics['prompt_match_real']:.2f}."
-    )
-    lines.append(
-        f"Other things: pictures without the subject move by {metrics['drift']:.2f} (0 is not at all, 1 wholly)."
-    )
-    if metrics["class_leak"] is not None:
-        lines.append(f"The plain class noun has gone {max(metrics['class_leak'], 0):.0%} of the way to the subject.")
-    lines.append(
-        f"{metrics['copy_rate']:.0%} of the pictures of the subject are nearer to a training photo than 95 % of other "
-        "real photos are."
-    )
-    if metrics["bad_images"]:
-        lines.append(f"Blank or clipped: {listed(int(metrics['bad_images']), 'picture')}.")
-    return headline, lines
+def most_drifted(
+    shown: Iterable[Shown], base: Iterable[NDArray[np.uint8]]
+) -> list[tuple[ScoreRow, NDArray[np.uint8], NDArray[np.uint8]]]:
+    """Return (row, the adapter's picture, the base's) of what moved furthest, at most MOST_SHOWN.
 
-
-def _sure(entry: Measured | None, sign: int) -> bool:
-    return bool(entry and entry["interval"].excludes_zero and entry["interval"].mean * sign > 0)
+    Args:
+        base: its pictures for the drift prompts, in the order of the rows.
+    """
+    of_drift = (pair for pair in shown if pair[0]["group"] == "drift")
+    found = [(row, picture, of_base) for (row, picture), of_base in zip(of_drift, base, strict=True)]
+    return sorted(found, key=lambda entry: -(entry[0]["drift"] or 0))[:MOST_SHOWN]
 
 
 def most_copied(shown: Iterable[Shown]) -> list[Shown]:

@@ -1,0 +1,64 @@
+import re
+
+import pytest
+
+from gentra_lora.evaluation.measures import metrics_of
+from gentra_lora.evaluation.shown.report_page import measured
+from gentra_lora.evaluation.shown.words import side_effects, verdict
+from tests.scored import rows_of
+
+QUIET = {"drift": 0.01, "class": 0.41}
+
+
+@pytest.mark.parametrize(
+    ("adapter", "headline"),
+    [
+        (QUIET, "The adapter has learnt the subject."),
+        (
+            QUIET | {"drift": 0.4},
+            "The adapter has learnt the subject. Pictures that have nothing to do with it change.",
+        ),
+        (QUIET | {"class": 0.6}, "The adapter has learnt the subject. The plain class noun draws it as well."),
+        (QUIET | {"likeness": 0.3}, "knows unseen photos of the subject better than the base, but its pictures"),
+        (QUIET | {"loss": 0.08}, "draws the subject, but does not know unseen photos"),
+        (QUIET | {"loss": 0.09, "likeness": 0.2}, "It cannot be shown that the adapter has learnt the subject."),
+    ],
+)
+def test_headline_is_what_the_intervals_say(adapter, headline):
+    rows = rows_of(adapter=adapter)
+    metrics = metrics_of(rows)
+    assert headline in verdict(metrics, measured(rows, metrics, None))[0]
+
+
+def test_sentences_tell_the_bad_as_well():
+    rows = rows_of(adapter={"copied": True})
+    next(row for row in rows if row.get("adapter") and "fault" in row)["fault"] = "blank"
+    metrics = metrics_of(rows)
+    text = "\n".join(verdict(metrics, measured(rows, metrics, None))[1])
+    assert "100% of the pictures of the subject are nearer to a training photo" in text
+    assert "Blank or clipped: 1 picture." in text
+    assert re.search(r"class noun has gone \d+% of the way", text)
+
+
+@pytest.mark.parametrize(
+    ("drift", "leak", "words"),
+    [
+        (0.04, 0.0, ("Other things stay what they are", "The class stays what it was")),
+        (0.5, 0.3, ("Other things change somewhat", "The subject leaks into its class")),
+        (12, 0.92, ("Other things change as well:", "The subject takes over its class")),
+    ],
+)
+def test_drift_and_leak_are_told_in_words(drift, leak, words):
+    lines = side_effects({"drift_in_seeds": drift, "class_leak": leak})
+    assert all(line.startswith(start) for line, start in zip(lines, words, strict=True))
+    assert f"{drift:.2f} times as far as another seed" in lines[0] and f"{leak:.0%}" in lines[1]
+
+
+def test_metrics_of_an_earlier_ruler_are_told_to_be_such():
+    assert side_effects({"drift": 0.3, "class_leak": 0.9}) == [
+        "reports/metrics.json is of another ruler: its drift is not in units of the seeds of the base; `dvc repro`"
+    ]
+
+
+def test_what_has_no_value_is_not_told():
+    assert side_effects({"drift_in_seeds": None, "class_leak": None}) == []
