@@ -23,6 +23,7 @@ from gentra_lora.base.model import (
     load_unet,
     load_vae,
 )
+from gentra_lora.latents.base_predictions import load_predictions
 from gentra_lora.latents.cache import CropSettings, LatentCache
 from gentra_lora.latents.cached_photos import load_split, read_empty_prompt, read_index
 from gentra_lora.params import load_params
@@ -34,9 +35,11 @@ PROCESSED_DIR, LATENTS_DIR, RESULT = Path("data/processed"), Path("data/latents"
 SEEDS = (1, 2, 3)
 # What the usual script does: attention only, one centre crop, independent timesteps, an unweighted loss.
 PLAIN = {"target_modules": "attention", "timesteps": "uniform", "loss_weighting": "none", "caption_dropout": 0.0}
+PLAIN |= {"prior_weight": 0.0}
 RECIPES = {
     "ours": {},
     "plain loop": PLAIN,
+    "no preservation": {"prior_weight": 0.0},
     "uniform timesteps": {"timesteps": "uniform"},
     "no crop variants": {},
     "attention": {"target_modules": "attention"},
@@ -64,7 +67,7 @@ def photos_of_one_crop(source, folder):
         {"file_name": row.file_name, "sha256": row.sha256, "split": "train", "key": key}
         for row, key in zip(rows, keys, strict=True)
     ]
-    cache.write_index(listing, cache.add_prompt(""), "")
+    cache.write_index(listing, cache.add_prompt(""), "", {})
     return load_split(folder, "train")
 
 
@@ -99,7 +102,7 @@ def main(names):
             for seed in SEEDS:
                 config = params.train.model_copy(update=RECIPES[name] | {"seed": seed})
                 photos = one_crop if name in ONE_CROP else load_split(LATENTS_DIR, "train")
-                data = TrainingData(photos, empty_prompt, index["scaling_factor"])
+                data = TrainingData(photos, empty_prompt, index["scaling_factor"], load_predictions(LATENTS_DIR))
                 runs.append(train(source, config, data, held_out))
                 print(name, seed, runs[-1], flush=True)
             losses = [run["relative"]["whole"] for run in runs]

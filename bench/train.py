@@ -6,6 +6,7 @@ steps, so that the ratios hold on a noisy machine; `sd15` is a model of Stable D
 
 - ours: a step as `train` does it, drawing, reading the cache, clipping, schedule and log included.
 - bare: forward, backward and optimizer of the same denoiser on tensors that are ready.
+- preserving: ours with the base's predictions beside the photos, half as many as photos.
 - plain loop: what the usual script does in a step: opens, resizes, crops and flips the photos, encodes them with the
   VAE and the captions with the text encoder, then peft's LoRA and torch's default AdamW, gradients clipped.
 """
@@ -41,6 +42,7 @@ from gentra_lora.base.model import (
     load_unet,
     load_vae,
 )
+from gentra_lora.latents.base_predictions import CachedPredictions
 from gentra_lora.latents.cached_photos import CachedPhotos
 from gentra_lora.latents.posteriors import token_ids
 from gentra_lora.params import load_params
@@ -97,10 +99,24 @@ def write_cache(folder, count, parts, crops):
     )
 
 
-def make_training(parts, photos):
-    config = CONFIG.model_copy(update={"batch_size": parts.batch_size})
+def write_predictions(folder, count, parts):
+    """Write `count` files of random base predictions, eight each; return their CachedPredictions."""
+    folder.mkdir()
+    side, files = parts.size // (2 ** (len(parts.vae.config.block_out_channels) - 1)), []
+    for n in range(count):
+        tensors = {name: torch.randn(8, 4, side, side) for name in ("noisy_latents", "noise_pred")}
+        tensors["timesteps"] = torch.randint(1000, (8,))
+        files.append(folder / f"{n}.safetensors")
+        tensors["prompt_embeds"] = torch.randn(parts.ids.shape[1], parts.text_encoder.config.hidden_size)
+        save_file(tensors, files[-1])
+    return CachedPredictions(files, [(4, side, side)] * count, 8)
+
+
+def make_training(parts, photos, prior=None):
+    update = {"batch_size": parts.batch_size, "prior_batch_size": parts.batch_size // 2}
+    config = CONFIG.model_copy(update=update if prior else update | {"prior_weight": 0.0})
     empty_prompt = torch.zeros_like(photos.read(0, 0)[2])
-    data = TrainingData(photos, empty_prompt, parts.vae.config.scaling_factor)
+    data = TrainingData(photos, empty_prompt, parts.vae.config.scaling_factor, prior)
     return Training(parts.unet, parts.noise_scheduler, data, config, Accelerator(cpu=True))
 
 
@@ -183,7 +199,9 @@ class Worker:
 def work(base, way):
     """Take steps as standard input names them."""
     with tempfile.TemporaryDirectory() as folder:
-        steps = {"ours": our_steps, "plain": plain_steps}[way](Path(folder), {"nano": nano, "sd15": sd15}[base]())
+        steps = {"ours": our_steps, "preserving": preserving_steps, "plain": plain_steps}[way](
+            Path(folder), {"nano": nano, "sd15": sd15}[base]()
+        )
         for name in map(str.strip, sys.stdin):
             if name == "memory":
                 print(own_peak_mb(), flush=True)
@@ -216,6 +234,22 @@ def our_steps(folder, parts):
         return step
 
     return {"ours": ours, "bare": bare_step(training)} | {str(count): with_photos(count) for count in COUNTS}
+
+
+def preserving_steps(folder, parts):
+    """Return {name: function} of our step with preservation."""
+    keep_freed_memory()
+    photos, prior = write_cache(folder / "photos", 50, parts, 6), write_predictions(folder / "prior", 50, parts)
+    training = make_training(parts, photos, prior)
+    parts.vae.decoder = parts.text_encoder = None
+    progress = Progress(training, folder / "log")
+
+    def step():
+        training.run_step()
+        training.history[0]["held_out_base"] = {"whole": 1.0}
+        progress.step_done(training.history[-1])
+
+    return {"preserving": step}
 
 
 def plain_steps(folder, parts):
@@ -257,15 +291,19 @@ def write_photos(folder, size):
 
 def speed(base, rounds):
     """Return the seconds of a step, its ratios to the bare one and to the plain loop, and the peak memory of both."""
-    ours, plain = Worker(base, "ours"), Worker(base, "plain")
-    seconds = in_turns(rounds, {"ours": ours, "bare": ours} | dict.fromkeys(SIZES, plain))
+    ours, preserving, plain = Worker(base, "ours"), Worker(base, "preserving"), Worker(base, "plain")
+    ways = {"ours": ours, "bare": ours, "preserving": preserving} | dict.fromkeys(SIZES, plain)
+    seconds = in_turns(rounds, ways)
     result = {
         "seconds_a_step": round(statistics.median(seconds["ours"]), 3),
         "of_the_bare_step": ratio(seconds["ours"], seconds["bare"]),
         "faster_than_plain_loop": {name: ratio(seconds[name], seconds["ours"]) for name in SIZES},
         "peak_mb": round(ours("memory")),
         "peak_mb_plain_loop": round(plain("memory")),
+        "preserving_of_the_step": ratio(seconds["preserving"], seconds["ours"]),
+        "peak_mb_preserving": round(preserving("memory")),
     }
+    preserving.process.kill()
     plain.process.kill()
     if base == "nano":
         seconds = in_turns(2 * rounds, {str(count): ours for count in COUNTS})

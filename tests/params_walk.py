@@ -54,12 +54,18 @@ def _within(n: float, schema: dict[str, Any]) -> bool:
 def _made_valid(values: dict[str, Any]) -> dict[str, Any]:
     """Mend what two keys together must fulfil."""
     values["train.steps"] = max(values["train.steps"], values["train.lr_warmup_steps"] + 1)
-    values["cache_latents.class_pictures"] = max(values["cache_latents.class_pictures"], 1)
+    values["cache_latents.prior_draws"] = max(values["cache_latents.prior_draws"], 1)
     if values["prepare.aspect"] == "buckets":
         values["prepare.resolution"] = 128
     if len(set(values["evaluate.seeds"])) < 2:
         values["evaluate.seeds"] = [1, 2]
     word = values["prepare.trigger_word"]
+    others = [prompt for prompt in WORDS if word.lower() not in prompt.lower() and prompt.strip()]
+    values["cache_latents.class_prompts"] = [
+        prompt
+        for prompt in values["cache_latents.class_prompts"]
+        if prompt in others and prompt not in values["evaluate.drift_prompts"]
+    ] or [next(prompt for prompt in others if prompt not in values["evaluate.drift_prompts"])]
     values["evaluate.prompts"] = [word, *(f"{prompt}{word}" for prompt in values["evaluate.prompts"])]
     return values
 

@@ -38,14 +38,6 @@ def test_table_of_recipes_is_the_one_that_was_measured():
     }
 
 
-def test_table_of_prior_preservation_is_the_one_that_was_measured():
-    found = measured("prior_preservation")
-    assert table("docs/training.md", "prior_preservation") == {
-        name: [f"{found[name][key]:.4f}" for key in ("drift", "subject_similarity", "prompt_match", "val_loss")]
-        for name in ("none", "49, weight 1")
-    }
-
-
 def test_table_of_speed_is_the_one_that_was_measured():
     bases = [measured("train")[name] for name in ("nano", "sd15")]
     faster = {

@@ -39,9 +39,9 @@ def tiny_values(base, clip):
     values = demo_values()
     values["base"]["model"] = str(base)
     values["prepare"] |= {"raw_dir": "data/raw", "resolution": 64, "trigger_word": "gentra", "held_out_share": 0.3}
-    values["cache_latents"]["crop_variants"] = 2
+    values["cache_latents"] |= {"crop_variants": 2, "class_pictures": 2, "prior_draws": 2, "class_prompts": ["a bus"]}
     values["train"] |= {"rank": 4, "lora_alpha": 2, "steps": 6, "lr_warmup_steps": 1, "batch_size": 2}
-    values["train"] |= {"held_out_every": 3, "checkpoint_every": 2}
+    values["train"] |= {"prior_batch_size": 1, "held_out_every": 3, "checkpoint_every": 2}
     values["train"] |= {"sample_every": None, "sample_prompts": ["a gentra, snow"]}
     values["evaluate"] |= {"likeness_model": str(clip), "prompt_model": str(clip), "seeds": [1, 2]}
     values["evaluate"] |= {"prompts": ["gentra, snow"], "drift_prompts": ["a van"], "num_inference_steps": 2}

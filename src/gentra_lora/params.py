@@ -73,7 +73,9 @@ class CacheLatents(Block):
     crop_min_scale: Annotated[Float, Field(gt=0, le=1)]
     flip: bool
     batch_size: Count
+    class_prompts: Annotated[list[Text], Field(min_length=1)]
     class_pictures: NotNegative
+    prior_draws: NotNegative
 
 
 class Train(Block):
@@ -97,6 +99,7 @@ class Train(Block):
     noise_offset: Annotated[Float, Field(ge=0, le=1)]
     caption_dropout: Fraction
     prior_weight: Annotated[Float, Field(ge=0)]
+    prior_batch_size: Count
     background_weight: Fraction
     ema_decay: Annotated[Float, Field(gt=0, lt=1)] | None
     gradient_checkpointing: bool
@@ -147,12 +150,26 @@ class Params(Block):
     evaluate: Evaluate
 
     @model_validator(mode="after")
-    def _class_pictures_are_there(self) -> Self:
-        if self.train.prior_weight and not self.cache_latents.class_pictures:
+    def _prior_is_there(self) -> Self:
+        if self.train.prior_weight and not self.cache_latents.prior_draws:
             weight = self.train.prior_weight
-            raise ValueError(
-                f"train.prior_weight is {weight:g}, but cache_latents.class_pictures is 0; set it to 50, say"
-            )
+            raise ValueError(f"train.prior_weight is {weight:g}, but cache_latents.prior_draws is 0; set it to 8, say")
+        return self
+
+    @model_validator(mode="after")
+    def _class_prompts_are_of_others(self) -> Self:
+        trigger_word, drift_prompts = self.prepare.trigger_word, self.evaluate.drift_prompts
+        for prompt in self.cache_latents.class_prompts:
+            if trigger_word.lower() in prompt.lower():
+                raise ValueError(
+                    f"cache_latents.class_prompts: {prompt!r} holds the trigger word {trigger_word!r}, "
+                    "which is to be learnt, not kept; name another of the class"
+                )
+            if prompt in drift_prompts:
+                raise ValueError(
+                    f"cache_latents.class_prompts: {prompt!r} is one of evaluate.drift_prompts, which would then "
+                    "measure what was trained on; put another there"
+                )
         return self
 
     @model_validator(mode="after")

@@ -4,7 +4,7 @@ from safetensors.torch import load_file
 
 from gentra_lora.base.model import BaseSource, load_text_encoder, load_tokenizer, load_vae
 from gentra_lora.latents.cache import CropSettings, LatentCache
-from gentra_lora.latents.class_pictures import ClassPictures, class_captions
+from gentra_lora.latents.class_pictures import ClassPictures
 from gentra_lora.pictures.sampling_pipeline import Settings, decode, generate
 
 CPU = torch.device("cpu")
@@ -24,18 +24,12 @@ def made(tiny_base, tmp_path):
     return make
 
 
-def test_captions_are_the_photos_in_turn_with_the_class_noun():
-    captions = ["a Sport Gentra, snow", "sport gentra at night"]
-    assert class_captions(captions, "sport gentra", "sedan", 3) == ["a sedan, snow", "sedan at night", "a sedan, snow"]
-    assert class_captions(captions, "sport gentra", "sedan", 0) == []
-
-
 def test_file_holds_the_latents_of_the_picture_that_the_base_draws(made, tmp_path):
     pictures = made()
     tensors = load_file(tmp_path / f"{pictures.add('a sedan', 5)}.safetensors")
     factor = pictures.cache.vae.config.scaling_factor
     drawn = decode(pictures.cache.vae, tensors["mean"] * factor, ["a sedan"], [5])[0]
-    wanted = generate(pictures._sampler, ["a sedan"], [5], pictures.settings)[0]
+    wanted = generate(pictures.base, ["a sedan"], [5], pictures.settings)[0]
     assert abs(drawn.astype(int) - wanted).max() <= 1
     assert tensors["std"].abs().max() == 0
     assert tensors["prompt_embeds"].shape == (40, 32)
@@ -46,7 +40,7 @@ def test_picture_that_is_there_is_not_drawn_again_nor_is_the_base_loaded(made):
     again = made()
     assert again.add("a sedan", 5) == key
     assert again.drawn == 0
-    assert "_sampler" not in vars(again)
+    assert "base" not in vars(again)
 
 
 def test_other_caption_seed_or_settings_are_another_picture(made):

@@ -3,10 +3,15 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from gentra_lora.base.model import BaseSource, load_text_encoder, load_tokenizer
+from gentra_lora.latents.base_predictions import load_predictions
 from gentra_lora.latents.cached_photos import load_split, read_empty_prompt, read_index
+from gentra_lora.latents.posteriors import encode_prompt, token_ids
+from gentra_lora.params import load_params
 from gentra_lora.photos.manifest import read_manifest
 from gentra_lora.photos.photo import open_upright
 from gentra_lora.stages import cache_latents, prepare
@@ -43,6 +48,7 @@ def test_folder_holds_exactly_the_files_of_the_current_set(cached):
     cache_latents.main()
     index = read_index(cached / FOLDER)
     keys = [row["key"] for row in index["photos"]] + [index["empty_prompt"]]
+    keys += index["class_pictures"] + index["base_predictions"]
     assert {path.name for path in (cached / FOLDER).iterdir()} == {
         "index.json",
         *(f"{key}.safetensors" for key in keys),
@@ -52,7 +58,10 @@ def test_folder_holds_exactly_the_files_of_the_current_set(cached):
 def test_second_run_encodes_nothing_and_says_so(cached, capsys):
     before = content()
     cache_latents.main()
-    assert "0 encoded, 0 captions embedded, the rest was there" in capsys.readouterr().out
+    assert (
+        "0 encoded, 0 captions embedded, 0 class pictures drawn, 0 base predictions made, the rest was there"
+        in capsys.readouterr().out
+    )
     assert content() == before
 
 
@@ -119,21 +128,43 @@ def test_progress_is_quiet_where_there_is_no_terminal(cached, capfd):
     assert capfd.readouterr().err == ""
 
 
-def test_class_pictures_are_drawn_once_and_kept_while_nothing_of_theirs_changes(cached, capsys):
+def test_class_pictures_and_predictions_are_made_once_and_kept_while_nothing_of_theirs_changes(cached, capsys):
     change(cached, "cache_latents", class_pictures=3)
     cache_latents.main()
-    assert "3 class pictures drawn" in capsys.readouterr().out
-    photos = load_split(cached / FOLDER, "class")
-    assert len(photos) == 3
-    assert photos.shapes == [(4, 16, 16)] * 3
-    assert photos.read(0, 0)[1].abs().max() == 0
+    assert "1 class picture drawn, 2 base predictions made" in capsys.readouterr().out
+    prior, photos = load_predictions(cached / FOLDER), load_split(cached / FOLDER, "train")
+    assert (len(prior.files), prior.draws) == (3 + len(photos), 2)
+    assert set(prior.shapes) == {(4, 16, 16)}
     before = content()
     cache_latents.main()
-    assert "0 class pictures drawn" in capsys.readouterr().out
+    assert "0 class pictures drawn, 0 base predictions made" in capsys.readouterr().out
     assert content() == before
     change(cached, "evaluate", guidance_scale=4.0)
     cache_latents.main()
-    assert "3 class pictures drawn" in capsys.readouterr().out
-    change(cached, "cache_latents", class_pictures=0)
+    assert "3 class pictures drawn, 6 base predictions made" in capsys.readouterr().out
+    change(cached, "cache_latents", prior_draws=3)
     cache_latents.main()
-    assert not list((cached / FOLDER).glob("class-*"))
+    assert "0 class pictures drawn" in capsys.readouterr().out
+
+
+def test_photos_are_predicted_on_under_the_class_noun(cached):
+    change(cached, "cache_latents", class_pictures=0)
+    change(cached, "evaluate", class_noun="tram")
+    cache_latents.main()
+    source = BaseSource(**load_params().base.model_dump())
+    tokenizer, text_encoder = (load(source) for load in (load_tokenizer, load_text_encoder))
+    rows = read_manifest(cached / "data/processed/manifest.jsonl")
+    captions = [row.caption.replace("gentra", "tram") for row in rows if row.split == "train"]
+    wanted = [encode_prompt(text_encoder, token_ids(tokenizer, caption)) for caption in captions]
+    prior = load_predictions(cached / FOLDER)
+    found = [prior.read(n, 0)[3] for n in range(len(prior.files))]
+    assert len(found) == len(wanted)
+    assert all(any(torch.allclose(one, other, atol=1e-5) for other in wanted) for one in found)
+
+
+def test_without_draws_nothing_is_made_for_preservation(cached):
+    change(cached, "cache_latents", prior_draws=0)
+    change(cached, "train", prior_weight=0.0)
+    cache_latents.main()
+    kinds = {path.name.partition("-")[0] for path in (cached / FOLDER).iterdir()}
+    assert not kinds & {"class", "prior"}

@@ -330,14 +330,12 @@ def test_sample_prompt_that_would_be_cut_is_refused_before_training(cached):
     assert not list((cached / "checkpoints").glob("*/step-*"))
 
 
-def test_class_pictures_are_trained_on_where_they_have_a_weight(trained):
-    plain, _ = read_adapter(trained / OUT)
-    change(trained, "cache_latents", class_pictures=2)
-    change(trained, "train", prior_weight=0.5)
-    cache_latents.main()
+def test_base_predictions_are_trained_on_where_they_have_a_weight(trained):
+    kept, _ = read_adapter(trained / OUT)
+    change(trained, "train", prior_weight=0.0)
     train.main()
-    with_them, _ = read_adapter(trained / OUT)
-    assert any(not torch.equal(plain[key], tensor) for key, tensor in with_them.items())
+    plain, _ = read_adapter(trained / OUT)
+    assert any(not torch.equal(plain[key], tensor) for key, tensor in kept.items())
 
 
 def test_full_disk_ends_the_run_loudly_and_the_next_one_goes_on_from_the_checkpoint_before(cached, capsys, monkeypatch):

@@ -1,4 +1,3 @@
-import dataclasses
 import io
 
 import pytest
@@ -11,17 +10,20 @@ from gentra_lora.adapter.lora import lora_modules
 from gentra_lora.params import Train
 from gentra_lora.training.held_out import held_out_errors
 from gentra_lora.training.run import MOST_SKIPPED, Training, TrainingData, TrainingError
+from gentra_lora.training.sampling import predictions_of_step
 from tests.conftest import cached_photos, demo_values, make_unet
+from tests.random_latents import cached_predictions
 
 
 def config(**changed):
     values = demo_values()["train"] | {"rank": 4, "lora_alpha": 2, "steps": 20, "lr_warmup_steps": 2, "batch_size": 2}
+    values |= {"prior_weight": 0.0}
     return Train.model_validate(values | changed)
 
 
-def training(photos=None, class_photos=None, **changed):
+def training(photos=None, prior=None, **changed):
     unet = make_unet().requires_grad_(False)
-    data = TrainingData(photos or cached_photos(), torch.zeros(40, 32), 0.5, class_photos)
+    data = TrainingData(photos or cached_photos(), torch.zeros(40, 32), 0.5, prior)
     return Training(unet, DDPMScheduler(beta_schedule="scaled_linear"), data, config(**changed), Accelerator())
 
 
@@ -255,19 +257,43 @@ def test_lora_dropout_changes_the_step_and_reads_no_random_state():
     assert one.history[2]["loss"] != plain.history[2]["loss"]
 
 
-def test_prior_weight_without_class_pictures_is_refused():
-    with pytest.raises(TrainingError, match="train.prior_weight: 0.5 needs pictures"):
+def base_predictions():
+    unet = make_unet()
+    return cached_predictions(lambda *inputs: unet(*inputs).sample)
+
+
+def test_prior_weight_without_base_predictions_is_refused():
+    with pytest.raises(TrainingError, match=r"train.prior_weight: 0.5 needs the base's predictions.*prior_draws"):
         training(prior_weight=0.5).run_step()
 
 
-def test_class_pictures_add_their_weighted_loss_and_gradients():
-    class_photos = dataclasses.replace(cached_photos(3, crops=1), file_names=["c1", "c2", "c3"])
-    plain, both = training(lr_warmup_steps=0), training(None, class_photos, prior_weight=0.5, lr_warmup_steps=0)
-    alone = training(class_photos, lr_warmup_steps=0)
-    alone.config = alone.config.model_copy(update={"seed": f"class {alone.config.seed}"})
-    losses = [run.run_step()["loss"] for run in (plain, both, alone)]
-    assert losses[1] == pytest.approx(losses[0] + 0.5 * losses[2], rel=1e-5)
-    assert not torch.equal(both.trainable[0], plain.trainable[0])
+def test_adapter_that_changes_nothing_yet_is_at_no_distance_from_the_base():
+    plain, kept = training(prior_weight=0), training(prior=base_predictions(), prior_weight=5.0)
+    assert kept.run_step()["loss"] == pytest.approx(plain.run_step()["loss"], rel=1e-6)
+
+
+def test_step_adds_the_weighted_distance_to_the_predictions_that_it_drew():
+    prior = cached_predictions(lambda noisy_latents, timesteps, embeds: torch.full_like(noisy_latents, 3.0))
+    changed = {"prior_batch_size": 3, "loss_weighting": "none"}
+    plain, kept = training(prior_weight=0, **changed), training(prior=prior, prior_weight=0.5, **changed)
+    chosen, draws = predictions_of_step(kept.config.seed, 0, 3, prior)
+    read = [prior.read(n, draw) for n, draw in zip(chosen.tolist(), draws.tolist(), strict=True)]
+    noisy_latents, timesteps, _, embeds = (torch.stack(parts) for parts in zip(*read, strict=True))
+    with torch.no_grad():
+        distance = (make_unet()(noisy_latents, timesteps, embeds).sample - 3.0).square().mean()
+    assert kept.run_step()["loss"] == pytest.approx(plain.run_step()["loss"] + 0.5 * float(distance), rel=1e-5)
+
+
+def test_preservation_holds_the_adapter_near_the_base_while_it_learns_the_photos():
+    prior, runs = base_predictions(), []
+    for weight in (0.0, 5.0):
+        run = training(prior=prior, prior_weight=weight, steps=40, learning_rate=0.01, prior_batch_size=2)
+        steps(run, 40)
+        read = [prior.read(n, draw) for n in range(3) for draw in range(2)]
+        noisy_latents, timesteps, noise_pred, embeds = (torch.stack(parts) for parts in zip(*read, strict=True))
+        with torch.no_grad():
+            runs.append(float((run.unet(noisy_latents, timesteps, embeds).sample - noise_pred).square().mean()))
+    assert runs[1] < 0.5 * runs[0]
 
 
 def test_loss_weighting_reaches_the_step():

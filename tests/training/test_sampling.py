@@ -4,7 +4,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from gentra_lora.training.sampling import draw_step, draw_timesteps, generator_for, photos_of_step
+from gentra_lora.training.sampling import draw_step, draw_timesteps, generator_for, photos_of_step, predictions_of_step
 
 SQUARE, WIDE, TALL = [(4, 8, 8)], [(4, 6, 10)], [(4, 10, 6)]
 MIXED = SQUARE * 5 + WIDE * 3 + TALL * 1 + SQUARE * 1  # photos 0-4 and 9 are square, 5-7 wide, 8 tall
@@ -16,6 +16,14 @@ class Photos:
 
     shapes: list
     crops: int = 3
+
+
+@dataclass
+class Prior:
+    """What predictions_of_step asks of CachedPredictions."""
+
+    shapes: list
+    draws: int = 4
 
 
 @dataclass
@@ -109,3 +117,13 @@ def test_noise_offset_shifts_whole_channels_and_zero_changes_nothing():
     assert shift.flatten(2).std(dim=2).max() < 1e-6
     assert 0.02 < shift[:, :, 0, 0].std() < 0.3
     assert torch.equal(draw(5, noise_offset=0.0).noise, plain)
+
+
+def test_predictions_of_a_step_are_of_one_shape_and_come_all_in_turn():
+    prior = Prior(MIXED)
+    for step in range(20):
+        chosen, draws = predictions_of_step(1, step, 2, prior)
+        assert len({MIXED[n] for n in chosen.tolist()}) == 1
+        assert draws.min() >= 0 and draws.max() < prior.draws
+    shown = torch.cat([predictions_of_step(1, step, 2, Prior(SQUARE * 6))[0] for step in range(3)])
+    assert sorted(shown.tolist()) == list(range(6))

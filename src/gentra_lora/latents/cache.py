@@ -116,6 +116,7 @@ class LatentCache:
             crops = mask_crops(open_mask(mask, str(mask)), boxes, (latent_width, latent_height))
             latents["mask"] = torch.cat([crops, crops.flip(-1)]) if flip else crops
         self.write(key, latents, ids)
+        self.embedded += 1
         return key
 
     def add_prompt(self, prompt: str) -> str:
@@ -124,12 +125,12 @@ class LatentCache:
         key = f"prompt-{self._prompt_key(ids)}"
         if not self.holds(key):
             self.write(key, {}, ids)
+            self.embedded += 1
         return key
 
     def write(self, key: str, latents: dict[str, torch.Tensor], ids: list[int]) -> None:
         """Write a file of `latents`, by name, with the prompt_embeds of the token `ids`."""
         tensors = latents | {"prompt_embeds": encode_prompt(self.text_encoder, ids)}
-        self.embedded += 1
         header = {"sha256": digest_of(tensors)}
         write_whole(self.folder / f"{key}.safetensors", lambda path: save_file(tensors, path, header))
 
@@ -142,12 +143,18 @@ class LatentCache:
         except (OSError, SafetensorError):
             return False
 
-    def write_index(self, rows: list[dict[str, Any]], empty_prompt: str, base: str) -> None:
-        """Write index.json: which file belongs to which photo, and what all share."""
+    def write_index(
+        self, rows: list[dict[str, Any]], empty_prompt: str, base: str, prior: dict[str, list[str]]
+    ) -> None:
+        """Write index.json: which file belongs to which photo, and what all share.
+
+        Args:
+            prior: the keys of "class_pictures" and of "base_predictions".
+        """
         factor = self.vae.config["scaling_factor"]
         downscale = 2 ** (len(self.vae.config["block_out_channels"]) - 1)  # px of a photo to one of its latents
         index = {"base": base, "scaling_factor": factor, "downscale": downscale, "empty_prompt": empty_prompt}
-        index["photos"] = rows
+        index |= prior | {"photos": rows}
         text = json.dumps(index, indent=1, ensure_ascii=False) + "\n"
         write_whole(self.folder / "index.json", lambda path: path.write_text(text, encoding="utf-8"))
 

@@ -1,6 +1,8 @@
 """A folder of cached latents, as training reads it: the photos of a split, and the empty prompt."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,9 +66,20 @@ def load_split(folder: Path, split: str) -> CachedPhotos:
 
 
 def _shape(path: Path) -> tuple[int, int, int, int]:
+    with opened(path) as file:
+        return tuple(file.get_slice("mean").get_shape())
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """Open a file of latents.
+
+    Raises:
+        LatentsError: it cannot be read.
+    """
     try:
         with safe_open(path, "pt") as file:
-            return tuple(file.get_slice("mean").get_shape())
+            yield file
     except (OSError, SafetensorError) as error:
         reason = first_line(error)
         raise LatentsError(f"{path}: cannot be read ({reason}); run `dvc repro -f cache_latents`") from error

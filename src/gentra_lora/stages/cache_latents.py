@@ -5,20 +5,25 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
+import torch
 from accelerate import PartialState
 from accelerate.utils import gather_object
 from tqdm import tqdm
 
 from gentra_lora.base.checks import check_base
+from gentra_lora.base.files.noise_schedule import load_noise_scheduler
 from gentra_lora.base.model import load_text_encoder, load_tokenizer, load_vae
 from gentra_lora.base.precision import DTYPES, choose_device, choose_precision
 from gentra_lora.base.source import BaseSource, base_identity
 from gentra_lora.errors import listed
+from gentra_lora.latents.base_predictions import BasePredictions
 from gentra_lora.latents.cache import CropSettings, LatentCache
-from gentra_lora.latents.class_pictures import ClassPictures, class_captions
+from gentra_lora.latents.class_pictures import NUM_INFERENCE_STEPS, ClassPictures
 from gentra_lora.params import Params, load_params
+from gentra_lora.photos.captions import without_trigger
 from gentra_lora.photos.manifest import Row, read_manifest
 from gentra_lora.pictures.sampling_pipeline import Settings
 from gentra_lora.stages.run import run
@@ -43,15 +48,17 @@ def main() -> None:
     mine = rows[processes.process_index :: processes.num_processes]
     shown = tqdm(mine, desc="latents", unit="photo", leave=False, disable=None)
     added = [(row.file_name, cache.add_photo(row, *files_of(row))) for row in shown]
-    class_keys, drawn = add_class_pictures(cache, source, rows, params, config.class_pictures, processes)
     keys: dict[str, str] = dict(gather_object(added))
-    counts = gather_object([(cache.encoded, cache.embedded, drawn)])
+    prior = make_prior(cache, source, params, processes.device)
+    prior_keys = add_prior(prior, rows, keys, params, processes)
+    counts = gather_object([(cache.encoded, cache.embedded, prior.pictures.drawn, prior.computed * prior.draws)])
     if processes.is_main_process:
-        finish(cache, rows, keys, class_keys, base_identity(source))
-        encoded, embedded, drawn = (sum(column) for column in zip(*counts, strict=True))
+        finish(cache, rows, keys, prior_keys, base_identity(source))
+        encoded, embedded, drawn, predicted = (sum(column) for column in zip(*counts, strict=True))
         print(
             f"cached the latents of {listed(len(rows), 'photo')}: {encoded} encoded, {embedded} captions embedded, "
-            + f"{listed(drawn, 'class picture')} drawn, " * bool(class_keys)
+            + f"{listed(drawn, 'class picture')} drawn, {listed(predicted, 'base prediction')} made, "
+            * bool(params.cache_latents.prior_draws)
             + f"the rest was there; {processes.num_processes} x {processes.device}, {time.monotonic() - started:.1f} s"
         )
     processes.wait_for_everyone()
@@ -62,24 +69,38 @@ def files_of(row: Row) -> tuple[Path, Path | None]:
     return IN_DIR / "images" / row.file_name, IN_DIR / "masks" / row.file_name if row.mask_sha256 else None
 
 
-def add_class_pictures(
-    cache: LatentCache, source: BaseSource, rows: Sequence[Row], params: Params, count: int, processes: PartialState
-) -> tuple[list[str], int]:
-    """Return the keys of all `count` class pictures, and how many of them this process has drawn."""
-    nouns = params.prepare.trigger_word, params.evaluate.class_noun
-    captions = [row.caption for row in rows if row.split == "train"]
-    wanted = list(enumerate(class_captions(captions, *nouns, count)))
-    settings = Settings(params.prepare.resolution, params.evaluate.num_inference_steps, params.evaluate.guidance_scale)
-    precision, _ = choose_precision(source.mixed_precision, processes.device)
-    pictures = ClassPictures(cache, source, DTYPES[precision], processes.device, settings)
-    mine = wanted[processes.process_index :: processes.num_processes]
-    shown = tqdm(mine, desc="class pictures", leave=False, disable=None if wanted else True)
-    keys = gather_object([pictures.add(caption, seed) for seed, caption in shown])
-    return keys, pictures.drawn
+def make_prior(cache: LatentCache, source: BaseSource, params: Params, device: torch.device) -> BasePredictions:
+    """Return what draws class pictures and predicts; the base is not loaded before it is needed."""
+    precision, _ = choose_precision(source.mixed_precision, device)
+    settings = Settings(params.prepare.resolution, NUM_INFERENCE_STEPS, params.evaluate.guidance_scale)
+    pictures = ClassPictures(cache, source, DTYPES[precision], device, settings)
+    return BasePredictions(pictures, load_noise_scheduler(source), params.cache_latents.prior_draws)
+
+
+def add_prior(
+    prior: BasePredictions, rows: Sequence[Row], keys: Mapping[str, str], params: Params, processes: PartialState
+) -> dict[str, list[str]]:
+    """Return the keys of all "class_pictures" and "base_predictions", to which this process has added its share.
+
+    The base predicts on the pictures that it drew for the class prompts, and on the training photos under captions
+    with the class noun for the trigger word.
+    """
+    config, nouns = params.cache_latents, (params.prepare.trigger_word, params.evaluate.class_noun)
+    if not config.prior_draws:
+        return {"class_pictures": [], "base_predictions": []}
+    prompts = [config.class_prompts[n % len(config.class_prompts)] for n in range(config.class_pictures)]
+    mine = slice(processes.process_index, None, processes.num_processes)
+    photos = [(keys[row.file_name], without_trigger(row.caption, *nouns)) for row in rows if row.split == "train"]
+    shown = tqdm(list(enumerate(prompts))[mine], desc="class pictures", leave=False, disable=None if prompts else True)
+    drawn = [(prior.pictures.add(prompt, seed), prompt) for seed, prompt in shown]
+    told = tqdm([*drawn, *photos[mine]], desc="base predictions", leave=False, disable=None)
+    predicted = [prior.add(key, prompt) for key, prompt in told]
+    found = {"class_pictures": [key for key, _ in drawn], "base_predictions": predicted}
+    return {kind: sorted(gather_object(keys_of_mine)) for kind, keys_of_mine in found.items()}
 
 
 def finish(
-    cache: LatentCache, rows: Sequence[Row], keys: Mapping[str, str], class_keys: Sequence[str], base: str
+    cache: LatentCache, rows: Sequence[Row], keys: Mapping[str, str], prior_keys: dict[str, list[str]], base: str
 ) -> None:
     """Write the index, then remove what is stale; every file is there by now, whichever process wrote it."""
     listing = [
@@ -93,12 +114,9 @@ def finish(
         }
         for row in rows
     ]
-    listing += [
-        {"file_name": key, "sha256": key, "caption": "", "split": "class", "key": key} for key in sorted(class_keys)
-    ]
     empty_prompt = cache.add_prompt("")
-    cache.write_index(listing, empty_prompt, base)
-    cache.prune([*keys.values(), *class_keys, empty_prompt])
+    cache.write_index(listing, empty_prompt, base, prior_keys)
+    cache.prune([*keys.values(), *chain(*prior_keys.values()), empty_prompt])
 
 
 if __name__ == "__main__":

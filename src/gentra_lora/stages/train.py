@@ -27,6 +27,7 @@ from gentra_lora.base.model import load_unet
 from gentra_lora.base.precision import DTYPES, choose_device, choose_precision
 from gentra_lora.base.source import BaseSource
 from gentra_lora.errors import InputError, listed
+from gentra_lora.latents.base_predictions import load_predictions
 from gentra_lora.latents.cached_photos import CachedPhotos, load_split, read_empty_prompt, read_index
 from gentra_lora.params import Params, Train, load_params
 from gentra_lora.photos.notation import check_notation
@@ -111,16 +112,16 @@ def code_digest(package: Path) -> str:
 
 
 def load_data(config: Train, index: Mapping[str, Any]) -> TrainingData:
-    """Return what training sees; the class pictures only where they have a weight."""
+    """Return what training sees; the base's predictions only where they have a weight."""
     masked = [row["file_name"] for row in index["photos"] if row["split"] == "train" and row["mask_sha256"]]
     if config.background_weight < 1 and not masked:
         raise InputError(
             f"train.background_weight is {config.background_weight:g}, but no photo that is trained on has a mask; put "
             "masks into masks/ beside images/, or set it to 1"
         )
-    class_photos = load_split(LATENTS_DIR, "class") if config.prior_weight else None
+    prior = load_predictions(LATENTS_DIR) if config.prior_weight else None
     photos, empty_prompt = load_split(LATENTS_DIR, "train"), read_empty_prompt(LATENTS_DIR)
-    return TrainingData(photos, empty_prompt, index["scaling_factor"], class_photos)
+    return TrainingData(photos, empty_prompt, index["scaling_factor"], prior)
 
 
 def make_samples(

@@ -5,6 +5,7 @@ from typing import Protocol, Self
 
 import torch
 
+from gentra_lora.latents.base_predictions import CachedPredictions
 from gentra_lora.latents.cached_photos import CachedPhotos
 from gentra_lora.latents.posteriors import draw_latents
 from gentra_lora.training.sampling import Draw
@@ -17,6 +18,20 @@ class Batch:
     latents: torch.Tensor  # (B, 4, h, w), scaled
     noise: torch.Tensor  # (B, 4, h, w)
     timesteps: torch.Tensor  # int64 (B,)
+    prompt_embeds: torch.Tensor  # (B, L, D)
+
+    def to(self, device: torch.device) -> Self:
+        """Return the batch on a device."""
+        return type(self)(*(getattr(self, part.name).to(device) for part in fields(self)))
+
+
+@dataclass(frozen=True)
+class PriorBatch:
+    """Some of a step's base predictions."""
+
+    noisy_latents: torch.Tensor  # (B, 4, h, w)
+    timesteps: torch.Tensor  # int64 (B,)
+    noise_pred: torch.Tensor  # (B, 4, h, w)
     prompt_embeds: torch.Tensor  # (B, L, D)
 
     def to(self, device: torch.device) -> Self:
@@ -55,3 +70,9 @@ def micro_batch(data: SharedData, photos: CachedPhotos, draw: Draw, chosen: torc
         timesteps=draw.timesteps[chosen],
         prompt_embeds=torch.where(draw.caption_dropped[chosen, None, None], data.empty_prompt, prompt_embeds),
     )
+
+
+def prior_batch(prior: CachedPredictions, chosen: torch.Tensor, draws: torch.Tensor) -> PriorBatch:
+    """Return the PriorBatch of the files `chosen` and their `draws`, int64 (B,) each."""
+    read = [prior.read(n, draw) for n, draw in zip(chosen.tolist(), draws.tolist(), strict=True)]
+    return PriorBatch(*(torch.stack(parts) for parts in zip(*read, strict=True)))

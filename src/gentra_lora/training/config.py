@@ -21,6 +21,7 @@ class TrainConfig(DrawConfig, Protocol):
     max_grad_norm: float
     min_snr_gamma: float
     prior_weight: float
+    prior_batch_size: int
     background_weight: float
     ema_decay: float | None
     held_out_every: int

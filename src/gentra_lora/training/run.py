@@ -14,13 +14,14 @@ from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 from gentra_lora.adapter.fused import fuse
 from gentra_lora.adapter.lora import attach_adapter, flatten
 from gentra_lora.errors import InputError
+from gentra_lora.latents.base_predictions import CachedPredictions
 from gentra_lora.latents.cached_photos import CachedPhotos
-from gentra_lora.training.batches import masks_of, micro_batch
+from gentra_lora.training.batches import masks_of, micro_batch, prior_batch
 from gentra_lora.training.config import TrainConfig
 from gentra_lora.training.denoising import area_weights, denoising_loss, loss_weights, target_of
 from gentra_lora.training.kept_weights import KeptWeights
 from gentra_lora.training.optimizers import make_lr_scheduler, make_optimizer
-from gentra_lora.training.sampling import Draw, draw_step, seed_of
+from gentra_lora.training.sampling import Draw, draw_step, predictions_of_step, seed_of
 
 MOST_SKIPPED = 10  # updates in a row; loss scaling leaves out a few at its start
 
@@ -36,7 +37,7 @@ class TrainingData:
     photos: CachedPhotos
     empty_prompt: torch.Tensor  # (L, D)
     scaling_factor: float  # of the VAE
-    class_photos: CachedPhotos | None = None  # what the base draws for the class noun, for prior preservation
+    prior: CachedPredictions | None = None  # the base's own, for prior preservation
 
 
 class StepEntry(TypedDict):
@@ -94,8 +95,8 @@ class Training:
         """
         if self._first.data_ptr() != self.trainable[0].data_ptr():
             raise RuntimeError("the denoiser was moved after its adapter was flattened: training would change nothing")
-        draw = self._draw(self.data.photos, self.config.seed)
-        share = self._add_gradients(self.data.photos, draw, 1.0)
+        draw = self._draw()
+        share = self._add_gradients(self.data.photos, draw)
         if self.config.prior_weight:
             share = share + self._add_prior_gradients()
         loss = self._sum_over_processes(share)
@@ -134,19 +135,35 @@ class Training:
                 "lower train.learning_rate, or set base.mixed_precision to no"
             )
 
-    def _draw(self, photos: CachedPhotos, seed: int | str) -> Draw:
+    def _draw(self) -> Draw:
         batch = self.config.batch_size * self.config.gradient_accumulation_steps
         total = self.noise_scheduler.config["num_train_timesteps"]
-        return draw_step(seed, self.step, batch, photos, self.config, total)
+        return draw_step(self.config.seed, self.step, batch, self.data.photos, self.config, total)
 
     def _add_prior_gradients(self) -> torch.Tensor:
-        """Add those of the class pictures, as `_add_gradients` does."""
-        photos, weight = self.data.class_photos, self.config.prior_weight
-        if photos is None:
-            raise TrainingError(f"train.prior_weight: {weight:g} needs pictures; set cache_latents.class_pictures")
-        return self._add_gradients(photos, self._draw(photos, f"class {self.config.seed}"), weight)
+        """Add those of the distance to the base's own predictions, as `_add_gradients` does."""
+        prior, config, loss = self.data.prior, self.config, torch.zeros((), device=self.device)
+        if prior is None:
+            raise TrainingError(
+                f"train.prior_weight: {config.prior_weight:g} needs the base's predictions; "
+                "set cache_latents.prior_draws to 8, say"
+            )
+        chosen, draws = predictions_of_step(config.seed, self.step, config.prior_batch_size, prior)
+        for chunk in torch.arange(len(chosen)).split(config.batch_size):
+            mine = chunk[self.accelerator.process_index :: self.accelerator.num_processes]
+            if not len(mine):
+                continue
+            batch = prior_batch(prior, chosen[mine], draws[mine]).to(self.device)
+            with self.accelerator.autocast():
+                noise_pred = self.unet(batch.noisy_latents, batch.timesteps, batch.prompt_embeds).sample
+            weights = self._loss_weights(batch.timesteps)
+            share = denoising_loss(noise_pred, batch.noise_pred, weights)
+            share = share * (config.prior_weight * len(mine) / len(chosen))
+            self.accelerator.backward(share)
+            loss = loss + share.detach()
+        return loss
 
-    def _add_gradients(self, photos: CachedPhotos, draw: Draw, weight: float) -> torch.Tensor:
+    def _add_gradients(self, photos: CachedPhotos, draw: Draw) -> torch.Tensor:
         """Add the gradients of this process's share of a step's samples; return its share of the loss."""
         config, loss = self.config, torch.zeros((), device=self.device)
         for chunk in torch.arange(len(draw.photos)).split(config.batch_size):
@@ -159,11 +176,10 @@ class Training:
             with self.accelerator.autocast():
                 noise_pred = self.unet(noisy_latents, batch.timesteps, batch.prompt_embeds).sample
             target = target_of(self.noise_scheduler, batch.latents, batch.noise, batch.timesteps)
-            weighting = config.loss_weighting, config.min_snr_gamma
-            weights = loss_weights(self.noise_scheduler, batch.timesteps, *weighting)
+            weights = self._loss_weights(batch.timesteps)
             # A share of the whole step's batch: accumulated gradients then equal those of one large batch.
             loss_of_share = denoising_loss(noise_pred, target, weights, self._areas(photos, draw, mine))
-            share = loss_of_share * (weight * len(mine) / len(draw.photos))
+            share = loss_of_share * (len(mine) / len(draw.photos))
             self.accelerator.backward(share)
             loss = loss + share.detach()
         return loss
@@ -174,6 +190,9 @@ class Training:
         if background_weight == 1:
             return None
         return area_weights(masks_of(photos, draw, mine).to(self.device), background_weight)
+
+    def _loss_weights(self, timesteps: torch.Tensor) -> torch.Tensor:
+        return loss_weights(self.noise_scheduler, timesteps, self.config.loss_weighting, self.config.min_snr_gamma)
 
     def _sum_over_processes(self, loss: torch.Tensor) -> float:
         """Sum gradients and loss over the processes, in one message; return the loss as a float."""

@@ -106,3 +106,21 @@ def draw_step(
         timesteps=draw_timesteps(config.timesteps, seed, step, batch_size, num_train_timesteps),
         caption_dropped=dropped,
     )
+
+
+class Predictions(Protocol):
+    """Base predictions of a folder, of which a step takes some."""
+
+    @property
+    def shapes(self) -> Sequence[tuple[int, int, int]]: ...
+
+    @property
+    def draws(self) -> int: ...
+
+
+def predictions_of_step(
+    seed: int | str, step: int, batch_size: int, prior: Predictions
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return which base predictions a step sees: the files, all of one shape, and the draw of each; int64 (B,) both."""
+    chosen = photos_of_step(f"prior {seed}", step, batch_size, prior.shapes)
+    return chosen, torch.randint(prior.draws, (batch_size,), generator=generator_for(seed, "prior draw", step))
