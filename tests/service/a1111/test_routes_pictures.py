@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gentra_lora.service.http.bodies import JSON_BYTES
+from gentra_lora.service.bodies.objects import JSON_BYTES
 from tests.service.http.test_answers import pixels
 from tests.service.http.test_routes_pictures import photo
 

@@ -73,8 +73,9 @@ def test_routes_of_one_kind_answer_with_it_whatever_is_accepted(served):
 
 
 def test_events_are_described_as_a_stream_of_them(document):
-    content = document["paths"]["/v1/jobs/{job_id}/events"]["get"]["responses"]["200"]["content"]
-    assert content["text/event-stream"]["itemSchema"]["properties"].keys() >= {"event", "data"}
+    for path, method in (("/v1/jobs/{job_id}/events", "get"), ("/v1/images/generations", "post")):
+        content = document["paths"][path][method]["responses"]["200"]["content"]
+        assert content["text/event-stream"]["itemSchema"]["properties"].keys() >= {"event", "data"}
 
 
 def fuzz(served, examples, folder):
@@ -97,7 +98,12 @@ def fuzz(served, examples, folder):
 @pytest.fixture(scope="module")
 def narrow(serving_repo, tmp_path_factory):
     """A service whose pictures are small."""
-    more = {"max_side": 64, "max_images": 1, "admin_token": TOKEN, "time_limit": 5}
+    more = {
+        "max_side": 64,
+        "max_images": 1,
+        "admin_token": TOKEN,
+        "time_limit": 60,
+    }  # a hundred steps beside other work
     with running(settings_for(serving_repo, weights_dir=tmp_path_factory.mktemp("narrow"), **more)) as found:
         yield found
 

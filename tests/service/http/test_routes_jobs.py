@@ -9,10 +9,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gentra_lora.service.bodies.objects import JSON_BYTES
 from tests.service.http.test_answers import pixels
 from tests.service.http.test_routes_pictures import photo
 from tests.serving import busy, gated, running, settings_for
 from tests.waiting import until
+
+
+def white_box():
+    """Return a mask of the photo: its middle may change."""
+    mask = Image.new("L", (96, 64))
+    mask.paste(255, (32, 16, 64, 48))
+    with io.BytesIO() as buffer:
+        mask.save(buffer, "PNG")
+        return buffer.getvalue()
 
 
 def events(served, job):
@@ -45,6 +55,32 @@ def test_photo_can_be_a_job(served):
     assert answer.status_code == 202, answer.text
     done = served.ended(answer.json()["id"])
     assert done["images"][0]["parameters"]["strength"] == 0.7
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_photo_and_mask_can_be_a_job_in_json(served, large):
+    texts = [base64.b64encode(content).decode() for content in (photo(), white_box())]
+    image, mask = [f"{text}{chr(10) * JSON_BYTES}" for text in texts] if large else texts
+    values = {"prompt": "a gentra", "seed": 3, "strength": 0.7}
+    answer = served.post("/v1/jobs", json=values | {"image": image, "mask": mask})
+    assert answer.status_code == 202, answer.text
+    found = served.get(served.ended(answer.json()["id"])["images"][0]["url"])
+    direct = served.post("/v1/img2img", files={"image": photo(), "mask": white_box()}, data=values)
+    assert np.array_equal(pixels(found.content), pixels(direct.content))
+
+
+@pytest.mark.parametrize(
+    ("values", "status", "param"),
+    [
+        ({"mask": "AAAA"}, 422, "image"),
+        ({"image": "AAAA"}, 415, "image"),
+        ({"strength": 0.5}, 422, "strength"),
+        ({"image": base64.b64encode(photo()).decode(), "mask": "x"}, 422, "mask"),
+    ],
+)
+def test_json_that_holds_no_photo_that_can_be_one_is_refused_by_its_field(served, values, status, param):
+    answer = served.post("/v1/jobs", json={"prompt": "a gentra"} | values)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (status, param)
 
 
 def test_events_count_the_steps_show_previews_and_end_with_the_pictures(served):

@@ -2,8 +2,8 @@ import pytest
 from PIL import Image
 
 from gentra_lora.pictures.request import steps_of
+from gentra_lora.service.bodies.uploads import Upload
 from gentra_lora.service.errors import ServiceError
-from gentra_lora.service.http.uploads import Upload
 from gentra_lora.service.jobs.resolve import check_texts, followed, resolve, warnings_of
 from gentra_lora.service.jobs.schemas import ImageToImage, TextToImage
 from gentra_lora.service.settings import ServiceSettings

@@ -8,8 +8,8 @@ from PIL import Image, UnidentifiedImageError
 
 from gentra_lora.photos.photo import FORMATS
 from gentra_lora.pictures.record import PARAMETERS
+from gentra_lora.service.bodies.uploads import content_of
 from gentra_lora.service.errors import ServiceError
-from gentra_lora.service.http.uploads import content_of
 
 # Bounded, so that a long text of no such kind takes no long time.
 PAIR = re.compile(r'(\w[\w \-/]{0,60}):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')

@@ -6,7 +6,7 @@ from PIL import Image, ImageFilter, ImageOps
 
 from gentra_lora.pictures.request import Size, size_of_photo
 from gentra_lora.service.a1111.schemas import A1111ImageToImage
-from gentra_lora.service.http.uploads import Upload, read_base64, with_mask
+from gentra_lora.service.bodies.uploads import Upload, read_base64, with_mask
 from gentra_lora.service.jobs.resolve import refusal
 
 # What A1111 can do with a mask besides, and the values at which it does what this service does; null is one of them.

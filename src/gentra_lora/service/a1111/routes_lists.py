@@ -14,8 +14,8 @@ from gentra_lora.service.a1111.replies import (
 from gentra_lora.service.a1111.samplers import AUTOMATIC
 from gentra_lora.service.a1111.schemas import A1111Options
 from gentra_lora.service.a1111.translation import check_options
+from gentra_lora.service.bodies.objects import read_json
 from gentra_lora.service.errors import not_ready
-from gentra_lora.service.http.bodies import read_json
 from gentra_lora.service.http.openapi import documented
 from gentra_lora.service.http.routes_status import title_of
 from gentra_lora.service.jobs.revision import Revision, adapter_of

@@ -13,8 +13,8 @@ from gentra_lora.service.a1111.routes_lists import model_name, options_of, servi
 from gentra_lora.service.a1111.schemas import A1111ImageToImage, A1111Picture, A1111TextToImage
 from gentra_lora.service.a1111.tasks import Tasks
 from gentra_lora.service.a1111.translation import in_a1111s_words, translated
-from gentra_lora.service.http.bodies import read_json, read_photo_json
-from gentra_lora.service.http.decoders import Decoders
+from gentra_lora.service.bodies.decoders import Decoders
+from gentra_lora.service.bodies.objects import read_json, read_photo_json
 from gentra_lora.service.http.openapi import documented
 from gentra_lora.service.http.routes_pictures import made, submitted
 from gentra_lora.service.jobs.job import Job

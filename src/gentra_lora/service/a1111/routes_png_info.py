@@ -5,8 +5,8 @@ from fastapi import APIRouter, Request
 from gentra_lora.service.a1111.infotext import text_of
 from gentra_lora.service.a1111.replies import A1111PictureText, refusals
 from gentra_lora.service.a1111.schemas import A1111Image
-from gentra_lora.service.http.bodies import read_photo_json
-from gentra_lora.service.http.decoders import Decoders
+from gentra_lora.service.bodies.decoders import Decoders
+from gentra_lora.service.bodies.objects import read_photo_json
 from gentra_lora.service.http.openapi import documented
 
 router = APIRouter(prefix="/sdapi/v1", tags=["a1111"])

@@ -18,10 +18,10 @@ from starlette.staticfiles import StaticFiles
 from gentra_lora.service.a1111 import routes_lists, routes_png_info, routes_tasks
 from gentra_lora.service.a1111 import routes_pictures as a1111_pictures
 from gentra_lora.service.a1111.tasks import Tasks
+from gentra_lora.service.bodies.decoders import Decoders
+from gentra_lora.service.bodies.sentences import invalid
 from gentra_lora.service.errors import ServiceError
 from gentra_lora.service.http import routes_admin, routes_jobs, routes_page, routes_pictures, routes_status
-from gentra_lora.service.http.bodies import invalid
-from gentra_lora.service.http.decoders import Decoders
 from gentra_lora.service.http.guesses import Guesses
 from gentra_lora.service.http.middleware import Guard
 from gentra_lora.service.http.openapi import add_bodies

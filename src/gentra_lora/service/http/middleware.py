@@ -13,8 +13,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gentra_lora.service.bodies.objects import JSON_BYTES
 from gentra_lora.service.errors import ServiceError
-from gentra_lora.service.http.bodies import JSON_BYTES
 from gentra_lora.service.http.guesses import Guesses
 from gentra_lora.service.jobs.metrics import ServiceMetrics
 from gentra_lora.service.openai.links import Links
@@ -23,7 +23,7 @@ from gentra_lora.service.settings import ServiceSettings
 log = logging.getLogger("gentra_lora.service.access")
 OPEN = ("/", "/favicon.ico", "/healthz", "/readyz", "/openapi.json")  # without a key, as is the page
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-PHOTOS_IN_JSON = ("/v1/img2img", "/sdapi/v1/img2img", "/sdapi/v1/png-info")
+PHOTOS_IN_JSON = ("/v1/img2img", "/v1/jobs", "/sdapi/v1/img2img", "/sdapi/v1/png-info")
 A1111 = "/sdapi/"
 UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")  # Unicode categories
 LOGGED_PATH = 200  # characters

@@ -9,7 +9,7 @@ from pydantic.json_schema import models_json_schema
 
 from gentra_lora.service.a1111.schemas import A1111Image, A1111ImageToImage, A1111Options, A1111TextToImage
 from gentra_lora.service.http.reply_schemas import ErrorBody
-from gentra_lora.service.jobs.schemas import ImageToImage, Reload, TextToImage, Words
+from gentra_lora.service.jobs.schemas import ImageToImage, ImageToImageJson, Reload, TextToImage, Words
 from gentra_lora.service.openai.wishes import OpenAIEdit, OpenAIImage
 from gentra_lora.service.settings import ServiceSettings
 
@@ -17,7 +17,7 @@ Responses = dict[int | str, dict[str, Any]]  # as FastAPI takes them
 FILE = {"type": "string", "format": "binary"}
 FORMS = (ImageToImage, OpenAIEdit)
 A1111_BODIES = (A1111TextToImage, A1111ImageToImage, A1111Image, A1111Options)
-BODIES = (TextToImage, OpenAIImage, Reload, Words, *FORMS, *A1111_BODIES)
+BODIES = (TextToImage, OpenAIImage, Reload, Words, ImageToImageJson, *FORMS, *A1111_BODIES)
 REASONS = {
     400: "the body cannot be read",
     401: "no key, or a wrong one",
@@ -48,10 +48,11 @@ def files_of(*media_types: str) -> Responses:
 
 def documented(*schemas: type[BaseModel]) -> dict[str, Any]:
     """Return the `openapi_extra` of a route that reads one of these bodies."""
-    content = {}
+    kinds: dict[str, list[dict[str, str]]] = {}
     for schema in schemas:
         kind = "multipart/form-data" if schema in FORMS else "application/json"
-        content[kind] = {"schema": {"$ref": f"#/components/schemas/{schema.__name__}"}}
+        kinds.setdefault(kind, []).append({"$ref": f"#/components/schemas/{schema.__name__}"})
+    content = {kind: {"schema": refs[0] if len(refs) == 1 else {"anyOf": refs}} for kind, refs in kinds.items()}
     return {"requestBody": {"required": True, "content": content}}
 
 

@@ -8,8 +8,8 @@ from typing import TypeVar
 
 from fastapi import APIRouter, Request
 
+from gentra_lora.service.bodies.objects import read_json
 from gentra_lora.service.errors import ServiceError
-from gentra_lora.service.http.bodies import read_json
 from gentra_lora.service.http.guesses import Guesses
 from gentra_lora.service.http.middleware import bearer_of, client_of
 from gentra_lora.service.http.openapi import documented, refusals

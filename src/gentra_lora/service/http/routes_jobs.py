@@ -1,18 +1,22 @@
 """Jobs: asked for, watched, fetched, cancelled."""
 
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
+from gentra_lora.service.bodies.kinds import FORM, is_short, kind_of
+from gentra_lora.service.bodies.objects import JSON_BYTES, read_prompt_or_photo
+from gentra_lora.service.bodies.photos import opened_of, read_form
 from gentra_lora.service.errors import ServiceError
 from gentra_lora.service.http.answers import event_of, job_state
-from gentra_lora.service.http.bodies import FORM, kind_of, read_form, read_json
 from gentra_lora.service.http.openapi import documented, files_of, refusals
 from gentra_lora.service.http.reply_schemas import JobAccepted, JobState
 from gentra_lora.service.http.routes_pictures import submitted
-from gentra_lora.service.jobs.schemas import ImageToImage, TextToImage
+from gentra_lora.service.jobs.job import Job
+from gentra_lora.service.jobs.schemas import ImageToImage, ImageToImageJson, TextToImage
 from gentra_lora.service.jobs.watch import Watch
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -31,20 +35,33 @@ class Events(EventSourceResponse):
     status_code=202,
     response_model=JobAccepted,
     responses=refusals(400, 401, 403, 408, 413, 415, 422, 429, 503),
-    openapi_extra=documented(TextToImage, ImageToImage),
+    openapi_extra=documented(TextToImage, ImageToImageJson, ImageToImage),
 )
 async def create_job(request: Request, response: Response) -> dict[str, Any]:
-    """Ask for pictures and be answered at once: JSON for a prompt, a form for a photo."""
+    """Ask for pictures and be answered at once: JSON for a prompt, a form, or JSON with base64 in it, for a photo."""
     state = request.app.state
     state.service.check_open()
-    if kind_of(request) == FORM:
-        with state.decoders.upload(request.state.holder):
-            job = await submitted(request, *await read_form(request, state.settings, state.decoders))
-    else:
-        job = await submitted(request, await read_json(request, TextToImage, state.settings))
+    job = await asked_for(request)
     links = {"self": f"/v1/jobs/{job.id}", "events": f"/v1/jobs/{job.id}/events"}
     response.headers["Location"] = links["self"]
     return {"id": job.id, "state": job.state, "position": state.service.queue.position(job), "links": links}
+
+
+async def asked_for(request: Request) -> Job:
+    """Return the job of a body; one with a photo has a place of its own in memory, a long one from its first byte."""
+    settings, decoders, holder = request.app.state.settings, request.app.state.decoders, request.state.holder
+    with ExitStack() as place:
+        short = kind_of(request) != FORM and is_short(request, JSON_BYTES)
+        if not short:
+            place.enter_context(decoders.upload(holder))
+        if kind_of(request) == FORM:
+            return await submitted(request, *await read_form(request, settings, decoders))
+        body = await read_prompt_or_photo(request, settings, decoders)
+        if not isinstance(body, ImageToImageJson):
+            return await submitted(request, body)
+        if short:
+            place.enter_context(decoders.upload(holder))
+        return await submitted(request, *await opened_of(request, body, settings, decoders))
 
 
 @router.get("/{job_id}", response_model=JobState, responses=refusals(401, 403, 404, 422))

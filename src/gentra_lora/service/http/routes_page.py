@@ -5,8 +5,8 @@ import asyncio
 from fastapi import APIRouter, Path, Request, Response
 
 from gentra_lora.revisions.examples import Example
+from gentra_lora.service.bodies.objects import read_json
 from gentra_lora.service.errors import ServiceError, not_ready
-from gentra_lora.service.http.bodies import read_json
 from gentra_lora.service.http.openapi import documented, files_of, refusals
 from gentra_lora.service.http.reply_schemas import ExampleList, Tokens
 from gentra_lora.service.jobs.schemas import Words

@@ -4,13 +4,14 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from gentra_lora.service.bodies.decoders import Decoders
+from gentra_lora.service.bodies.objects import read_json
+from gentra_lora.service.bodies.photos import read_img2img
+from gentra_lora.service.bodies.uploads import Upload
 from gentra_lora.service.errors import ServiceError
 from gentra_lora.service.http.answers import JSON, PNG, accepted_type, picture_answer
-from gentra_lora.service.http.bodies import read_img2img, read_json
-from gentra_lora.service.http.decoders import Decoders
 from gentra_lora.service.http.openapi import documented, files_of, refusals
 from gentra_lora.service.http.reply_schemas import Pictures
-from gentra_lora.service.http.uploads import Upload
 from gentra_lora.service.jobs.job import Job
 from gentra_lora.service.jobs.resolve import refusal
 from gentra_lora.service.jobs.schemas import ImageToImage, TextToImage

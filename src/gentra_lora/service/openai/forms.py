@@ -7,9 +7,9 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 
 from gentra_lora.pictures.masks import fitted_mask, holes_of, open_holes
-from gentra_lora.service.http.bodies import form_of, from_texts
-from gentra_lora.service.http.decoders import Decoders
-from gentra_lora.service.http.uploads import Upload, opened, read_upload, with_mask
+from gentra_lora.service.bodies.decoders import Decoders
+from gentra_lora.service.bodies.forms import form_of, from_texts
+from gentra_lora.service.bodies.uploads import Upload, opened, read_upload, with_mask
 from gentra_lora.service.jobs.resolve import refusal
 from gentra_lora.service.openai.wishes import OpenAIEdit
 from gentra_lora.service.settings import ServiceSettings

@@ -6,13 +6,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
+from gentra_lora.service.bodies.kinds import JSON
+from gentra_lora.service.bodies.objects import read_json
+from gentra_lora.service.bodies.uploads import Upload
 from gentra_lora.service.errors import ServiceError, not_ready
 from gentra_lora.service.http.answers import check_taken
-from gentra_lora.service.http.bodies import JSON, read_json
 from gentra_lora.service.http.openapi import Responses, documented, files_of, refusals
 from gentra_lora.service.http.routes_jobs import JOB_ID
 from gentra_lora.service.http.routes_pictures import made, submitted
-from gentra_lora.service.http.uploads import Upload
 from gentra_lora.service.jobs.job import Job
 from gentra_lora.service.jobs.pace import told_sizes
 from gentra_lora.service.jobs.resolve import refusal, resolve
@@ -32,7 +33,8 @@ router = APIRouter(prefix="/v1", tags=["openai"])
 REFUSALS = refusals(400, 401, 403, 406, 408, 413, 415, 422, 429, 500, 503, 504)
 EVENTS = "text/event-stream"
 FILES = files_of("image/png", "image/jpeg", "image/webp")
-STREAM: Responses = {200: {"content": {EVENTS: {"schema": {"type": "string"}}}}}
+EVENT = {"type": "object", "properties": {name: {"type": "string"} for name in ("event", "data")}, "required": ["data"]}
+STREAM: Responses = {200: {"content": {EVENTS: {"itemSchema": EVENT}}}}
 ANSWER: dict[str, Any] = {
     "response_model": OpenAIPictures,
     "response_model_exclude_none": True,

@@ -4,8 +4,8 @@ from contextlib import ExitStack
 
 import pytest
 
+from gentra_lora.service.bodies.decoders import UPLOADS, Decoders
 from gentra_lora.service.errors import ServiceError
-from gentra_lora.service.http.decoders import UPLOADS, Decoders
 from tests.waiting import PATIENCE
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image, TiffImagePlugin
 
+from gentra_lora.service.bodies.uploads import read_upload
 from gentra_lora.service.errors import ServiceError
-from gentra_lora.service.http.uploads import read_upload
 from tests.photos.zoo import BAD, GOOD
 from tests.service.http.test_answers import pixels
 from tests.service.http.test_routes_pictures import photo
