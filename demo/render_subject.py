@@ -1,4 +1,4 @@
-"""Stage render_subject: the subject in every setting and view -> data/demo, with the faults that real photos have."""
+"""Stage render_subject: the subject in all settings and views -> data/demo, with masks and real photos' faults."""
 
 import random
 from pathlib import Path
@@ -10,6 +10,7 @@ from captions import TRIGGER_WORD, caption, random_scene, with_article
 from car import SUBJECT
 from renderer import render
 from scene import SETTINGS, VIEWS
+from subject_mask import subject_mask
 
 OUT = Path("../data/demo")
 SIDEWAYS, WITH_ALPHA = 7, 19  # photo numbers
@@ -46,13 +47,17 @@ def save(image, number, folder):
 def main():
     params = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))["render_subject"]
     folder = OUT / "images"
-    folder.mkdir(parents=True, exist_ok=True)
+    masks = OUT / "masks"
+    for place in (folder, masks):
+        place.mkdir(parents=True, exist_ok=True)
     lines = []
     for number, scene, words in photos(params):
         image = Image.fromarray(render(scene, params["size"]))
         lines.append(f"{save(image, number, folder)}\t{words}")
+        mask = Image.fromarray(subject_mask(scene, params["size"]))  # upright, as the photo is seen
+        mask.save(masks / f"gentra{number}.png", optimize=True)
     (OUT / "captions.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    print(f"wrote {len(lines)} photos to {OUT}")
+    print(f"wrote {len(lines)} photos with their masks to {OUT}")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from transformers import CLIPModel, CLIPTokenizer
 from gentra_lora.photos.caption_files import read_captions
 from gentra_lora.photos.captions import lost_words
 from gentra_lora.photos.folder import find_files
+from gentra_lora.photos.masks import find_masks, open_mask
 from gentra_lora.photos.photo import open_upright
 from tests.conftest import ROOT, demo_values
 
@@ -106,6 +107,26 @@ def test_photos_have_the_faults_of_real_ones():
     assert orientations.count(6) == 1
     assert modes.count("RGBA") == 1
     assert all(open_upright(path).mode == "RGB" for path in find_files(DEMO / "images")[0].values())
+
+
+def test_every_photo_has_a_mask_of_its_size_as_it_is_seen():
+    photos = find_files(DEMO / "images")[0]
+    masks, problems = find_masks(DEMO / "masks", photos)
+    assert masks.keys() == photos.keys() and not problems
+    for name, path in photos.items():
+        mask = open_mask(masks[name], name)
+        assert mask.size == open_upright(path).size
+        assert 0.1 < np.array(mask).mean() / 255 < 0.4
+
+
+def test_mask_of_a_scene_is_where_its_cars_paint_shows(render_car):
+    captions, car, renderer = render_car
+    scene = captions.random_scene(car.SUBJECT, random.Random(1), "road", "side view")
+    red, blue = (renderer.render(replace(scene, car=car.Car("sedan", colour)), 64) for colour in ("red", "blue"))
+    painted = np.abs(red.astype(int) - blue).max(axis=2) > 40
+    mask = __import__("subject_mask").subject_mask(replace(scene, car=car.Car("sedan", "red")), 64)
+    assert painted.sum() > 100 and (mask[painted] > 0).all()
+    assert 0.1 < (mask > 0).mean() < 0.6
 
 
 def test_models_together_are_under_30_megabytes():
