@@ -55,6 +55,18 @@ def _made_valid(values: dict[str, Any]) -> dict[str, Any]:
     """Mend what two keys together must fulfil."""
     values["train.steps"] = max(values["train.steps"], values["train.lr_warmup_steps"] + 1)
     values["cache_latents.prior_draws"] = max(values["cache_latents.prior_draws"], 1)
+    if (values["train.optimizer"] == "prodigy") != (values["train.learning_rate"] >= 0.1):
+        values["train.optimizer"] = "prodigy" if values["train.learning_rate"] >= 0.1 else "adamw8bit"
+    if values["train.keep"] == "best":
+        values["train.steps"] = max(values["train.steps"], values["train.held_out_every"] + 1)
+    if values["train.lr_scheduler"] == "cosine_with_restarts":
+        values["train.steps"] = max(
+            values["train.steps"], values["train.lr_warmup_steps"] + values["train.lr_restarts"]
+        )
+    least = min(values["evaluate.img2img_strengths"])
+    values["evaluate.num_inference_steps"] = max(1, min(values["evaluate.num_inference_steps"], int(1000 * least)))
+    if least < 0.001:
+        values["evaluate.img2img_strengths"] = [1.0]
     if values["prepare.aspect"] == "buckets":
         values["prepare.resolution"] = 128
     if len(set(values["evaluate.seeds"])) < 2:
@@ -66,7 +78,8 @@ def _made_valid(values: dict[str, Any]) -> dict[str, Any]:
         for prompt in values["cache_latents.class_prompts"]
         if prompt in others and prompt not in values["evaluate.drift_prompts"]
     ] or [next(prompt for prompt in others if prompt not in values["evaluate.drift_prompts"])]
-    values["evaluate.prompts"] = [word, *(f"{prompt}{word}" for prompt in values["evaluate.prompts"])]
+    for key in ("evaluate.prompts", "train.sample_prompts"):
+        values[key] = [word, *(f"{prompt}{word}" for prompt in values[key])]
     return values
 
 

@@ -47,7 +47,7 @@ def test_whatever_an_experiment_sets_arrives_as_it_was_meant_for_every_key(tmp_p
 
 @pytest.mark.parametrize("text", ["5e-05", "5e-5", "5E-5", "0.00005", "1e-04", ".5", "1.", "+1.", "2", "1_0.5", "1e+2"])
 def test_number_of_an_experiment_arrives_as_that_float_however_it_is_written(tmp_path, text):
-    assert load_params(set_by_dvc(tmp_path, f"train.learning_rate={text}")).train.learning_rate == float(text)
+    assert load_params(set_by_dvc(tmp_path, f"train.max_grad_norm={text}")).train.max_grad_norm == float(text)
 
 
 @pytest.mark.parametrize("text", ["no", "on", "yes", "off", "y", "007", "0o14", "1:30", "2026-11-25", "a b", "v1.0"])
@@ -120,9 +120,60 @@ def test_warmup_longer_than_the_run_is_refused():
         parsed("train", lr_warmup_steps=300, steps=300)
 
 
-def test_prompt_without_the_trigger_word_is_refused():
-    with pytest.raises(ParamsError, match=r"evaluate\.prompts: 'a red van' lacks the trigger word 'sport gentra'"):
-        parsed("evaluate", prompts=["a red van"])
+@pytest.mark.parametrize("key", ["evaluate.prompts", "train.sample_prompts"])
+def test_prompt_without_the_trigger_word_is_refused(key):
+    block, name = key.split(".")
+    with pytest.raises(ParamsError, match=rf"{key}: 'a red van' lacks the trigger word 'sport gentra'; put it in"):
+        parsed(block, **{name: ["a photo of a sport gentra", "a red van"]})
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        (
+            {"optimizer": "prodigy", "learning_rate": 1e-4},
+            r"learning_rate is 0\.0001, a rate of AdamW, .* set .* to 1\.0",
+        ),
+        (
+            {"optimizer": "adamw", "learning_rate": 1.0},
+            r"learning_rate is 1, a factor of Prodigy, .* set .* to 0\.0001",
+        ),
+        ({"optimizer": "adamw8bit", "learning_rate": 0.5}, r"but optimizer is adamw8bit, .* or optimizer to prodigy"),
+        ({"keep": "best", "held_out_every": 600}, r"held_out_every is 600 of 600 steps, .* or set keep to last"),
+        (
+            {"lr_scheduler": "cosine_with_restarts", "lr_restarts": 571},
+            r"lr_restarts is 571, but only 570 steps are left .* lower lr_restarts",
+        ),
+    ],
+    ids=str,
+)
+def test_pair_that_cannot_work_is_refused_with_the_way_out(values, told):
+    with pytest.raises(ParamsError, match=told):
+        parsed("train", **values)
+
+
+def test_more_steps_than_there_are_steps_of_noise_are_refused():
+    with pytest.raises(ParamsError, match=r"num_inference_steps is 20, at strength 0\.01 of a picture's 1000 steps"):
+        parsed("evaluate", img2img_strengths=[0.3, 0.01])
+    with pytest.raises(ParamsError, match=r"num_inference_steps is 1001, at strength 1 of"):
+        parsed("evaluate", num_inference_steps=1001)
+    assert parsed("evaluate", img2img_strengths=[0.02]).evaluate.num_inference_steps == 20
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"optimizer": "prodigy", "learning_rate": 1.0},
+        {"optimizer": "prodigy", "learning_rate": 0.1},
+        {"keep": "last", "held_out_every": 9999},
+        {"sample_every": 9999},
+        {"ema_decay": 0.9999, "steps": 40},
+        {"lr_scheduler": "cosine", "lr_restarts": 999},
+    ],
+    ids=str,
+)
+def test_pair_that_works_however_odd_is_taken(values):
+    assert parsed("train", **values)
 
 
 def test_words_that_are_no_booleans_are_told_what_is():

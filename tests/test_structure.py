@@ -220,6 +220,20 @@ def test_tests_mirror_the_package():
             assert (relative.parent / f"test_{relative.name}").as_posix() in mirrored, relative
 
 
+def json_writers(path):
+    """Return the lines on which a file writes JSON by the standard library itself."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr in ("dump", "dumps")]
+    taken = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module == "json"]
+    return [node.lineno for node in calls if ast.unparse(node.value) == "json"] + [node.lineno for node in taken]
+
+
+def test_json_is_written_by_the_one_function_that_lets_no_nan_through():
+    writers = {path.relative_to(PACKAGE).as_posix() for path in MODULES if json_writers(path)}
+    # The service's answers are built of checked values; pydantic and starlette refuse NaN there.
+    assert {name for name in writers if not name.startswith("service/")} == {"whole_file.py"}
+
+
 def test_module_names_are_nouns_not_drawers():
     drawers = {"utils", "util", "common", "helpers", "core", "misc"}
     assert not drawers & {path.stem for path in (*MODULES, *PACKAGES)}

@@ -1,6 +1,7 @@
 """params.yaml, YAML 1.2 as DVC reads it, as typed values: a pydantic model per block, for stages and commands."""
 
 import difflib
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_type_hints
 
@@ -13,6 +14,9 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from gentra_lora.errors import InputError, first_line
 
 PARAMS_FILE = Path("params.yaml")
+# Prodigy's learning rate is a factor, usually 1; AdamW with as much ends in NaN, Prodigy with less hardly moves.
+PRODIGYS_LEAST = 0.1
+SCHEDULE_STEPS = 1000  # of every Stable Diffusion 1.x
 # What YAML 1.2 reads otherwise than many a writer means.
 WAYS_OUT = {"bool_type": "; write true or false", "string_type": "; quotes make a string of it"}
 
@@ -115,6 +119,39 @@ class Train(Block):
     seed: Seed
 
     @model_validator(mode="after")
+    def _rate_is_the_optimizers(self) -> Self:
+        rate, factor = self.learning_rate, self.optimizer == "prodigy"
+        if factor and rate < PRODIGYS_LEAST:
+            raise ValueError(
+                f"learning_rate is {rate:g}, a rate of AdamW, but optimizer is prodigy, which finds its rate by itself "
+                "and multiplies it by this; set learning_rate to 1.0, or optimizer to adamw"
+            )
+        if not factor and rate >= PRODIGYS_LEAST:
+            raise ValueError(
+                f"learning_rate is {rate:g}, a factor of Prodigy, but optimizer is {self.optimizer}, which goes astray "
+                "above 0.01 or so; set learning_rate to 0.0001, say, or optimizer to prodigy"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _best_is_chosen_among_several(self) -> Self:
+        if self.keep == "best" and self.held_out_every >= self.steps:
+            raise ValueError(
+                f"keep is best, but held_out_every is {self.held_out_every} of {self.steps} steps, so that the last is "
+                f"the only one measured; lower held_out_every, or set keep to last"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _restarts_fit(self) -> Self:
+        left = self.steps - self.lr_warmup_steps
+        if self.lr_scheduler == "cosine_with_restarts" and self.lr_restarts > left > 0:
+            raise ValueError(
+                f"lr_restarts is {self.lr_restarts}, but only {left} steps are left after the warmup; lower lr_restarts"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _warmup_ends(self) -> Self:
         if self.lr_warmup_steps >= self.steps:
             raise ValueError(f"lr_warmup_steps is {self.lr_warmup_steps}, but steps is {self.steps}; lower the warmup")
@@ -139,6 +176,16 @@ class Evaluate(Block):
     def _seeds_differ(self) -> Self:
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds are {self.seeds}; drift and diversity are measured between different ones")
+        return self
+
+    @model_validator(mode="after")
+    def _schedules_are_long_enough(self) -> Self:
+        for strength in (1.0, *self.img2img_strengths):
+            if math.ceil(self.num_inference_steps / strength) > SCHEDULE_STEPS:
+                raise ValueError(
+                    f"num_inference_steps is {self.num_inference_steps}, at strength {strength:g} of a picture's "
+                    f"{SCHEDULE_STEPS} steps of noise; lower it, or raise img2img_strengths"
+                )
         return self
 
 
@@ -175,9 +222,11 @@ class Params(Block):
     @model_validator(mode="after")
     def _prompts_name_the_subject(self) -> Self:
         trigger_word = self.prepare.trigger_word
-        for prompt in self.evaluate.prompts:
-            if trigger_word.lower() not in prompt.lower():
-                raise ValueError(f"evaluate.prompts: {prompt!r} lacks the trigger word {trigger_word!r}; put it in")
+        lists = {"evaluate.prompts": self.evaluate.prompts, "train.sample_prompts": self.train.sample_prompts}
+        for key, prompts in lists.items():
+            for prompt in prompts:
+                if trigger_word.lower() not in prompt.lower():
+                    raise ValueError(f"{key}: {prompt!r} lacks the trigger word {trigger_word!r}; put it in")
         return self
 
 

@@ -124,3 +124,27 @@ def test_evaluation_writes_nothing_through_links_into_dvcs_cache(evaluated):
     evaluate.main()
     assert still_in_cache(kept)
     assert json.loads((evaluated / "reports/evaluation.json").read_text())["seeds"] == [2, 3]
+
+
+def test_training_that_was_stopped_on_its_way_is_never_shown_beside_the_model_of_before(evaluated):
+    before = {name: (evaluated / "reports" / name).read_bytes() for name in OUTPUTS}
+    change(evaluated, "train", learning_rate=0.001)
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(train.Training, "run_step", raise_interrupt)
+        train.main()
+    with pytest.raises(InputError, match=r"reports/train: is of the training \w+, .* would mix the two"):
+        evaluate.main()
+    assert before == {name: (evaluated / "reports" / name).read_bytes() for name in OUTPUTS}
+
+
+def raise_interrupt(_):
+    raise KeyboardInterrupt
+
+
+def test_number_that_is_not_finite_leaves_the_evaluation_of_before(evaluated, monkeypatch):
+    before = {name: (evaluated / "reports" / name).read_bytes() for name in OUTPUTS}
+    metrics = json.loads((evaluated / "reports/metrics.json").read_text()) | {"drift": float("nan")}
+    monkeypatch.setattr(evaluate, "metrics_of", lambda _: metrics)
+    with pytest.raises(InputError, match=r"reports/metrics\.json: drift is nan, which JSON cannot hold"):
+        evaluate.main()
+    assert before == {name: (evaluated / "reports" / name).read_bytes() for name in OUTPUTS}

@@ -271,7 +271,7 @@ def test_samples_that_fail_are_told_and_training_ends_in_the_same_bytes(trained,
 
 def test_optimizer_whose_package_is_missing_is_told_before_anything_is_read(workspace, monkeypatch):
     monkeypatch.setitem(sys.modules, "prodigyopt", None)
-    change(workspace, "train", optimizer="prodigy")
+    change(workspace, "train", optimizer="prodigy", learning_rate=1.0)
     with pytest.raises(InputError, match=r"train\.optimizer: prodigy needs prodigyopt"):
         train.main()
 
@@ -324,7 +324,7 @@ def zeroed(tensors):
 
 
 def test_sample_prompt_that_would_be_cut_is_refused_before_training(cached):
-    change(cached, "train", sample_every=2, sample_prompts=["a" * 50])
+    change(cached, "train", sample_every=2, sample_prompts=["gentra" + "a" * 50])
     with pytest.raises(InputError, match="the text encoder would not see"):
         train.main()
     assert not list((cached / "checkpoints").glob("*/step-*"))
@@ -412,3 +412,30 @@ def test_masks_reach_the_training_from_their_folder(cached, capsys):
         made.append(read_adapter(cached / OUT)[0])
     assert any(not torch.equal(made[0][key], tensor) for key, tensor in made[1].items())
     assert "what is outside of the masks counts 0.1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("keep", ["last", "best"])
+def test_training_that_ends_in_nan_fails_says_what_to_lower_and_leaves_the_model_of_before(trained, monkeypatch, keep):
+    before = {path.name: path.read_bytes() for path in (trained / "models").iterdir()}
+    change(trained, "train", keep=keep, learning_rate=0.09, held_out_every=3)
+    losses = iter([0.9, 0.5, float("nan")])  # the base's, then after steps 3 and 6
+    monkeypatch.setattr(between_steps, "banded", lambda _: dict.fromkeys(("whole", *BANDS), next(losses)))
+    told = r"loss is nan \(after 6 steps; the lowest was 0\.5000 at step 3\); lower train\.learning_rate, now 0\.09"
+    for _ in range(2):  # and again, where all steps are done
+        with pytest.raises(InputError, match=told):
+            train.main()
+    assert {path.name: path.read_bytes() for path in (trained / "models").iterdir()} == before
+    json.loads((trained / "reports/train/metrics.json").read_text(), parse_constant=pytest.fail)
+
+
+def test_rate_at_which_weights_grow_without_bound_ends_in_an_error_and_no_file(cached):
+    change(cached, "train", learning_rate=0.09, weight_decay=1e6)
+    with pytest.raises(InputError, match=r"lower train\.learning_rate"):
+        train.main()
+    assert not list(Path("models").glob("*"))
+
+
+def test_run_is_named_in_the_header_and_among_what_it_reports(trained):
+    (folder,) = (path.parent for path in (trained / "checkpoints").glob("*/step-0000006.pt"))
+    assert read_adapter(trained / OUT)[1]["gentra.run"] == folder.name
+    assert (trained / "reports/train/run.txt").read_text() == f"{folder.name}\n"

@@ -6,6 +6,7 @@ import torch
 from gentra_lora.training import between_steps
 from gentra_lora.training.between_steps import BetweenSteps, result_of
 from gentra_lora.training.held_out import banded, held_out_errors
+from gentra_lora.training.run import TrainingError
 from tests.conftest import cached_photos
 from tests.training.test_run import training, weights
 
@@ -95,6 +96,15 @@ def test_held_out_loss_is_measured_on_the_averaged_weights(tmp_path, saved):
         wanted = banded(held_out_errors(run.unet, run.noise_scheduler, between.held_out, 0.5))
     live = banded(held_out_errors(run.unet, run.noise_scheduler, between.held_out, 0.5))
     assert run.history[3]["held_out"] == wanted != live
+
+
+@pytest.mark.parametrize("number", ["nan", "inf"])
+def test_base_whose_own_held_out_loss_is_not_finite_is_refused_before_the_first_step(tmp_path, monkeypatch, number):
+    run = training()
+    monkeypatch.setattr(between_steps, "held_out_errors", lambda *_: torch.full((2, 9), float(number)))
+    told = rf"the held-out loss is {number} \(the base's own, before the first step\); set base\.mixed_precision to no"
+    with pytest.raises(TrainingError, match=told):
+        duties(tmp_path, run).measure_base()
 
 
 def test_result_is_that_of_the_weights_that_are_exported():

@@ -20,10 +20,11 @@ def test_averaged_weights_are_the_running_mean_and_the_live_ones_come_back():
     torch.testing.assert_close(final, mean)
 
 
+@pytest.mark.parametrize("first", [0.5, float("nan"), float("inf")])
 @pytest.mark.parametrize(("keep", "wanted"), [("best", 2), ("last", 5)])
-def test_kept_weights_are_those_of_the_named_step(keep, wanted):
+def test_kept_weights_are_those_of_the_named_step_and_never_those_of_a_loss_that_is_not_finite(keep, wanted, first):
     run, at = training(keep=keep), {}
-    for loss in (0.5, 0.3, 0.4, 0.35, 0.6):
+    for loss in (first, 0.3, 0.4, float("nan"), 0.6):
         run.run_step()
         run.kept.note(run.step, loss)
         at[run.step] = weights(run)
@@ -40,5 +41,5 @@ def test_best_weights_are_copied_only_where_they_are_kept():
 
 
 def test_best_weights_are_refused_before_a_held_out_loss():
-    with pytest.raises(RuntimeError, match="no held-out loss was measured"):
+    with pytest.raises(RuntimeError, match="no finite held-out loss was measured"):
         training(keep="best").kept.final()

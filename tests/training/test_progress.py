@@ -47,6 +47,17 @@ def test_curves_hold_losses_and_the_held_out_loss_relative_to_the_base_whole_and
     assert json.loads((tmp_path / "metrics.json").read_text())["train"]["held_out"] == 0.1
 
 
+def test_held_out_loss_that_is_not_finite_is_no_point_of_a_curve_and_metrics_json_stays_json(tmp_path):
+    run = training([])
+    with Progress(run, tmp_path) as shown:
+        advance(shown, run, entry(0.4, held_out_base=BASE))
+        advance(shown, run, entry(0.2, held_out=HELD_OUT))
+        advance(shown, run, entry(0.2, held_out=dict.fromkeys(HELD_OUT, float("nan"))))
+    assert column(tmp_path, "held_out") == [(2, 0.1)]
+    text = (tmp_path / "metrics.json").read_text()
+    assert json.loads(text, parse_constant=pytest.fail)["step"] == 3
+
+
 def test_resumed_run_writes_the_curves_of_an_uninterrupted_one(tmp_path):
     entries = [entry(0.4, held_out_base=BASE), entry(0.2, held_out=HELD_OUT), entry(0.3), entry(0.1, held_out=HELD_OUT)]
     for folder, before in (("whole", 0), ("resumed", 2)):

@@ -17,7 +17,7 @@ from tests.random_latents import cached_predictions
 
 def config(**changed):
     values = demo_values()["train"] | {"rank": 4, "lora_alpha": 2, "steps": 20, "lr_warmup_steps": 2, "batch_size": 2}
-    values |= {"prior_weight": 0.0}
+    values |= {"prior_weight": 0.0, "held_out_every": 5}
     return Train.model_validate(values | changed)
 
 
@@ -72,7 +72,7 @@ def test_denoiser_that_was_moved_away_from_what_is_trained_is_an_error_not_a_run
 
 
 def test_base_weights_never_change():
-    run = training(learning_rate=0.1)
+    run = training(learning_rate=0.09)
     before = {name: p.clone() for name, p in run.unet.named_parameters() if not p.requires_grad}
     run.run_step()
     run.run_step()
@@ -148,6 +148,13 @@ def test_learning_rate_warms_up_and_falls_to_zero():
 def test_constant_rate_warms_up_too():
     run = training(steps=10, lr_warmup_steps=2, learning_rate=0.01, lr_scheduler="constant")
     assert [run.run_step()["learning_rate"] for _ in range(4)] == pytest.approx([0, 0.005, 0.01, 0.01])
+
+
+def test_prodigys_rate_is_the_schedules_times_the_step_size_that_it_has_found():
+    run = training(lr_warmup_steps=0, optimizer="prodigy", learning_rate=0.5, lr_scheduler="constant")
+    assert run.run_step()["learning_rate"] == pytest.approx(0.5e-6)  # it starts with a d of 1e-6
+    run.optimizer.param_groups[0]["d"] = 1e-3
+    assert run.run_step()["learning_rate"] == pytest.approx(0.5e-3)
 
 
 def test_gradient_checkpointing_changes_no_weight():

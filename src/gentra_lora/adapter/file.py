@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from gentra_lora.adapter.lora import AdapterError, LoraModule
-from gentra_lora.whole_file import write_whole
+from gentra_lora.whole_file import json_text, write_whole
 
 KEY = re.compile(r"(lora_unet_\w+)\.(lora_down\.weight|lora_up\.weight|alpha)")
 PARTS = ("lora_down.weight", "lora_up.weight", "alpha")
@@ -57,7 +57,7 @@ def _sorted_header(content: bytes) -> bytes:
     (length,) = struct.unpack("<Q", content[:8])
     header = json.loads(content[8 : 8 + length])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
-    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text = json_text(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     return struct.pack("<Q", len(text)) + text + content[8 + length :]
 

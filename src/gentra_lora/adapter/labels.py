@@ -1,9 +1,10 @@
 """What user interfaces show of an adapter file and sort it by, as kohya's trainer and ModelSpec name it."""
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+
+from gentra_lora.whole_file import json_text
 
 SD2_CROSS_ATTENTION_DIM = 1024
 FOLDER = "images"  # of the photos, as kohya's fields name it
@@ -27,9 +28,9 @@ def dataset_fields(captions: Sequence[str], sizes: Sequence[Size], trigger_word:
     folder = {"n_repeats": 1, "img_count": len(captions)}
     buckets = {str(n): {"resolution": size, "count": count} for n, (size, count) in enumerate(_counted(sizes))}
     return {
-        "ss_dataset_dirs": json.dumps({FOLDER: folder}),
-        "ss_tag_frequency": json.dumps({FOLDER: tag_frequency(captions, trigger_word)}, ensure_ascii=False),
-        "ss_bucket_info": json.dumps({"buckets": buckets}),
+        "ss_dataset_dirs": json_text({FOLDER: folder}),
+        "ss_tag_frequency": json_text({FOLDER: tag_frequency(captions, trigger_word)}),
+        "ss_bucket_info": json_text({"buckets": buckets}),
     }
 
 

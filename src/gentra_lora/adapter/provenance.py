@@ -1,7 +1,6 @@
 """Where an adapter came from, as strings for its header: what trained it, on what, with which versions."""
 
 import hashlib
-import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
@@ -14,6 +13,7 @@ import yaml
 from gentra_lora.adapter.labels import Size, architecture, dataset_fields, output_name
 from gentra_lora.errors import InputError
 from gentra_lora.git import git
+from gentra_lora.whole_file import json_text
 
 PACKAGES = ("torch", "diffusers", "transformers", "peft", "accelerate")
 TRAINING_STAGES = ("prepare", "cache_latents", "train")
@@ -135,8 +135,8 @@ def adapter_metadata(
         "gentra.git_dirty": dirty,
         "gentra.dataset_md5": dataset_md5(raw_dir),
         "gentra.photos_sha256": photos_digest(photos),
-        "gentra.train_params": json.dumps(train_params, sort_keys=True),
-        "gentra.versions": json.dumps(versions, sort_keys=True),
+        "gentra.train_params": json_text(train_params, sort_keys=True),
+        "gentra.versions": json_text(versions, sort_keys=True),
     }
 
 

@@ -1,6 +1,5 @@
 """`gentra-lora compare`: which of two revisions is better."""
 
-import json
 from pathlib import Path
 
 import click
@@ -11,6 +10,7 @@ from gentra_lora.evaluation.noise_floor import fitting_noise
 from gentra_lora.evaluation.scored_run import NOISE
 from gentra_lora.evaluation.shown.comparison_text import as_json, text_lines
 from gentra_lora.revisions.evaluated import newest_experiments, read_run
+from gentra_lora.whole_file import json_text
 
 
 def compare_command(first: str | None, second: str, newest: bool, for_programs: bool) -> None:
@@ -30,6 +30,6 @@ def compare_command(first: str | None, second: str, newest: bool, for_programs: 
     one, other = (read_run(root, rev, name) for rev, name in revs)
     comparison = compare(one, other, fitting_noise(root / NOISE, one.setup))
     if for_programs:
-        print(json.dumps(as_json(comparison), indent=1))
+        print(json_text(as_json(comparison), indent=1, ensure_ascii=True))
     else:
         print("\n".join(text_lines(comparison)))

@@ -1,6 +1,5 @@
 """`gentra-lora doctor`: what would fail later, one line each; and the repair of a killed experiment."""
 
-import json
 import os
 import sys
 from contextlib import suppress
@@ -15,6 +14,7 @@ from gentra_lora.commands import checks as doctor
 from gentra_lora.commands.checks import Finding
 from gentra_lora.params import ParamsError, load_params
 from gentra_lora.revisions import killed_experiment
+from gentra_lora.whole_file import json_text
 
 
 def doctor_command(for_programs: bool, repair: bool) -> None:
@@ -25,7 +25,7 @@ def doctor_command(for_programs: bool, repair: bool) -> None:
         print("\n".join(killed_experiment.repair(Path.cwd())), file=sys.stderr if for_programs else sys.stdout)
     found = findings()
     if for_programs:
-        print(json.dumps([asdict(finding) for finding in found], indent=1))
+        print(json_text([asdict(finding) for finding in found], indent=1, ensure_ascii=True))
     else:
         width = max(len(finding.name) for finding in found)
         for finding in found:

@@ -1,6 +1,5 @@
 """`gentra-lora base` and `lora`: which base learns, and what of it."""
 
-import json
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from gentra_lora.commands.params import checked, set_values
 from gentra_lora.commands.params_edit import with_deps
 from gentra_lora.params import load_params
 from gentra_lora.revisions.unkept import unkept
-from gentra_lora.whole_file import write_whole
+from gentra_lora.whole_file import json_text, write_whole
 
 DVC_FILE = Path("dvc.yaml")
 
@@ -34,7 +33,7 @@ def base_command(
     places = [str(Path(name)) if name and Path(name).exists() else name for name in (model, vae)]
     values = {"model": places[0], "revision": revision, "vae": places[1], "vae_revision": vae_revision}
     values["prediction_type"] = prediction_type  # another base's would say nothing of this one
-    edits = [(f"base.{key}", json.dumps(value)) for key, value in values.items()]
+    edits = [(f"base.{key}", json_text(value, ensure_ascii=True)) for key, value in values.items()]
     checked(edits)
     local = [place for place in places if place and Path(place).exists()]
     text = with_deps(DVC_FILE.read_text(encoding="utf-8"), local)

@@ -1,6 +1,5 @@
 """`gentra-lora noise`: how far equal trainings lie apart that differ in their seed alone."""
 
-import json
 import os
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from gentra_lora.evaluation.scored_run import NOISE, ScoredRun
 from gentra_lora.params import load_params
 from gentra_lora.revisions.evaluated import read_run
 from gentra_lora.revisions.unkept import unkept
-from gentra_lora.whole_file import write_whole
+from gentra_lora.whole_file import write_json
 
 
 def noise_command(seeds: int) -> None:
@@ -35,8 +34,7 @@ def noise_command(seeds: int) -> None:
     first = load_params(root / "params.yaml").train.seed
     trained = range(first, first + seeds)
     noise = noise_of([run_of_seed(root, seed) for seed in trained], trained)
-    text = json.dumps(asdict(noise), indent=1, ensure_ascii=False) + "\n"
-    write_whole(root / NOISE, lambda partial: partial.write_text(text, encoding="utf-8"))
+    write_json(root / NOISE, asdict(noise), indent=1)
     width = max(map(len, noise.metrics))
     print("\n".join(f"{key:{width}}  {of['mean']:.4f} +- {of['sd']:.4f}" for key, of in noise.metrics.items()))
     print(f"{NOISE}: {seeds} seeds; commit it, `gentra-lora compare` and the report read it")

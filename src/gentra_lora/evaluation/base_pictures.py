@@ -1,7 +1,6 @@
 """What the base drew in earlier runs: the same for every adapter, so that it is drawn once."""
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gentra_lora.pictures.request import PictureRequest
-from gentra_lora.whole_file import write_whole
+from gentra_lora.whole_file import json_text, write_whole
 
 MOST_KEPT = 500  # files; the least lately used go first
 
@@ -51,5 +50,5 @@ class BasePictures:
     def _path(self, requests: Sequence[PictureRequest]) -> Path:
         # The photo itself is known by its hash.
         values = [asdict(replace(request, photo=None, lora_scale=0.0)) for request in requests]
-        text = json.dumps({"identity": self.identity, "requests": values}, sort_keys=True)
+        text = json_text({"identity": self.identity, "requests": values}, sort_keys=True, ensure_ascii=True)
         return self.folder / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.png"

@@ -6,7 +6,6 @@ that a kill at any moment leaves no half of one.
 """
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +23,7 @@ from gentra_lora.photos.crops import crop, crop_boxes
 from gentra_lora.photos.manifest import Row
 from gentra_lora.photos.masks import mask_crops, open_mask
 from gentra_lora.photos.photo import open_upright, sha256_of, to_pixel_values
-from gentra_lora.whole_file import write_whole
+from gentra_lora.whole_file import json_text, write_json, write_whole
 
 LAYOUT_VERSION = 2  # raised when what a file holds, or how crops are cut, changes
 
@@ -43,14 +42,14 @@ def content_of(module: AutoencoderKL | CLIPTextModel) -> str:
     config = module.config.to_dict() if isinstance(module, CLIPTextModel) else dict(module.config)
     # Where it was loaded from, and by which version of a library, changes no value.
     config = {key: value for key, value in config.items() if not key.startswith("_") and not key.endswith("_version")}
-    digest = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode())
+    digest = hashlib.sha256(json_text(config, sort_keys=True, default=str, ensure_ascii=True).encode())
     _add_tensors(digest, module.state_dict())
     return digest.hexdigest()
 
 
 def key_of(*parts: object) -> str:
     """Return the key of anything that JSON can hold, 32 hexadecimal digits."""
-    return hashlib.sha256(json.dumps([LAYOUT_VERSION, *parts]).encode()).hexdigest()[:32]
+    return hashlib.sha256(json_text([LAYOUT_VERSION, *parts], ensure_ascii=True).encode()).hexdigest()[:32]
 
 
 def digest_of(tensors: Mapping[str, torch.Tensor]) -> str:
@@ -155,8 +154,7 @@ class LatentCache:
         downscale = 2 ** (len(self.vae.config["block_out_channels"]) - 1)  # px of a photo to one of its latents
         index = {"base": base, "scaling_factor": factor, "downscale": downscale, "empty_prompt": empty_prompt}
         index |= prior | {"photos": rows}
-        text = json.dumps(index, indent=1, ensure_ascii=False) + "\n"
-        write_whole(self.folder / "index.json", lambda path: path.write_text(text, encoding="utf-8"))
+        write_json(self.folder / "index.json", index, indent=1)
 
     def prune(self, keys: Iterable[str]) -> None:
         """Remove all that is not index.json or the file of one of the keys."""

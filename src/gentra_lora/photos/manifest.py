@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from gentra_lora.errors import InputError
+from gentra_lora.whole_file import json_text
 
 SPLITS = ("train", "held_out")
 
@@ -33,7 +34,7 @@ class Row:
 
 def write_manifest(path: Path, rows: Iterable[Row]) -> None:
     """Write rows as JSON lines, in the order given."""
-    lines = [json.dumps(asdict(row), ensure_ascii=False) for row in rows]
+    lines = [json_text(asdict(row)) for row in rows]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -17,6 +17,7 @@ from gentra_lora.base.samplers import SAMPLERS
 from gentra_lora.errors import InputError, first_line
 from gentra_lora.pictures.limits import LEAST_SEED, MOST_SEED, SCHEDULE_STEPS
 from gentra_lora.pictures.request import PictureRequest
+from gentra_lora.whole_file import json_text
 
 RECORD, PARAMETERS = "gentra", "parameters"  # the PNG's text chunks; the second is A1111's
 FIELDS: dict[str, type | UnionType] = {
@@ -103,7 +104,7 @@ def png_of(picture: np.ndarray, record: Mapping[str, Any]) -> bytes:
     """Return the bytes of a PNG of a picture (H, W, 3), uint8, with its record and parameters inside."""
     text = PngImagePlugin.PngInfo()
     text.add_text(PARAMETERS, parameters_text(record))
-    text.add_itxt(RECORD, json.dumps(record, ensure_ascii=False))
+    text.add_itxt(RECORD, json_text(record, RECORD))
     with BytesIO() as buffer:
         Image.fromarray(picture).save(buffer, "PNG", pnginfo=text)
         return buffer.getvalue()

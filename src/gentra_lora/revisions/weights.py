@@ -28,7 +28,7 @@ from gentra_lora.errors import InputError, first_line
 from gentra_lora.evaluation.scored_run import METRICS, Metrics
 from gentra_lora.revisions.faults import sentence as sentence_of_folder
 from gentra_lora.revisions.locked_run import WEIGHTS, LockedFile, Params, metrics_fault, params_in, weights_in
-from gentra_lora.whole_file import write_whole
+from gentra_lora.whole_file import write_json, write_whole
 
 RECORD = "weights.json"
 SECONDS = 600  # that another pull into the same folder is waited for
@@ -100,8 +100,7 @@ def _pulled(repo: str, rev: str | None, path: Path, remote: str | None, credenti
         lock = locked_weights(found, rev)
         fetch(found, lock, path, label_of(found, rev))
         record = record_of(found, repo, rev, lock, path)
-    text = json.dumps(asdict(record), indent=1, ensure_ascii=False) + "\n"
-    write_whole(path.with_name(RECORD), lambda partial: partial.write_text(text, encoding="utf-8"))
+    write_json(path.with_name(RECORD), asdict(record), indent=1)
     return record
 
 

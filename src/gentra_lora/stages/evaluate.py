@@ -1,6 +1,5 @@
 """The final file against the base, on fixed prompts and seeds: scores, metrics, pictures, report.html."""
 
-import json
 import os
 from collections.abc import Sequence
 from operator import methodcaller
@@ -36,8 +35,8 @@ from gentra_lora.photos.photo import sha256_of
 from gentra_lora.pictures.engine import PictureEngine
 from gentra_lora.pictures.sheets import sheets_of
 from gentra_lora.stages.run import run
-from gentra_lora.training.step_adapters import step_adapters
-from gentra_lora.whole_file import write_whole
+from gentra_lora.training.step_adapters import check_run, step_adapters
+from gentra_lora.whole_file import json_text, write_json, write_whole
 
 PROCESSED, LATENTS_DIR, TRAIN_DIR = Path("data/processed"), Path("data/latents"), Path("reports/train")
 ADAPTER, IMAGES_DIR = Path("models/sport_gentra_lora.safetensors"), Path("reports/images")
@@ -50,6 +49,7 @@ def main() -> None:
     check_notation([*config.prompts, *config.drift_prompts])
     rows = read_manifest(PROCESSED / "manifest.jsonl")
     tensors, header = read_adapter(ADAPTER)
+    check_run(TRAIN_DIR, ADAPTER, header)
     device = choose_device()
     precision, _ = choose_precision(source.mixed_precision, device)
     likeness, matching = feature_models(config, device)
@@ -144,17 +144,16 @@ def progress_bar(count: int) -> tqdm:
 
 def write(evaluated: Evaluated) -> None:
     """Write metrics.json, the scores a line each, and evaluation.json."""
-    lines = [json.dumps(row, ensure_ascii=False) for row in evaluated.rows]
-    texts = {METRICS: json.dumps(evaluated.metrics, indent=2), SCORES: "\n".join(lines)}
-    texts[SETUP] = json.dumps(evaluated.setup, indent=1, ensure_ascii=False)
+    lines = [json_text(row, f"{SCORES}:{n}") for n, row in enumerate(evaluated.rows, 1)]
+    texts = {METRICS: json_text(evaluated.metrics, METRICS, indent=2), SCORES: "\n".join(lines)}
+    texts[SETUP] = json_text(evaluated.setup, SETUP, indent=1)
     for path, text in texts.items():
         write_whole(Path(path), methodcaller("write_text", f"{text}\n", encoding="utf-8"))
 
 
 def save_card(evaluated: Evaluated) -> None:
     """Write what other programs show of the file beside it: a card, and the first prompt's picture."""
-    card = json.dumps(card_of(evaluated.header), indent=1, ensure_ascii=False)
-    ADAPTER.with_suffix(".json").write_text(f"{card}\n", encoding="utf-8")
+    write_json(ADAPTER.with_suffix(".json"), card_of(evaluated.header), indent=1)
     Image.fromarray(evaluated.drawn["prompt"]["adapter"][0]).save(ADAPTER.with_suffix(".png"))
 
 

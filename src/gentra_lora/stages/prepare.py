@@ -1,6 +1,5 @@
 """Photos and captions -> data/processed: checked, upright sRGB pictures, a manifest, a held-out split for ever."""
 
-import json
 import shutil
 import warnings
 from collections import Counter
@@ -25,7 +24,7 @@ from gentra_lora.photos.masks import prepare_masks
 from gentra_lora.photos.splits import splits_of
 from gentra_lora.pictures.sheet_drawing import dataset_sheet
 from gentra_lora.stages.run import run
-from gentra_lora.whole_file import write_whole
+from gentra_lora.whole_file import write_json, write_whole
 
 DVC_FILE, OUT_DIR, PARTIAL_DIR = Path("dvc.yaml"), Path("data/processed"), Path("data/processed.partial")
 NUMBERS, SHEET = Path("reports/dataset.json"), Path("reports/dataset.jpg")
@@ -117,9 +116,8 @@ def save(rows: Sequence[Row], numbers: Mapping[str, Any]) -> None:
     (PARTIAL_DIR / "captions.txt").write_text("".join(lines), encoding="utf-8")
     NUMBERS.parent.mkdir(exist_ok=True)
     sheet = dataset_sheet(rows, PARTIAL_DIR / "images", numbers["doubtful"])
-    text = json.dumps(numbers, indent=2, ensure_ascii=False) + "\n"
     write_whole(SHEET, lambda partial: sheet.save(partial, "JPEG", quality=85))
-    write_whole(NUMBERS, lambda partial: partial.write_text(text, encoding="utf-8"))
+    write_json(NUMBERS, numbers, indent=2)
     shutil.rmtree(OUT_DIR, ignore_errors=True)
     PARTIAL_DIR.rename(OUT_DIR)
 

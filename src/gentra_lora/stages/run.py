@@ -10,6 +10,7 @@ from gentra_lora.base.allocator import keep_freed_memory
 from gentra_lora.base.memory import ran_out
 from gentra_lora.errors import InputError, first_line, show_every_letter
 from gentra_lora.stages.inputs import check_unchanged, inputs_of
+from gentra_lora.whole_file import write_json
 
 SECONDS_FILE = Path("reports/stage_seconds.json")
 # What to change where a stage needs more memory than there is, the least loss first.
@@ -73,4 +74,4 @@ def run(name: str, main: Callable[[], object]) -> None:
     seconds = json.loads(SECONDS_FILE.read_text()) if SECONDS_FILE.exists() else {}
     seconds[name] = round(time.monotonic() - started, 1)
     SECONDS_FILE.parent.mkdir(exist_ok=True)
-    SECONDS_FILE.write_text(json.dumps(seconds) + "\n")
+    write_json(SECONDS_FILE, seconds)

@@ -33,13 +33,14 @@ from gentra_lora.params import Params, Train, load_params
 from gentra_lora.photos.notation import check_notation
 from gentra_lora.pictures.sampling_pipeline import Settings, check_prompts, load_sampler
 from gentra_lora.stages.run import run
-from gentra_lora.training.between_steps import BetweenSteps, result_of
+from gentra_lora.training.between_steps import BetweenSteps, check_result, result_of
 from gentra_lora.training.checkpoint import check_writable, checkpoint_folder, newest_checkpoint, remove_old
 from gentra_lora.training.interruption import Interruption
 from gentra_lora.training.optimizers import find_optimizer, package_of
 from gentra_lora.training.progress import Progress
 from gentra_lora.training.run import Training, TrainingData
 from gentra_lora.training.samples import NUM_INFERENCE_STEPS, Samples
+from gentra_lora.training.step_adapters import RUN, write_run
 
 LATENTS_DIR, OUT, LOG_DIR = Path("data/latents"), Path("models/sport_gentra_lora.safetensors"), Path("reports/train")
 # The rooms whose code can change the result, as dvc.yaml has them.
@@ -67,7 +68,7 @@ def main() -> None:
     training = Training(unet, load_noise_scheduler(source), load_data(config, index), config, accelerator)
     samples = make_samples(training, params, source, DTYPES[precision], checkpoints)
     shapes = training.data.photos.shapes
-    metadata = adapter_metadata(
+    metadata = {RUN: checkpoints.name} | adapter_metadata(
         train_params=config.model_dump(exclude=ASIDE),
         base=index["base"],
         trigger_word=params.prepare.trigger_word,
@@ -83,6 +84,7 @@ def main() -> None:
     )
     if accelerator.is_main_process:
         shutil.rmtree(LOG_DIR, ignore_errors=True)  # it is the last run's, and may hold links to DVC's cache
+        write_run(LOG_DIR, checkpoints.name)
         print(first_line_of(training, reason), flush=True)
     resume(training, checkpoints, samples)
     train(training, load_split(LATENTS_DIR, "held_out"), checkpoints, samples, metadata)
@@ -190,8 +192,9 @@ def train(
 def export(training: Training, metadata: dict[str, str]) -> None:
     """Check the names for other programs, write the file, read it back, and compare it with what was trained.
 
-    A file that fails is not left where it would be taken for a result.
+    A file that fails is not left where it would be taken for a result, nor is one of a training that went astray.
     """
+    check_result(training)
     modules, lora_alpha = training.kept.final(), training.config.lora_alpha
     tensors = kohya_tensors(modules, lora_alpha)
     check_effect(tensors)

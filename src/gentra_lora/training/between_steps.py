@@ -1,5 +1,6 @@
 """What the main process does between two steps of a training: measure, show, draw samples, save."""
 
+import math
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from gentra_lora.latents.cached_photos import CachedPhotos
 from gentra_lora.training.checkpoint import save_checkpoint
 from gentra_lora.training.held_out import banded, held_out_errors
 from gentra_lora.training.progress import Progress
-from gentra_lora.training.run import StepEntry, Training
+from gentra_lora.training.run import StepEntry, Training, TrainingError
 from gentra_lora.training.samples import Samples
 
 
@@ -30,9 +31,14 @@ class BetweenSteps:
     saved: float = field(default_factory=time.monotonic)
 
     def measure_base(self) -> None:
-        """Measure the base's own held-out loss, before the first step."""
+        """Measure the base's own held-out loss, before the first step.
+
+        Raises:
+            TrainingError: it is not finite.
+        """
         if self.training.step == 0:
             self.base = self._measure()
+            check_finite(self.base["whole"], "the base's own, before the first step", "set base.mixed_precision to no")
             self.progress.show(f"step 0: held-out loss {self.base['whole']:.4f}, the base's own")
 
     def after(self, entry: StepEntry) -> None:
@@ -76,6 +82,32 @@ class BetweenSteps:
         training, kept = self.training, self.training.config.checkpoints_kept
         save_checkpoint(self.checkpoints, training.step, training.state(), *self._adapter(), kept)
         self.saved = time.monotonic()
+
+
+def check_finite(held_out: float, whose: str, way_out: str) -> None:
+    """Refuse a held-out loss that is not finite.
+
+    Raises:
+        TrainingError: it is not.
+    """
+    if not math.isfinite(held_out):
+        raise TrainingError(f"the held-out loss is {held_out} ({whose}); {way_out}")
+
+
+def check_result(training: Training) -> None:
+    """Refuse to take for a result what training ended in, where its last held-out loss is not finite.
+
+    Raises:
+        TrainingError: says what to lower.
+    """
+    held_out = [entry["held_out"]["whole"] for entry in training.history if "held_out" in entry]
+    best, rate = training.kept.best, training.config.learning_rate
+    reached = f"; the lowest was {best['held_out']:.4f} at step {best['step']}" if best else ""
+    check_finite(
+        held_out[-1],
+        f"after {training.step} steps{reached}",
+        f"lower train.learning_rate, now {rate:g}; nothing is kept of it",
+    )
 
 
 def result_of(training: Training, metadata: dict[str, str]) -> dict[str, str]:

@@ -1,7 +1,6 @@
 """Resume state: saved atomically, the last few kept, found again by what it belongs to."""
 
 import hashlib
-import json
 import os
 import pickle
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ import torch
 
 from gentra_lora.adapter.file import Tensors, write_adapter
 from gentra_lora.errors import InputError, first_line
-from gentra_lora.whole_file import write_whole
+from gentra_lora.whole_file import json_text, write_whole
 
 
 class CheckpointError(InputError):
@@ -25,7 +24,7 @@ def checkpoint_folder(values: Mapping[str, Any]) -> Path:
 
     A changed parameter or photo gives another folder, so that a run resumes only its own checkpoints.
     """
-    digest = hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()
+    digest = hashlib.sha256(json_text(values, sort_keys=True, default=str, ensure_ascii=True).encode()).hexdigest()
     return Path(os.environ.get("GENTRA_CHECKPOINTS", "checkpoints")) / digest[:16]
 
 

@@ -1,6 +1,7 @@
 """Which of a training's weights are measured and exported: the live ones or their mean, of the last or best step."""
 
 import contextlib
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, TypedDict
 
@@ -54,8 +55,11 @@ class KeptWeights:
                 self.ema.restore(self.trainable)
 
     def note(self, step: int, held_out: float) -> None:
-        """Remember the step, and where they are to be kept the weights, of the lowest held-out loss."""
-        if self.best is None or held_out < self.best["held_out"]:
+        """Remember the step, and where they are to be kept the weights, of the lowest held-out loss.
+
+        One that is not finite is none: nothing is lower than NaN, which would stay the best for ever.
+        """
+        if math.isfinite(held_out) and (self.best is None or held_out < self.best["held_out"]):
             adapter = self._copy() if self.keep == "best" else None
             self.best = {"step": step, "held_out": held_out, "adapter": adapter}
 
@@ -64,7 +68,7 @@ class KeptWeights:
         best = self.best["adapter"] if self.best else None
         adapter = best if self.keep == "best" else self._copy()
         if adapter is None:
-            raise RuntimeError("no held-out loss was measured, so that no step is the best one")
+            raise RuntimeError("no finite held-out loss was measured, so that no step is the best one")
         return {name: LoraModule(*factors) for name, factors in adapter.items()}
 
     def _copy(self) -> dict[str, list[torch.Tensor]]:

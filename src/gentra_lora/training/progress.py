@@ -1,5 +1,6 @@
 """What a person sees of a training: a bar, lines of text, and DVCLive's curves."""
 
+import math
 import time
 from pathlib import Path
 from typing import Self
@@ -80,18 +81,19 @@ class Progress:
         )
 
     def _log(self, step: int, entry: StepEntry) -> None:
-        """Write one step's values as curves."""
+        """Write one step's values as curves; DVCLive would write one that is not finite as JSON that is none."""
         self.live.step = step + 1
         values = {"loss": entry["loss"], "grad_norm": entry["grad_norm"], "learning_rate": entry["learning_rate"]}
         for name, value in values.items():
             if value is not None:
                 self.live.log_metric(f"train/{name}", value)
         if "held_out" in entry:
-            base = self.training.history[0]["held_out_base"]
-            self.live.log_metric("train/held_out", entry["held_out"]["whole"])
-            self.live.log_metric("train/held_out_relative", entry["held_out"]["whole"] / base["whole"])
-            for band in BANDS:
-                self.live.log_metric(f"train/held_out_{band}", entry["held_out"][band] / base[band])
+            base, found = self.training.history[0]["held_out_base"], entry["held_out"]
+            curves = {"held_out": found["whole"], "held_out_relative": found["whole"] / base["whole"]}
+            curves |= {f"held_out_{band}": found[band] / base[band] for band in BANDS}
+            for name, point in curves.items():
+                if math.isfinite(point):
+                    self.live.log_metric(f"train/{name}", point)
             self.live.make_summary()
 
 

@@ -101,7 +101,7 @@ class Training:
             share = share + self._add_prior_gradients()
         loss = self._sum_over_processes(share)
         grad_norm = float(self.accelerator.clip_grad_norm_(self.trainable, self.config.max_grad_norm))
-        finite = math.isfinite(loss) and math.isfinite(grad_norm)
+        finite, learning_rate = math.isfinite(loss) and math.isfinite(grad_norm), self._learning_rate()
         if finite or self.accelerator.scaler:  # the scaler leaves the update out by itself, and lowers its scale
             self.optimizer.step()
         if finite:
@@ -110,7 +110,7 @@ class Training:
         entry: StepEntry = {
             "loss": loss if finite else None,
             "grad_norm": grad_norm if finite else None,
-            "learning_rate": float(self.lr_scheduler.get_last_lr()[0]),
+            "learning_rate": learning_rate,
         }
         self.history.append(entry)
         self._refuse_if_hopeless(loss, grad_norm, draw)
@@ -119,6 +119,11 @@ class Training:
             self.lr_scheduler.step()
         self.step += 1
         return entry
+
+    def _learning_rate(self) -> float:
+        """Return the rate of the step at hand: of Prodigy the schedule's times the step size that it found, its d."""
+        (group,) = self.optimizer.param_groups
+        return float(group["lr"]) * float(group.get("d", 1.0))
 
     @property
     def skipped(self) -> int:

@@ -70,7 +70,7 @@ def table_lines(comparison: Comparison) -> list[str]:
 
 
 def as_json(comparison: Comparison) -> dict[str, object]:
-    """Return the comparison as values for json.dumps."""
+    """Return the comparison as values for JSON."""
     return {
         "names": list(comparison.names),
         "verdict": verdict_lines(comparison),
