@@ -1,7 +1,7 @@
-"""`make demo-docs`: the numbers and the picture that README.md shows, taken from the last `make demo`.
+"""`make demo-docs`: the numbers and the pictures that README.md shows, taken from the last `make demo`.
 
-Writes docs/demo/: metrics.json, grid.png and origin.json, which says what they were measured with; then the table of
-README.md. Equal runs write equal bytes.
+Writes docs/demo/: metrics.json, grid.png, drift.png and origin.json, which says what they were measured with; then the
+table of README.md. Equal runs write equal bytes.
 """
 
 import json
@@ -21,6 +21,7 @@ from gentra_lora.params import load_params
 from gentra_lora.stages.evaluate import ADAPTER, IMAGES_DIR
 
 DEMO, README = Path("docs/demo"), Path("README.md")
+SHEETS = ("grid.png", "drift.png")
 PARAMS, PROFILE = Path("params.yaml"), Path("profiles/demo.yaml")
 MARK = "<!-- make demo-docs writes this table from docs/demo/metrics.json -->"
 TABLE = re.compile(f"({re.escape(MARK)}\n).*?\n\n", re.DOTALL)
@@ -88,7 +89,8 @@ def main():
     text = with_table(README.read_text(encoding="utf-8"), json.loads(Path(METRICS).read_text(encoding="utf-8")))
     DEMO.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(METRICS, DEMO / "metrics.json")
-    shutil.copyfile(IMAGES_DIR / "grid.png", DEMO / "grid.png")
+    for name in SHEETS:
+        shutil.copyfile(IMAGES_DIR / name, DEMO / name)
     (DEMO / "origin.json").write_text(json.dumps(origin_of(revision), indent=2) + "\n", encoding="utf-8")
     README.write_text(text, encoding="utf-8")
     print(f"{DEMO} and the table of {README} are those of {revision}; commit them")

@@ -63,31 +63,31 @@ TRAINED_ELSEWHERE = {"zero": 0.0, "scale 3": 3.0}  # the first noise run at anot
 ADAPTER = Path("models/sport_gentra_lora.safetensors")
 
 
+LINKS = ("data/processed", "data/latents", "models/nano-sd", "models/nano-clip", "reports/noise.json", "dvc.yaml")
+
+
 def folder_of(name):
-    """Return a variant's folder, a project with what is the same for all linked into it."""
-    folder = WORK / name.replace(" ", "_").replace("/", "by")
-    for link in (
-        "data/processed",
-        "data/latents",
-        "models/nano-sd",
-        "models/nano-clip",
-        "reports/noise.json",
-        "dvc.yaml",
-    ):
+    """Return a variant's folder, a project with its parameters."""
+    return project(WORK / name.replace(" ", "_").replace("/", "by"), SETTINGS | VARIANTS[name])
+
+
+def project(folder, values):
+    """Return the folder, made a project with the demo's parameters but for `values`; what is the same is linked."""
+    for link in LINKS:
         path = folder / link
         path.parent.mkdir(parents=True, exist_ok=True)
         if not (path.exists() or path.is_symlink()):
             path.symlink_to(ROOT / link)
     text = (ROOT / "profiles/demo.yaml").read_text(encoding="utf-8")
-    edits = {key: str(value) for key, value in (SETTINGS | VARIANTS[name]).items()}
+    edits = {key: str(value) for key, value in values.items()}
     (folder / "params.yaml").write_text(with_values(text, edits), encoding="utf-8")
     return folder
 
 
 def stage(folder, name):
-    """Run a stage in a variant's folder."""
+    """Run a stage in a project's folder."""
     # A training of planted latents must not go on from another one's checkpoint; the base's pictures are shared.
-    checkpoints = WORK / "checkpoints" / (folder.name if name == "train" else "")
+    checkpoints = folder.parent / "checkpoints" / (folder.name if name == "train" else "")
     environment = os.environ | {"GENTRA_CHECKPOINTS": str(checkpoints)}
     subprocess.run([sys.executable, "-m", f"gentra_lora.stages.{name}"], cwd=folder, env=environment, check=True)
 

@@ -26,7 +26,7 @@ stages:
 """
 METRICS = {"val_loss": 0.03, "val_loss_base": 0.06, "gap_closed": 0.5, "bad_images": 0}
 README = f"# A title\n\n{MARK}\n| old |\n|---|\n| 1 |\n\nText after it.\n"
-WRITTEN = ("docs/demo/metrics.json", "docs/demo/grid.png", "docs/demo/origin.json", "README.md")
+WRITTEN = ("docs/demo/metrics.json", "docs/demo/grid.png", "docs/demo/drift.png", "docs/demo/origin.json", "README.md")
 
 
 @pytest.fixture
@@ -41,7 +41,8 @@ def demo(tmp_path, monkeypatch):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     (tmp_path / "made/images").mkdir()
-    Image.new("RGB", (8, 8), "red").save(tmp_path / "made/images/grid.png")
+    for name, colour in (("grid", "red"), ("drift", "blue")):
+        Image.new("RGB", (8, 8), colour).save(tmp_path / f"made/images/{name}.png")
     command(tmp_path, "git", "init", "-q", "-b", "main")
     command(tmp_path, "dvc", "init", "-q")
     command(tmp_path, "dvc", "repro", "-q")
@@ -54,7 +55,8 @@ def demo(tmp_path, monkeypatch):
 def test_metrics_grid_origin_and_table_are_those_of_the_run(demo):
     main()
     assert json.loads((demo / "docs/demo/metrics.json").read_text()) == METRICS
-    assert (demo / "docs/demo/grid.png").read_bytes() == (demo / "made/images/grid.png").read_bytes()
+    for name in ("grid.png", "drift.png"):
+        assert (demo / "docs/demo" / name).read_bytes() == (demo / "made/images" / name).read_bytes()
     origin = json.loads((demo / "docs/demo/origin.json").read_text())
     assert origin == {
         "revision": command(demo, "git", "rev-parse", "HEAD").strip(),

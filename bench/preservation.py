@@ -1,0 +1,85 @@
+"""What preservation keeps of the class, and what it costs the subject: the demo at several weights and seeds.
+
+`python bench/preservation.py` trains and evaluates the demo, whole, at each of WEIGHTS, the first and the chosen one
+with three seeds (five to ten minutes each on two cores); writes bench/preservation.json and docs/demo/preservation.svg.
+What is done already lies in bench/preservation/ and is not done again. Run `dvc repro cache_latents` before.
+"""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from gentra_lora.evaluation.comparison_text import text_lines
+from variants import ADAPTER, ROOT, project, stage
+
+from gentra_lora.evaluation.compare import compare
+from gentra_lora.evaluation.scored_run import METRICS
+from gentra_lora.params import load_params
+from gentra_lora.revisions.evaluated import WORKSPACE, read_run
+
+WORK, RESULT = Path(__file__).with_suffix(""), Path(__file__).with_suffix(".json")
+PLOT = ROOT / "docs/demo/preservation.svg"
+CHOSEN = load_params(ROOT / "profiles/demo.yaml").train.prior_weight
+WEIGHTS, SEEDS = (0.0, 0.05, CHOSEN, 0.5), (1, 2, 3)
+RUNS = [(weight, seed) for weight in WEIGHTS for seed in (SEEDS if weight in (0.0, CHOSEN) else SEEDS[:1])]
+SETTINGS = {"train.sample_every": "null", "train.checkpoint_every": 999}
+
+
+def folder_of(weight, seed):
+    values = {"train.prior_weight": weight, "train.seed": seed}
+    return project(WORK / f"weight_{weight:g}_seed_{seed}", SETTINGS | values)
+
+
+def run(weight, seed):
+    """Train and evaluate, unless it is done; return the ScoredRun."""
+    folder, name = folder_of(weight, seed), f"weight {weight:g}, seed {seed}"
+    for made, by in ((ADAPTER, "train"), (METRICS, "evaluate")):
+        if not (folder / made).exists():
+            print(f"--- {by} {name}", flush=True)
+            stage(folder, by)
+    return replace(read_run(folder, WORKSPACE), name=name)
+
+
+def plot(points):
+    """Return an SVG of likeness against drift; points: {weight: [(drift, likeness), ...]}."""
+    width, height, edge = 560, 360, 60
+    drifts, likenesses = zip(*(point for of in points.values() for point in of), strict=True)
+    most, low, high = max(drifts) * 1.05, min(likenesses) - 0.02, max(likenesses) + 0.01
+
+    def place(drift, likeness):
+        across = edge + drift / most * (width - 2 * edge)
+        return round(across, 1), round(height - edge - (likeness - low) / (high - low) * (height - 2 * edge), 1)
+
+    def text(x, y, words, anchor="middle"):
+        return f'<text x="{x}" y="{y}" text-anchor="{anchor}">{words}</text>'
+
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif">']
+    parts.append(f'<rect width="{width}" height="{height}" fill="white"/><g font-size="12" fill="#333">')
+    parts.append(f'<path d="M{edge} {edge}V{height - edge}H{width - edge}" fill="none" stroke="#888"/>')
+    for n in range(5):
+        x, y = place(most * n / 4, low + (high - low) * n / 4)
+        parts += [text(x, height - edge + 18, f"{most * n / 4:.2f}")]
+        parts += [text(edge - 8, y + 4, f"{low + (high - low) * n / 4:.2f}", "end")]
+    parts.append(text(width / 2, height - 16, "drift of other cars (0: as the base draws them)"))
+    parts.append(text(edge, edge - 16, "likeness to the subject", "start"))
+    for weight, of in points.items():
+        for n, (drift, likeness) in enumerate(of):
+            x, y = place(drift, likeness)
+            parts.append(f'<circle cx="{x}" cy="{y}" r="5" fill="{"#c33" if weight == CHOSEN else "#36c"}"/>')
+            if not n:
+                parts.append(text(x + 9, y + 4, f"weight {weight:g}", "start" if x < width * 0.7 else "end"))
+    return "\n".join([*parts, "</g></svg>"]) + "\n"
+
+
+def main():
+    runs = {key: run(*key) for key in RUNS}
+    result = {f"{weight:g}": [runs[weight, seed].metrics for _, seed in RUNS if _ == weight] for weight in WEIGHTS}
+    told = text_lines(compare(runs[0.0, 1], runs[CHOSEN, 1], None))
+    RESULT.write_text(json.dumps({"weights": result, "compare": told}, indent=1, ensure_ascii=False) + "\n")
+    keys = "drift", "subject_similarity"
+    points = {weight: [tuple(m[key] for key in keys) for m in result[f"{weight:g}"]] for weight in WEIGHTS}
+    PLOT.write_text(plot(points))
+
+
+if __name__ == "__main__":
+    main()
