@@ -41,7 +41,7 @@ VALUES = {
     "class": 0.5,
     "prompt_match": 0.4,
     "drift": 0.2,
-    "distance": 0.1,
+    "diversity": 1.0,
     "copied": False,
 }
 BASE = {
@@ -50,7 +50,7 @@ BASE = {
     "class": 0.4,
     "prompt_match": 0.5,
     "drift": None,
-    "distance": 0.2,
+    "diversity": 3.0,
     "copied": False,
 }
 
@@ -71,10 +71,11 @@ def rows_of(adapter=VALUES, base=BASE, wobble=0.01, key=""):
                     extra = wobble * (spread(group, prompt, seed) + spread(key, group, prompt, seed) / 2)
                     row = {"group": group, "prompt": prompt, "seed": seed, "adapter": is_adapter, "fault": None}
                     row |= {"photo": prompt} if group in ("likeness", "class") else {}
-                    row |= {"distance": values["distance"] + extra / 4}
+                    row |= {"distance": 0.2 + extra / 4}
                     if group in ("likeness", "class"):
                         row |= {"subject_similarity": values[group] + extra}
                     if group in ("likeness", "prompt"):
+                        row |= {"diversity": values["diversity"] + extra}
                         row |= {"copied": values["copied"], "nearest_train": 0.7 + extra, "nn_gap": 0.1}
                         row |= {"nearest_train_photo": "train.png"}
                     if group == "prompt":

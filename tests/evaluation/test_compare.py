@@ -29,7 +29,7 @@ PLANTED = {
     "drift": ("drift", 0.1, BETTER, -0.1),
     "class_similarity": ("class", 0.6, WORSE, 0.1),
     "copied": ("copied", True, WORSE, 1.0),
-    "distance": ("distance", 0.2, BETTER, 0.1),
+    "diversity": ("diversity", 0.5, WORSE, -0.5),
 }
 
 
@@ -41,6 +41,14 @@ def test_planted_difference_is_found_in_its_measure_alone_and_in_its_direction(k
     (difference,) = (d for d in found.differences if d.measure.key == key)
     assert difference.interval.mean == pytest.approx(size)
     assert f"b is {verdict} on" in verdict_lines(found)[0]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "verdict"), [(0.4, 0.8, BETTER), (3.0, 1.5, BETTER), (1.1, 1.6, WORSE), (0.8, 0.3, WORSE)]
+)
+def test_diversity_is_better_the_nearer_it_is_to_that_of_real_photos(before, after, verdict):
+    runs = (run_of(name, key="x", adapter={"diversity": value}) for name, value in (("a", before), ("b", after)))
+    assert verdicts(compare(*runs))["diversity"] == verdict
 
 
 def test_pairing_finds_what_the_spread_between_photos_would_hide():
@@ -94,7 +102,7 @@ def test_row_that_is_in_one_run_alone_is_refused():
 
 def test_another_base_leaves_out_what_belongs_to_a_base():
     found = compare(run_of(), run_of("b", setup={"base": "other@2"}))
-    assert verdicts(found).keys() == {"subject_similarity", "prompt_match", "class_similarity", "copied", "distance"}
+    assert verdicts(found).keys() == {"subject_similarity", "prompt_match", "class_similarity", "copied", "diversity"}
     assert [line.partition(":")[0] for line in found.left_out] == ["held-out loss", "drift"]
 
 

@@ -20,7 +20,7 @@ def test_each_measure_finds_the_rows_of_its_group_alone():
             "drift": 0.2,
             "class_similarity": 0.5,
             "copied": 0.0,
-            "distance": 0.1,
+            "diversity": 1.0,
         }
     )
     assert mean_of(OF["val_loss"].values(rows, adapter=False)) == pytest.approx(0.08)
@@ -40,7 +40,7 @@ def test_metrics_are_the_means_relative_to_base_and_real_photos():
     assert metrics["val_loss_relative"] == metrics["val_loss_relative_mid_noise"] == 0.625
     assert metrics["gap_closed"] == round((0.8 - 0.3) / (0.9 - 0.3), 4)
     assert metrics["class_leak"] == round((0.5 - 0.4) / (0.9 - 0.4), 4)
-    assert metrics["diversity_ratio"] == 0.5
+    assert (metrics["diversity"], metrics["diversity_base"]) == (1.0, 3.0)
     assert metrics["prompt_match_real"] == 0.45
     assert (metrics["copy_rate"], metrics["bad_images"], metrics["nn_gap"]) == (0, 0, 0.1)
 
@@ -59,8 +59,8 @@ def test_metrics_are_rounded_to_what_is_more_than_noise():
         assert value == round(value, 5)
 
 
-def test_one_seed_a_prompt_has_no_diversity():
+def test_photos_that_are_all_alike_give_no_diversity():
     rows = rows_of()
     for row in rows:
-        row |= {"distance": None} if "distance" in row else {}
-    assert metrics_of(rows)["diversity_ratio"] is None
+        row |= {"diversity": None} if "diversity" in row else {}
+    assert metrics_of(rows)["diversity"] is None

@@ -8,7 +8,7 @@ from gentra_lora.errors import InputError
 from gentra_lora.evaluation.noise_floor import fitting_noise, read_noise, spread_of
 from tests.scored import SETUP
 
-MEASURES = [{"val_loss": value, "drift": 0.2, "distance": None} for value in (0.050, 0.052, 0.051)]
+MEASURES = [{"val_loss": value, "drift": 0.2, "diversity": None} for value in (0.050, 0.052, 0.051)]
 METRICS = [{"val_loss": value, "gap_closed": None} for value in (0.050, 0.052, 0.051)]
 
 
@@ -24,7 +24,7 @@ def test_spread_is_the_standard_deviation_and_what_is_no_number_is_left_out(nois
 
 def test_threshold_allows_for_the_few_runs_and_for_both_being_noisy(noise):
     assert noise.threshold("val_loss") == pytest.approx(4.303 * math.sqrt(2) * 0.001, rel=1e-3)
-    assert noise.threshold("distance") is None
+    assert noise.threshold("diversity") is None
 
 
 def test_file_comes_back_and_an_empty_one_is_not_measured(noise):

@@ -19,7 +19,7 @@ from tests.tiny_engine import adapter_tensors, load_engine
 CONFIG = SimpleNamespace(
     prompts=["a gentra in snow"],
     drift_prompts=["a van", "a cat"],
-    seeds=[1, 2],
+    seeds=[1, 2, 3],
     num_inference_steps=4,
     guidance_scale=2.0,
     img2img_strengths=[0.5, 1.0],
@@ -42,25 +42,30 @@ def plan(rows, tmp_path):
 
 def test_plan_has_every_prompt_with_every_seed(plan):
     assert {group: len(requests) for group, requests in plan.groups.items()} == {
-        "likeness": 8,
+        "likeness": 12,
         "class": 8,
-        "prompt": 2,
-        "drift": 4,
+        "prompt": 3,
+        "drift": 6,
     }
-    assert [request.seed for request in plan.groups["prompt"]] == [1, 2]
-    assert plan.photos == ["0.png", "0.png", "1.png", "1.png", "2.png", "2.png", "3.png", "3.png"]
+    assert [request.seed for request in plan.groups["prompt"]] == [1, 2, 3]
+    assert plan.photos["likeness"] == [f"{n}.png" for n in range(4) for _ in range(3)]
+
+
+def test_class_pictures_are_of_two_seeds_a_caption(plan):
+    assert [request.seed for request in plan.groups["class"]] == [1, 2] * 4
+    assert plan.photos["class"] == [f"{n}.png" for n in range(4) for _ in range(2)]
 
 
 def test_class_prompts_are_the_captions_without_the_trigger_word(plan):
     assert plan.groups["class"][2].prompt == "a sedan, view 1"
-    assert plan.groups["likeness"][2].prompt == "a gentra, view 1"
+    assert plan.groups["likeness"][3].prompt == "a gentra, view 1"
 
 
 def test_held_out_photos_are_redrawn_with_all_the_steps_at_each_strength(plan):
     assert [len(requests) for requests in plan.strips.values()] == [3, 3]
     assert all(request.steps_run == 4 for requests in plan.strips.values() for request in requests)
     assert len({request.photo_sha256 for request in plan.strips[0.5]}) == 3
-    assert plan.count == 2 * (22 + 6)
+    assert plan.count == 2 * (29 + 6)
 
 
 def test_strength_that_needs_more_steps_than_there_are_is_refused(rows, tmp_path):
@@ -103,9 +108,9 @@ def test_every_group_has_its_scores(scored, plan):
     common = {"group", "prompt", "seed", "adapter", "distance", "fault"}
     copying = {"nearest_train", "nearest_train_photo", "nn_gap", "copied"}
     assert fields == {
-        "likeness": common | copying | {"photo", "subject_similarity"},
+        "likeness": common | copying | {"photo", "subject_similarity", "diversity"},
         "class": common | {"photo", "subject_similarity"},
-        "prompt": common | copying | {"prompt_match"},
+        "prompt": common | copying | {"prompt_match", "diversity"},
         "drift": common | {"drift"},
     }
 

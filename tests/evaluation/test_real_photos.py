@@ -1,3 +1,6 @@
+from dataclasses import replace
+from itertools import combinations
+
 import numpy as np
 import pytest
 import torch
@@ -32,6 +35,18 @@ def test_ceiling_is_the_training_photo_of_the_nearest_caption(measured):
     for n in range(3):
         wanted = float((features[f"{n}.png"] * features[f"{n + 4}.png"]).sum())
         assert real.ceiling[n] == pytest.approx(wanted, abs=1e-5)
+
+
+def test_photos_of_a_prompts_scene_are_the_two_of_the_nearest_captions_and_those_of_the_same_words():
+    held_out, train = REAL.held_out_features, REAL.train_features
+    pairs = {"A": (held_out[0], train[0]), "B": (held_out[1], train[1])}  # by their captions
+    captions = torch.eye(3)
+    found = REAL.spread_near(captions[:2])
+    assert found.tolist() == pytest.approx([1 - float(one @ other) for one, other in pairs.values()])
+    alike = replace(REAL, caption_features=captions[:1].repeat(5, 1)).spread_near(captions[:1])
+    features = torch.cat([held_out, train])
+    every = [1 - float(one @ other) for one, other in combinations(features, 2)]
+    assert alike.tolist() == pytest.approx([sum(every) / len(every)])
 
 
 def test_real_photo_beside_a_prompt_is_the_one_of_the_nearest_caption(rows, measured):

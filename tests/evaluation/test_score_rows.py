@@ -6,6 +6,7 @@ from torch.nn import functional
 from gentra_lora.evaluation.real_photos import RealPhotos
 from gentra_lora.evaluation.score_rows import (
     add_copying,
+    add_diversity,
     add_drift,
     add_likeness,
     add_prompt_match,
@@ -23,6 +24,7 @@ REAL = RealPhotos(
     functional.normalize(torch.stack([A + B / 4, C, C + A]), dim=1),
     [0.9, 0.8],
     {"h1.png": 0.5, "h2.png": 0.6, "t1.png": 0.4},
+    torch.stack([A, B, A, B, C]),
 )
 REQUESTS = [request(prompt="a", seed=1), request(prompt="a", seed=2), request(prompt="b", seed=1)]
 PICTURES = [np.random.default_rng(n).integers(0, 256, (8, 8, 3), dtype=np.uint8) for n in range(3)]
@@ -66,6 +68,23 @@ def test_picture_that_is_a_training_photo_is_copied_and_named():
 def test_prompt_match_is_with_the_picture_of_either_strength(rows):
     add_prompt_match(rows, FEATURES, torch.stack([A, A, C]))
     assert [row["prompt_match"] for row in rows] == [1, 0, 1, 1, 1, 1]
+
+
+def test_diversity_is_the_distance_between_seeds_in_units_of_real_photos(rows):
+    add_diversity(rows, 0.5)
+    assert [row["diversity"] for row in rows] == [2, 2, None, 0, 0, None]
+
+
+def test_one_photo_drawn_over_and_over_has_no_diversity_whatever_the_base_draws():
+    features = {"adapter": torch.stack([REAL.train_features[0]] * 3), "base": FEATURES["base"]}
+    made = picture_rows("prompt", REQUESTS, {"adapter": PICTURES, "base": PICTURES}, features)
+    add_diversity(made, float(REAL.spread_near(torch.stack([A, B])).mean()))
+    assert [row["diversity"] for row in made[:2]] == [0, 0]
+
+
+def test_photos_that_do_not_differ_are_no_unit(rows):
+    add_diversity(rows, 0.0)
+    assert [row["diversity"] for row in rows] == [None] * 6
 
 
 def drifted(adapter, base):

@@ -2,6 +2,7 @@ import numpy as np
 from PIL import Image
 
 from gentra_lora.evaluation.plan import Plan
+from gentra_lora.pictures import sheets
 from gentra_lora.pictures.sheets import first_of_each, save_sheets, sheets_of
 from tests.tiny_engine import photo_request, request
 
@@ -15,7 +16,7 @@ def picture(value):
 def made():
     requests = [request(prompt=prompt, seed=seed) for prompt in PROMPTS for seed in (1, 2)]
     strips = {0.3: [photo_request(prompt="held out")], 0.7: [photo_request(prompt="held out")]}
-    plan = Plan({"prompt": requests, "drift": [request(prompt="a van")]}, [], strips, ["h.png"])
+    plan = Plan({"prompt": requests, "drift": [request(prompt="a van")]}, {}, strips, ["h.png"])
     drawn = {
         "prompt": {"adapter": [picture(n) for n in range(4)], "base": [picture(100 + n) for n in range(4)]},
         "drift": {"adapter": [picture(50)], "base": [picture(60)]},
@@ -39,6 +40,12 @@ def test_each_sheet_pairs_base_and_adapter_of_one_prompt_and_seed():
     assert strips.columns == ["held-out photo", "strength 0.3", "strength 0.7"]
     assert values(strips) == {"base: held out": [200, 80, 80], "adapter: held out": [200, 70, 70]}
     assert (drift.columns, values(drift)) == (DRIFT, {"base": [60], "adapter": [50]})
+
+
+def test_grid_is_of_the_first_prompts_where_there_are_many(monkeypatch):
+    monkeypatch.setattr(sheets, "GRID_COLUMNS", 1)
+    grid = made()[0]
+    assert (grid.columns, values(grid)) == (PROMPTS[:1], {"base": [100], "adapter": [0], "nearest real photo": [250]})
 
 
 def test_files_are_the_sheets_and_each_prompts_picture_in_its_own_size(tmp_path):

@@ -18,7 +18,7 @@ METRICS = {
     *(f"val_loss_relative_{band}" for band in BANDS),
     *("subject_similarity", "subject_similarity_base", "subject_similarity_real", "gap_closed"),
     *("prompt_match", "prompt_match_base", "prompt_match_real"),
-    *("drift_in_seeds", "class_leak", "copy_rate", "nn_gap", "diversity_ratio", "bad_images"),
+    *("drift_in_seeds", "class_leak", "copy_rate", "nn_gap", "diversity", "diversity_base", "bad_images"),
 }
 OUTPUTS = ("metrics.json", "scores.jsonl", "evaluation.json", "report.html")
 
@@ -84,7 +84,7 @@ def test_adapter_of_zeros_has_closed_no_gap_and_moved_nothing_exactly(evaluated)
     assert metrics["gap_closed"] in (0, None) and metrics["drift_in_seeds"] == 0
     assert metrics["subject_similarity"] == metrics["subject_similarity_base"]
     assert metrics["val_loss_relative"] == 1
-    assert metrics["diversity_ratio"] == 1
+    assert metrics["diversity"] == metrics["diversity_base"]
 
 
 def test_prompt_that_is_too_long_is_refused_before_anything_is_drawn(evaluated, monkeypatch):

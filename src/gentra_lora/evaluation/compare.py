@@ -37,7 +37,7 @@ class Difference:
             return NONE
         if not self.interval.exceeds(self.noise):
             return SEED
-        return BETTER if (self.interval.mean < 0) == (self.measure.better == "lower") else WORSE
+        return BETTER if self.measure.gain(*self.means) > 0 else WORSE
 
 
 @dataclass(frozen=True)

@@ -28,9 +28,9 @@ class Measure:
 
     key: str
     label: str
-    field: Literal["loss", "subject_similarity", "prompt_match", "drift", "copied", "distance"]
+    field: Literal["loss", "subject_similarity", "prompt_match", "drift", "copied", "diversity"]
     groups: tuple[str | None, ...]  # None: the rows of held-out errors
-    better: Literal["lower", "higher"]
+    better: Literal["lower", "higher", "nearer 1"]
     digits: int = 4  # that are shown
     band: str | None = None  # of held-out errors
     part: bool = False  # of the measure before it; told in the table alone
@@ -43,6 +43,12 @@ class Measure:
             for row in rows
             if self._takes(row) and row.get("adapter") is adapter and (value := row.get(self.field)) is not None
         }
+
+    def gain(self, before: float, after: float) -> float:
+        """Return how much better the second of two means is; below 0: worse."""
+        if self.better == "nearer 1":
+            return abs(before - 1) - abs(after - 1)
+        return before - after if self.better == "lower" else after - before
 
     def _takes(self, row: ScoreRow) -> bool:
         return row.get("group") in self.groups and (self.band is None or row["band"] == self.band)
@@ -62,10 +68,10 @@ MEASURES = (
     *(_loss(f"val_loss_{band}", f"  {name}", band=band, part=True) for band, name in BAND_LABELS.items()),
     Measure("subject_similarity", "likeness", "subject_similarity", ("likeness",), "higher"),
     Measure("prompt_match", "prompt match", "prompt_match", ("prompt",), "higher"),
-    Measure("drift", "drift", "drift", ("drift",), "lower", of_base_weights=True),
+    Measure("drift", "drift", "drift", ("drift",), "lower", 2, of_base_weights=True),
     Measure("class_similarity", "class leak", "subject_similarity", ("class",), "lower"),
     Measure("copied", "copying", "copied", PICTURES_OF_SUBJECT, "lower"),
-    Measure("distance", "diversity", "distance", PICTURES_OF_SUBJECT, "higher"),
+    Measure("diversity", "diversity", "diversity", PICTURES_OF_SUBJECT, "nearer 1", 2),
 )
 
 
@@ -116,7 +122,8 @@ def metrics_of(rows: list[ScoreRow]) -> Metrics:
         "class_leak": _round(gap_closed(means["class_similarity", True], *leak)),
         "copy_rate": _round(means.get(("copied", True))),
         "nn_gap": _round(sum(gaps) / len(gaps)),
-        "diversity_ratio": _ratio(means, "distance"),
+        "diversity": _round(means.get(("diversity", True))),
+        "diversity_base": _round(means.get(("diversity", False))),
         "bad_images": sum(row["fault"] is not None for row in drawn),
     }
 

@@ -16,6 +16,7 @@ from gentra_lora.evaluation.paired_pictures import Paired
 from gentra_lora.evaluation.real_photos import RealPhotos
 from gentra_lora.evaluation.score_rows import (
     add_copying,
+    add_diversity,
     add_drift,
     add_likeness,
     add_prompt_match,
@@ -31,6 +32,8 @@ from gentra_lora.pictures.engine import PictureEngine
 from gentra_lora.pictures.request import PictureRequest, steps_of_schedule
 from gentra_lora.training.held_out import held_out_errors, held_out_timesteps
 
+CLASS_SEEDS = 2  # of a caption with the class noun: what class leak is a mean of has captions enough
+OF_PHOTOS = ("likeness", "class")  # the groups whose prompts are the captions of held-out photos
 STRIP_PHOTOS = 3  # held-out photos that are redrawn at each strength
 
 
@@ -50,7 +53,7 @@ class Plan:
     """All pictures of prompts, by group (see score_rows.py), and of held-out photos redrawn, by strength."""
 
     groups: dict[str, list[PictureRequest]]
-    photos: list[str]  # the held-out photo of each request of the groups likeness and class
+    photos: dict[str, list[str]]  # the held-out photo of each request, of the groups OF_PHOTOS
     strips: dict[float, list[PictureRequest]]
     strip_photos: list[str]
 
@@ -98,14 +101,14 @@ def make_plan(
 
     steps = config.num_inference_steps
 
-    def requests(prompts: list[str]) -> list[PictureRequest]:
+    def requests(prompts: list[str], seeds: list[int] = config.seeds) -> list[PictureRequest]:
         shape = steps, config.guidance_scale, resolution, resolution
-        return [PictureRequest(prompt, seed, *shape) for prompt in prompts for seed in config.seeds]
+        return [PictureRequest(prompt, seed, *shape) for prompt in prompts for seed in seeds]
 
     captions = [row.caption for row in held_out]
     groups = {
         "likeness": requests(captions),
-        "class": requests([plain(caption) for caption in captions]),
+        "class": requests([plain(caption) for caption in captions], config.seeds[:CLASS_SEEDS]),
         "prompt": requests(config.prompts),
         "drift": requests(config.drift_prompts),
     }
@@ -126,8 +129,11 @@ def make_plan(
         ]
         for strength in config.img2img_strengths
     }
-    names = [row.file_name for row in held_out for _ in config.seeds]
-    return Plan(groups, names, strips, [row.file_name for row in shown])
+    names = [row.file_name for row in held_out]
+    photos_of = {
+        group: [name for name in names for _ in range(len(groups[group]) // len(names))] for group in OF_PHOTOS
+    }
+    return Plan(groups, photos_of, strips, [row.file_name for row in shown])
 
 
 def held_out_rows(
@@ -164,15 +170,18 @@ def score(
         plain: see `make_plan`.
     """
     scores = real_rows(real)
+    of_subject = dict.fromkeys(request.prompt for group in PICTURES_OF_SUBJECT for request in plan.groups[group])
+    unit = float(real.spread_near(matching.of_prompts([plain(prompt) for prompt in of_subject])).mean())
     for group, requests in plan.groups.items():
         pictures = drawn[group]
         features = {name: likeness.of_pictures(made) for name, made in pictures.items()}
-        of_photos = plan.photos if group in ("likeness", "class") else None
+        of_photos = plan.photos.get(group)
         group_rows = picture_rows(group, requests, pictures, features, of_photos)
         if of_photos:
             add_likeness(group_rows, features, real)
         if group in PICTURES_OF_SUBJECT:
             add_copying(group_rows, features, real)
+            add_diversity(group_rows, unit)
         if group == "drift":
             add_drift(group_rows, features)
         if group == "prompt":

@@ -9,11 +9,12 @@ import torch
 from numpy.typing import NDArray
 
 from gentra_lora.evaluation.features import FeatureModel
-from gentra_lora.evaluation.scores import nearest, paired_similarity
+from gentra_lora.evaluation.scores import distance_to_others, nearest, paired_similarity
 from gentra_lora.photos.crops import centre_crop
 from gentra_lora.photos.manifest import Row
 from gentra_lora.photos.photo import open_upright
 
+ALIKE = 1e-5  # cosines of captions that differ by less are of the same words
 COPY_QUANTILE = 0.95  # of the held-out photos' similarity to their nearest training photo
 
 
@@ -27,6 +28,7 @@ class RealPhotos:
     train_features: torch.Tensor
     ceiling: list[float]  # of each held-out photo: the likeness of the training photo of the nearest caption
     prompt_match: dict[str, float]  # {file name: cosine of the photo and its caption}
+    caption_features: torch.Tensor  # (N, D) by the prompt model, of the held-out photos and then of the others
 
     @property
     def copy_threshold(self) -> float:
@@ -36,6 +38,20 @@ class RealPhotos:
         """
         similarity, _ = nearest(self.held_out_features, self.train_features)
         return float(torch.quantile(similarity, COPY_QUANTILE))
+
+    def spread_near(self, prompts: torch.Tensor) -> torch.Tensor:
+        """Return how far real photos of a prompt's own scene lie apart, (N,): their mean distance, 1 - cosine.
+
+        Those are the two photos of the nearest captions, and any whose caption is as near.
+
+        Args:
+            prompts: features (N, D) by the prompt model.
+        """
+        nearness = prompts @ self.caption_features.T  # (N, photos)
+        chosen = nearness >= nearness.topk(2, dim=1).values[:, 1:] - ALIKE
+        features = torch.cat([self.held_out_features, self.train_features])
+        scenes = [distance_to_others(features[of], [""] * int(of.sum())) for of in chosen]
+        return torch.stack([distances.mean() for distances in scenes])
 
 
 def open_processed(folder: Path, rows: Sequence[Row], resolution: int) -> dict[str, NDArray[np.uint8]]:
@@ -65,7 +81,10 @@ def measure_photos(
     for split, of in names.items():
         pictures = matching.of_pictures([photos[name] for name in of])
         matches |= dict(zip(of, paired_similarity(pictures, captions[split]).tolist(), strict=True))
-    return RealPhotos(names["held_out"], names["train"], features["held_out"], features["train"], ceiling, matches)
+    of_captions = torch.cat([captions["held_out"], captions["train"]])
+    return RealPhotos(
+        names["held_out"], names["train"], features["held_out"], features["train"], ceiling, matches, of_captions
+    )
 
 
 def nearest_photos(

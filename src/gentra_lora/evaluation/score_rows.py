@@ -77,6 +77,16 @@ def add_prompt_match(rows: Sequence[ScoreRow], features: Features, wanted: torch
     )
 
 
+def add_diversity(rows: Sequence[ScoreRow], unit: float) -> None:
+    """Add to rows how far their picture lies from those of its prompt's other seeds, in units of real photos.
+
+    Args:
+        unit: how far real photos of one scene lie apart; of 0 there is no diversity.
+    """
+    for row in rows:
+        row["diversity"] = None if row["distance"] is None or not unit else _rounded(row["distance"] / unit)
+
+
 def add_drift(rows: Sequence[ScoreRow], features: Features) -> None:
     """Add to the adapter's rows how far it moved the picture from the base's, in units of the base's own seeds.
 

@@ -9,7 +9,7 @@ from gentra_lora.errors import InputError, first_line
 
 SCORES, SETUP, METRICS = "reports/scores.jsonl", "reports/evaluation.json", "reports/metrics.json"
 REPORT, NOISE = "reports/report.html", "reports/noise.json"
-RULER = "2: drift in units of the base's seeds"  # changed with what a measure means
+RULER = "2: drift in the base's seeds, diversity in real photos"  # changed with what a measure means
 # What must be equal for two evaluations to be paired, with the words for it.
 COMPARED = {
     "ruler": "another ruler",
@@ -48,6 +48,7 @@ class ScoreRow(TypedDict, total=False):
     copied: bool
     nn_gap: float
     prompt_match: float
+    diversity: float | None  # in units of real photos of one scene, see score_rows.py
     drift: float | None  # in units of the base's own seeds, see score_rows.py
     timestep: int
     noise: int

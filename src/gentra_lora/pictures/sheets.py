@@ -12,6 +12,8 @@ from PIL import Image
 from gentra_lora.pictures.request import PictureRequest
 from gentra_lora.pictures.sheet_drawing import grid
 
+GRID_COLUMNS = 6  # prompts that are shown side by side; more would be too small on a page
+
 
 @dataclass(frozen=True)
 class Sheet:
@@ -45,7 +47,7 @@ def sheets_of(
     photos: Mapping[str, np.ndarray],
     real: list[np.ndarray],
 ) -> list[Sheet]:
-    """Return the Sheets "grid", "scales", "img2img" and "drift".
+    """Return the Sheets "grid" of the first prompts, "scales", "img2img" and "drift".
 
     Args:
         drawn: {group: {"adapter", "base"}: pictures}.
@@ -55,8 +57,9 @@ def sheets_of(
         real: a real photo for each of the prompts.
     """
     prompts, numbers = first_of_each(plan.groups["prompt"])
+    prompts, numbers = prompts[:GRID_COLUMNS], numbers[:GRID_COLUMNS]
     same = f"the same prompt and seed ({plan.groups['prompt'][0].seed}) in each column"
-    grid_rows = [*_both(drawn["prompt"], numbers), ("nearest real photo", real)]
+    grid_rows = [*_both(drawn["prompt"], numbers), ("nearest real photo", real[:GRID_COLUMNS])]
     drift_prompts, places = first_of_each(plan.groups["drift"])
     captions = [request.prompt for request in next(iter(plan.strips.values()))]
     strip_rows = [

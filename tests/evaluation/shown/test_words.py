@@ -49,16 +49,25 @@ def test_sentences_tell_the_bad_as_well():
     ],
 )
 def test_drift_and_leak_are_told_in_words(drift, leak, words):
-    lines = side_effects({"drift_in_seeds": drift, "class_leak": leak})
+    lines = side_effects({"drift_in_seeds": drift, "class_leak": leak, "diversity": None})
     assert all(line.startswith(start) for line, start in zip(lines, words, strict=True))
     assert f"{drift:.2f} times as far as another seed" in lines[0] and f"{leak:.0%}" in lines[1]
 
 
+@pytest.mark.parametrize(
+    ("diversity", "words"),
+    [(0.0, "much alike: 0.00 times"), (1.1, "as real photos do:"), (3.0, "more than real photos")],
+)
+def test_diversity_is_told_beside_that_of_real_photos(diversity, words):
+    (line,) = side_effects({"drift_in_seeds": None, "class_leak": None, "diversity": diversity})
+    assert words in line
+
+
 def test_metrics_of_an_earlier_ruler_are_told_to_be_such():
     assert side_effects({"drift": 0.3, "class_leak": 0.9}) == [
-        "reports/metrics.json is of another ruler: its drift is not in units of the seeds of the base; `dvc repro`"
+        "reports/metrics.json is of another ruler: drift and diversity mean something else there; run `dvc repro`"
     ]
 
 
 def test_what_has_no_value_is_not_told():
-    assert side_effects({"drift_in_seeds": None, "class_leak": None}) == []
+    assert side_effects({"drift_in_seeds": None, "class_leak": None, "diversity": None}) == []

@@ -17,7 +17,7 @@ def metrics_table(metrics: Metrics) -> list[str]:
         ("drift, 1 is another seed", "0", number("drift_in_seeds"), "-"),
         ("class leak", "0", number("class_leak"), "1"),
         ("copied", "-", number("copy_rate"), "-"),
-        ("diversity, of the base's", "1", number("diversity_ratio"), "-"),
+        ("diversity", number("diversity_base"), number("diversity"), "1"),
         ("blank or clipped", "-", str(metrics.get("bad_images", "-")), "-"),
     ]
     lines = [f"{'':26}{'base':>10}{'adapter':>10}{'real':>10}"]

@@ -82,7 +82,7 @@ def measured(rows: Sequence[ScoreRow], metrics: Metrics, noise: NoiseFloor | Non
                 "measure": measure,
                 "base": mean_of(base),
                 "adapter": mean,
-                "real": metrics.get(REAL[measure.key]) if measure.key in REAL else None,
+                "real": 1.0 if measure.better == "nearer 1" else metrics.get(REAL.get(measure.key, "")),
                 "interval": interval,
                 "noise": threshold,
                 "inside": not interval.exceeds(threshold),

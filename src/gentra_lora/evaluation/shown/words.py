@@ -25,6 +25,14 @@ LEAK = {
 }
 
 
+# In units of real photos of one scene.
+DIVERSITY = {
+    0.5: "Pictures of one prompt are much alike",
+    1.5: "Pictures of one prompt differ as real photos do",
+    math.inf: "Pictures of one prompt differ more than real photos do",
+}
+
+
 def verdict(metrics: Metrics, found: Iterable[Measured]) -> tuple[str, list[str]]:
     """Return (headline, sentences) on an adapter beside its base, for a person."""
     lines = [f"Held-out loss: {metrics['val_loss_relative']:.0%} of the base's."]
@@ -68,10 +76,10 @@ def headline(metrics: Metrics, of: dict[str, Measured]) -> str:
 
 
 def side_effects(metrics: Metrics) -> list[str]:
-    """Return sentences on what an adapter did to pictures that it should have left alone."""
-    if "drift_in_seeds" not in metrics:
-        return [f"{METRICS} is of another ruler: its drift is not in units of the seeds of the base; `dvc repro`"]
-    drift, leak = metrics["drift_in_seeds"], metrics["class_leak"]
+    """Return sentences on what an adapter did to other things, to its class and to the variety of its pictures."""
+    if not {"drift_in_seeds", "diversity"} <= metrics.keys():
+        return [f"{METRICS} is of another ruler: drift and diversity mean something else there; run `dvc repro`"]
+    drift, leak, diversity = (metrics[key] for key in ("drift_in_seeds", "class_leak", "diversity"))
     lines = []
     if drift is not None:
         words = _chosen(drift, DRIFT)
@@ -81,6 +89,9 @@ def side_effects(metrics: Metrics) -> list[str]:
     if leak is not None:
         words = _chosen(leak, LEAK)
         lines.append(f"{words}: the plain class noun has gone {max(leak, 0):.0%} of the way to the subject.")
+    if diversity is not None:
+        words = _chosen(diversity, DIVERSITY)
+        lines.append(f"{words}: {diversity:.2f} times as far apart as two photos of one scene.")
     return lines
 
 
