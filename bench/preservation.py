@@ -9,11 +9,11 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from gentra_lora.evaluation.comparison_text import text_lines
 from variants import ADAPTER, ROOT, project, stage
 
 from gentra_lora.evaluation.compare import compare
 from gentra_lora.evaluation.scored_run import METRICS
+from gentra_lora.evaluation.shown.comparison_text import text_lines
 from gentra_lora.params import load_params
 from gentra_lora.revisions.evaluated import WORKSPACE, read_run
 
@@ -60,7 +60,9 @@ def plot(points):
         x, y = place(most * n / 4, low + (high - low) * n / 4)
         parts += [text(x, height - edge + 18, f"{most * n / 4:.2f}")]
         parts += [text(edge - 8, y + 4, f"{low + (high - low) * n / 4:.2f}", "end")]
-    parts.append(text(width / 2, height - 16, "drift of other cars (0: as the base draws them)"))
+    parts.append(
+        text(width / 2, height - 16, "drift of other cars (0: as the base draws them, 1: as far as another seed)")
+    )
     parts.append(text(edge, edge - 16, "likeness to the subject", "start"))
     for weight, of in points.items():
         for n, (drift, likeness) in enumerate(of):
@@ -76,7 +78,7 @@ def main():
     result = {f"{weight:g}": [runs[weight, seed].metrics for _, seed in RUNS if _ == weight] for weight in WEIGHTS}
     told = text_lines(compare(runs[0.0, 1], runs[CHOSEN, 1], None))
     RESULT.write_text(json.dumps({"weights": result, "compare": told}, indent=1, ensure_ascii=False) + "\n")
-    keys = "drift", "subject_similarity"
+    keys = "drift_in_seeds", "subject_similarity"
     points = {weight: [tuple(m[key] for key in keys) for m in result[f"{weight:g}"]] for weight in WEIGHTS}
     PLOT.write_text(plot(points))
 

@@ -153,8 +153,8 @@ def test_pair_that_cannot_work_is_refused_with_the_way_out(values, told):
 
 
 def test_more_steps_than_there_are_steps_of_noise_are_refused():
-    with pytest.raises(ParamsError, match=r"num_inference_steps is 20, at strength 0\.01 of a picture's 1000 steps"):
-        parsed("evaluate", img2img_strengths=[0.3, 0.01])
+    with pytest.raises(ParamsError, match=r"num_inference_steps is 10, at strength 0\.005 of a picture's 1000 steps"):
+        parsed("evaluate", img2img_strengths=[0.3, 0.005])
     with pytest.raises(ParamsError, match=r"num_inference_steps is 1001, at strength 1 of"):
         parsed("evaluate", num_inference_steps=1001)
     assert parsed("evaluate", img2img_strengths=[0.02]).evaluate.num_inference_steps == 20
