@@ -157,7 +157,7 @@ def test_more_steps_than_there_are_steps_of_noise_are_refused():
         parsed("evaluate", img2img_strengths=[0.3, 0.005])
     with pytest.raises(ParamsError, match=r"num_inference_steps is 1001, at strength 1 of"):
         parsed("evaluate", num_inference_steps=1001)
-    assert parsed("evaluate", img2img_strengths=[0.02]).evaluate.num_inference_steps == 20
+    assert parsed("evaluate", img2img_strengths=[0.01]).evaluate.num_inference_steps == 10
 
 
 @pytest.mark.parametrize(
