@@ -95,10 +95,41 @@ def test_killed_run_goes_on_from_its_last_checkpoint_to_the_same_bytes(trained, 
     assert column(trained, "loss") == curve
 
 
-def test_changed_parameter_starts_fresh_and_says_so(trained, capsys):
+def test_changed_parameter_starts_fresh_and_says_which_it_was(trained, capsys):
     change(trained, "train", learning_rate=0.0003)
     train.main()
+    shown = capsys.readouterr().out
+    assert "starting fresh; checkpoints go to checkpoints/" in shown
+    assert "step-0000006.pt, which differs: train.learning_rate: 0.002 then, 0.0003 now\n" in shown
+
+
+def test_finished_run_of_a_constant_rate_is_made_longer_to_the_bytes_of_a_long_one(cached, monkeypatch, capsys):
+    change(cached, "train", lr_scheduler="constant", steps=4, held_out_every=2)
+    train.main()
+    short = (cached / OUT).read_bytes()
+    change(cached, "train", steps=8)
+    train.main()
+    assert "going on from step 4 of 8, the last of the run that is made longer" in capsys.readouterr().out
+    longer, curve = (cached / OUT).read_bytes(), column(cached, "held_out")
+    change(cached, "train", steps=4)
+    train.main()
     assert "starting fresh" in capsys.readouterr().out
+    assert (cached / OUT).read_bytes() == short
+    change(cached, "train", steps=8)
+    train.main()
+    assert "going on from step 8 of 8 (" in capsys.readouterr().out
+    monkeypatch.setenv("GENTRA_CHECKPOINTS", str(cached / "straight"))
+    train.main()
+    assert (cached / OUT).read_bytes() == longer != short
+    assert column(cached, "held_out") == curve
+
+
+def test_finished_run_of_another_schedule_starts_fresh_and_says_why(trained, capsys):
+    change(trained, "train", steps=8)
+    train.main()
+    assert (
+        "train.steps: 6 then, 8 now; the rate of cosine depends on it; only a constant one" in capsys.readouterr().out
+    )
 
 
 def test_parameter_that_only_says_when_to_save_does_not_start_fresh(trained, capsys):

@@ -41,7 +41,7 @@ def test_last_ones_are_kept_and_the_newest_is_found(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         f"step-{step}.{suffix}" for step in ("0000010", "0000100") for suffix in ("pt", "safetensors")
     ]
-    assert newest_checkpoint(tmp_path)["step"] == 100
+    assert newest_checkpoint(tmp_path, 999)["step"] == 100
 
 
 @pytest.mark.parametrize("size", [0, 10, 200])
@@ -50,7 +50,7 @@ def test_unreadable_one_is_named_and_the_one_before_is_taken(tmp_path, capsys, s
         save(tmp_path, step, torch.ones(100), kept=2)
     newest = tmp_path / "step-0000002.pt"
     newest.write_bytes(newest.read_bytes()[:size])
-    assert newest_checkpoint(tmp_path)["step"] == 1
+    assert newest_checkpoint(tmp_path, 999)["step"] == 1
     assert "step-0000002.pt: cannot be read" in capsys.readouterr().out
 
 
@@ -64,7 +64,7 @@ def test_kill_during_a_save_leaves_the_previous_one(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint.torch, "save", killed)
     with pytest.raises(KeyboardInterrupt):
         save(tmp_path, 2, torch.ones(3), kept=1)
-    assert newest_checkpoint(tmp_path)["step"] == 1
+    assert newest_checkpoint(tmp_path, 999)["step"] == 1
 
 
 def test_adapter_beside_the_state_is_a_file_that_any_program_can_load(tmp_path):
@@ -77,7 +77,7 @@ def test_adapter_beside_the_state_is_a_file_that_any_program_can_load(tmp_path):
 def test_only_the_newest_can_be_left(tmp_path):
     for step in (1, 2, 3):
         save(tmp_path, step, torch.ones(3), kept=5)
-    remove_old(tmp_path, 1)
+    remove_old(tmp_path, 1, 3)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step-0000003.pt", "step-0000003.safetensors"]
 
 
@@ -88,11 +88,11 @@ def test_full_disk_is_told_with_the_way_out_and_the_previous_one_stays(tmp_path)
     with full_disk(), pytest.raises(CheckpointError, match=told):
         save(tmp_path, 2, torch.ones(100_000), kept=1)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
-    assert newest_checkpoint(tmp_path)["step"] == 1
+    assert newest_checkpoint(tmp_path, 999)["step"] == 1
 
 
 def test_no_checkpoint_is_none(tmp_path):
-    assert newest_checkpoint(tmp_path / "nothing") is None
+    assert newest_checkpoint(tmp_path / "nothing", 999) is None
 
 
 def test_folder_that_cannot_be_written_is_named_before_the_run(tmp_path):
@@ -106,3 +106,12 @@ def test_folder_that_cannot_be_written_is_named_before_the_run(tmp_path):
 def test_several_processes_may_look_at_one_folder_at_the_same_time(tmp_path):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(check_writable, [tmp_path / "run"] * 400))
+
+
+def test_checkpoints_of_a_longer_run_are_neither_taken_nor_removed_by_a_shorter_one(tmp_path):
+    save(tmp_path, 600, torch.ones(3), kept=2)
+    for step in (100, 200, 300):
+        save(tmp_path, step, torch.ones(3), kept=1)
+    assert sorted(path.name for path in tmp_path.glob("*.pt")) == ["step-0000300.pt", "step-0000600.pt"]
+    assert [newest_checkpoint(tmp_path, most)["step"] for most in (599, 600, 900)] == [300, 600, 600]
+    assert newest_checkpoint(tmp_path, 299) is None

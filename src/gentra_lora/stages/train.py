@@ -35,6 +35,7 @@ from gentra_lora.pictures.sampling_pipeline import Settings, check_prompts, load
 from gentra_lora.stages.run import run
 from gentra_lora.training.between_steps import BetweenSteps, check_result, result_of
 from gentra_lora.training.checkpoint import check_writable, checkpoint_folder, newest_checkpoint, remove_old
+from gentra_lora.training.identity import note_values, noted_values, of_any_length, why_fresh
 from gentra_lora.training.interruption import Interruption
 from gentra_lora.training.optimizers import find_optimizer, package_of
 from gentra_lora.training.progress import Progress
@@ -59,7 +60,8 @@ def main() -> None:
     device = choose_device()
     precision, reason = choose_precision(source.mixed_precision, device)
     accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision=precision)
-    checkpoints = checkpoint_folder(everything_that_counts(config, index, precision, reason, accelerator.num_processes))
+    values = everything_that_counts(config, index, precision, reason, accelerator.num_processes)
+    checkpoints, name = checkpoint_folder(of_any_length(values)), checkpoint_folder(values).name
     for folder in (checkpoints, OUT.parent, LOG_DIR):
         check_writable(folder)
     unet = load_unet(source, DTYPES[precision])
@@ -68,7 +70,7 @@ def main() -> None:
     training = Training(unet, load_noise_scheduler(source), load_data(config, index), config, accelerator)
     samples = make_samples(training, params, source, DTYPES[precision], checkpoints)
     shapes = training.data.photos.shapes
-    metadata = {RUN: checkpoints.name} | adapter_metadata(
+    metadata = {RUN: name} | adapter_metadata(
         train_params=config.model_dump(exclude=ASIDE),
         base=index["base"],
         trigger_word=params.prepare.trigger_word,
@@ -84,13 +86,13 @@ def main() -> None:
     )
     if accelerator.is_main_process:
         shutil.rmtree(LOG_DIR, ignore_errors=True)  # it is the last run's, and may hold links to DVC's cache
-        write_run(LOG_DIR, checkpoints.name)
+        write_run(LOG_DIR, name)
         print(first_line_of(training, reason), flush=True)
-    resume(training, checkpoints, samples)
+    resume(training, checkpoints, samples, values)
     train(training, load_split(LATENTS_DIR, "held_out"), checkpoints, samples, metadata)
     if accelerator.is_main_process:
         export(training, metadata)
-        remove_old(checkpoints, 1)
+        remove_old(checkpoints, 1, training.step)
 
 
 def everything_that_counts(
@@ -150,19 +152,23 @@ def first_line_of(training: Training, reason: str) -> str:
     return f"training {weights:,} weights of rank {config.rank} on {photos} photos{background}; {reason}"
 
 
-def resume(training: Training, checkpoints: Path, samples: Samples | None) -> None:
-    """Restore the newest checkpoint of this very run, and say what was found."""
-    saved = newest_checkpoint(checkpoints)
+def resume(training: Training, checkpoints: Path, samples: Samples | None, values: Mapping[str, Any]) -> None:
+    """Restore the newest checkpoint of this very run or a shorter one, and say what was found, and what not and why."""
+    steps = training.config.steps
+    saved, noted = newest_checkpoint(checkpoints, steps), noted_values(checkpoints)
     if saved:
         training.restore(saved)
-        done = training.step == training.config.steps
-        advice = "; all steps are done, remove the folder to train again" if done else ""
-        line = f"going on from step {training.step} of {training.config.steps} ({checkpoints}){advice}"
+        advice = "; all steps are done, remove the folder to train again" if training.step == steps else ""
+        shorter = training.step < steps and noted is not None and noted["params"]["steps"] == training.step
+        whose = ", the last of the run that is made longer" if shorter else ""
+        line = f"going on from step {training.step} of {steps}{whose} ({checkpoints}){advice}"
     else:
-        line = f"starting fresh; checkpoints go to {checkpoints}"
+        reason = why_fresh(checkpoints, values)
+        line = f"starting fresh; checkpoints go to {checkpoints}" + (f"\n{reason}" if reason else "")
     if samples:
         samples.show_earlier(training.step)
     if training.accelerator.is_main_process:
+        note_values(checkpoints, values)
         print(line, flush=True)
 
 

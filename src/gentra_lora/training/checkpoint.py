@@ -65,19 +65,27 @@ def save_checkpoint(
             f"{path}: cannot be saved ({first_line(error)}); free space there or set GENTRA_CHECKPOINTS to another "
             "folder with a copy of this one; `dvc repro` then goes on from the last one saved"
         ) from error
-    remove_old(folder, kept)
+    remove_old(folder, kept, step)
 
 
-def remove_old(folder: Path, kept: int) -> None:
-    """Keep the newest `kept` checkpoints alone."""
-    for old in sorted(folder.glob("step-*.pt"))[:-kept]:
+def remove_old(folder: Path, kept: int, step: int) -> None:
+    """Keep the newest `kept` checkpoints alone of those up to `step`; later ones are a longer run's."""
+    for old in _paths(folder, step)[:-kept]:
         old.unlink()
         old.with_suffix(".safetensors").unlink(missing_ok=True)
 
 
-def newest_checkpoint(folder: Path) -> dict[str, Any] | None:
-    """Return the newest state that can be read, or None; one that cannot is named in the output and passed over."""
-    for path in sorted(folder.glob("step-*.pt"), reverse=True):
+def _paths(folder: Path, most: int) -> list[Path]:
+    """Return the checkpoints up to a step, the newest last."""
+    return [path for path in sorted(folder.glob("step-*.pt")) if int(path.stem.removeprefix("step-")) <= most]
+
+
+def newest_checkpoint(folder: Path, most: int) -> dict[str, Any] | None:
+    """Return the newest state up to the step `most` that can be read, or None.
+
+    One that cannot is named in the output and passed over.
+    """
+    for path in reversed(_paths(folder, most)):
         try:
             return torch.load(path, map_location="cpu", weights_only=True)
         except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError) as error:
