@@ -29,7 +29,15 @@ from tests.forks import forks  # noqa: F401 - fixtures, and what tests import fr
 from tests.made_once import made_once
 from tests.random_latents import cached_photos  # noqa: F401
 from tests.serving import served, serving_repo  # noqa: F401
-from tests.tiny_models import make_unet, text_config, tiny_base, tiny_clip, tiny_unet, tokenizer  # noqa: F401
+from tests.tiny_models import (  # noqa: F401
+    make_unet,
+    text_config,
+    tiny_base,
+    tiny_clip,
+    tiny_segmenter,
+    tiny_unet,
+    tokenizer,
+)
 from tests.workspaces import (  # noqa: F401
     PROFILES,
     ROOT,

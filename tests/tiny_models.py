@@ -6,9 +6,21 @@ import pytest
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from tokenizers.pre_tokenizers import ByteLevel
-from transformers import CLIPConfig, CLIPModel, CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from transformers import (
+    CLIPConfig,
+    CLIPModel,
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTokenizer,
+    Mask2FormerConfig,
+    Mask2FormerForUniversalSegmentation,
+    SwinConfig,
+)
+from transformers.models.mask2former.image_processing_pil_mask2former import Mask2FormerImageProcessorPil
 
 from tests.made_once import made_once
+
+MASK_EMBEDDER = "model.transformer_module.decoder.mask_predictor.mask_embedder"
 
 
 @pytest.fixture(scope="session")
@@ -76,6 +88,37 @@ def make_base(folder, tokenizer, text_config):
         requires_safety_checker=False,
     )
     pipeline.save_pretrained(folder)
+
+
+@pytest.fixture(scope="session")
+def tiny_segmenter(tmp_path_factory):
+    """The folder of a Mask2Former that knows person, car and sky, and sees two cars anywhere in any photo."""
+    return made_once(tmp_path_factory, "tiny-mask2former", make_segmenter)
+
+
+def make_segmenter(folder):
+    torch.manual_seed(0)
+    backbone = SwinConfig(
+        image_size=64,
+        embed_dim=8,
+        depths=[1] * 4,
+        num_heads=[1] * 4,
+        window_size=2,
+        out_features=["stage1", "stage2", "stage3", "stage4"],
+    )
+    sizes = {"feature_size": 32, "mask_feature_size": 32, "hidden_dim": 32, "num_attention_heads": 2, "num_queries": 2}
+    depths = {"encoder_feedforward_dim": 32, "encoder_layers": 1, "decoder_layers": 2, "dim_feedforward": 16}
+    labels = {0: "person", 1: "car", 2: "sky"}
+    names = {"id2label": labels, "label2id": {label: number for number, label in labels.items()}}
+    model = Mask2FormerForUniversalSegmentation(Mask2FormerConfig(backbone_config=backbone, **sizes, **depths, **names))
+    with torch.no_grad():  # random weights say little of anything
+        for weights in model.parameters():
+            if not weights.any():
+                weights.normal_(std=0.02)
+        model.class_predictor.bias.copy_(torch.tensor([0.0, 5.0, 0.0, 0.0]))
+        model.get_parameter(f"{MASK_EMBEDDER}.2.0.weight").mul_(200)
+    model.save_pretrained(folder)
+    Mask2FormerImageProcessorPil(size={"height": 64, "width": 64}, ignore_index=255).save_pretrained(folder)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,15 @@ VEIL, VEIL_OPACITY = "#d000d0", 0.6  # a colour that few photos have
 FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial.ttf", "arial.ttf")  # where PIL's own lacks the letters
 
 
+@dataclass(frozen=True)
+class Tile:
+    """A photo of a sheet: a picture of at most SHEET_TILE a side, the colour of its frame, and the lines below it."""
+
+    picture: Image.Image
+    frame: str
+    lines: Sequence[str]
+
+
 def dataset_sheet(rows: Sequence[Row], folder: Path, doubts: Mapping[str, Sequence[str]]) -> Image.Image:
     """Return an image of all photos with their captions; those that are held out are framed and say so.
 
@@ -68,37 +78,52 @@ def dataset_sheet(rows: Sequence[Row], folder: Path, doubts: Mapping[str, Sequen
         folder: holds their files; masks/ beside it holds the masks.
         doubts: {file name: what may be wrong with it}; these are framed in red, and what may be wrong stands below.
     """
-    font = _font("".join(row.file_name + row.caption for row in rows))
-    cell = SHEET_TILE + 2 * GAP, SHEET_TILE + (1 + SHEET_LINES) * LINE + 2 * GAP
-    columns = min(SHEET_COLUMNS, len(rows))
-    sheet = Image.new("RGB", (columns * cell[0], -(-len(rows) // columns) * cell[1]), "white")
-    draw = ImageDraw.Draw(sheet)
-    for number, row in enumerate(rows):
-        left, top = number % columns * cell[0], number // columns * cell[1]
+    tiles = []
+    for row in rows:
         doubt = doubts.get(row.file_name, ())
-        colour = DOUBT if doubt else SPLIT_COLOURS[row.split]
-        draw.rectangle((left, top, left + cell[0] - 1, top + SHEET_TILE + 2 * GAP - 1), colour)
         with Image.open(folder / row.file_name) as opened:
-            opened.thumbnail((SHEET_TILE, SHEET_TILE))
-            photo = with_mask(opened, folder.with_name("masks") / row.file_name) if row.mask_sha256 else opened
-            place = left + GAP + (SHEET_TILE - photo.width) // 2, top + GAP + (SHEET_TILE - photo.height) // 2
-            sheet.paste(photo, place)
+            picture = thumbnail(opened)
+        if row.mask_sha256:
+            with Image.open(folder.with_name("masks") / row.file_name) as opened:
+                picture = veiled(picture, opened)
         held_out = "held out: " if row.split == "held_out" else ""
         caption = textwrap.wrap(
             "; ".join(doubt) or row.caption, LETTERS * SHEET_TILE // TILE, max_lines=SHEET_LINES, placeholder=" …"
         )
-        text = [held_out + row.file_name, *caption]
-        for line, words in enumerate(text):
+        frame = DOUBT if doubt else SPLIT_COLOURS[row.split]
+        tiles.append(Tile(picture, frame, [held_out + row.file_name, *caption]))
+    return sheet_of(tiles, 1 + SHEET_LINES)
+
+
+def sheet_of(tiles: Sequence[Tile], lines: int) -> Image.Image:
+    """Return an image of photos in rows, with room for as many lines below each."""
+    font = _font("".join(line for tile in tiles for line in tile.lines))
+    cell = SHEET_TILE + 2 * GAP, SHEET_TILE + lines * LINE + 2 * GAP
+    columns = min(SHEET_COLUMNS, len(tiles))
+    sheet = Image.new("RGB", (columns * cell[0], -(-len(tiles) // columns) * cell[1]), "white")
+    draw = ImageDraw.Draw(sheet)
+    for number, tile in enumerate(tiles):
+        left, top = number % columns * cell[0], number // columns * cell[1]
+        draw.rectangle((left, top, left + cell[0] - 1, top + SHEET_TILE + 2 * GAP - 1), tile.frame)
+        width, height = tile.picture.size
+        sheet.paste(tile.picture, (left + GAP + (SHEET_TILE - width) // 2, top + GAP + (SHEET_TILE - height) // 2))
+        for line, words in enumerate(tile.lines):
             where = left + GAP, top + SHEET_TILE + 2 * GAP + line * LINE
             draw.text(where, _fitted(words, SHEET_TILE, font), fill="black", font=font)
     return sheet
 
 
-def with_mask(photo: Image.Image, mask: Path) -> Image.Image:
-    """Return a photo with a veil over what is outside of its mask."""
-    veiled = Image.blend(photo.convert("RGB"), Image.new("RGB", photo.size, VEIL), VEIL_OPACITY)
-    with Image.open(mask) as opened:
-        return Image.composite(photo.convert("RGB"), veiled, opened.resize(photo.size))
+def thumbnail(photo: Image.Image) -> Image.Image:
+    """Return a photo at the size that it has on a sheet."""
+    small = photo.convert("RGB")
+    small.thumbnail((SHEET_TILE, SHEET_TILE))
+    return small
+
+
+def veiled(picture: Image.Image, mask: Image.Image) -> Image.Image:
+    """Return a picture with a veil over what is outside of its mask, which may be larger."""
+    veil = Image.blend(picture, Image.new("RGB", picture.size, VEIL), VEIL_OPACITY)
+    return Image.composite(picture, veil, mask.resize(picture.size, Image.Resampling.BOX))
 
 
 def _font(text: str) -> Font:

@@ -21,6 +21,9 @@ from gentra_lora.pictures.limits import (
 )
 
 ADAPTER = Path("models/sport_gentra_lora.safetensors")  # what `dvc repro` trains
+MASKS_SHEET = Path("reports/masks_sheet.jpg")
+SEGMENTER = "facebook/mask2former-swin-base-coco-panoptic"  # knows 80 things and 53 backgrounds, car among them
+SEGMENTER_REVISION = "853c97b51d851289775a7fcc82208fe10167b8ed"  # its weights as .safetensors
 
 
 def option(usage: str, told: str, kind: Any = None, default: object = None, required: bool = False) -> click.Option:
@@ -45,6 +48,7 @@ SEED = Number(int, f"from {LEAST_SEED} to {MOST_SEED}", lambda n: LEAST_SEED <= 
 COUNT = Number(int, f"from 1 to {MOST_IMAGES}", lambda n: 1 <= n <= MOST_IMAGES)
 STEPS = Number(int, f"from 1 to {SCHEDULE_STEPS}", lambda n: 1 <= n <= SCHEDULE_STEPS)
 GUIDANCE = Number(float, f"from 0 to {MOST_GUIDANCE}", lambda n: 0 <= n <= MOST_GUIDANCE)
+SHARE = Number(float, "from 0 to 1", lambda n: 0 <= n <= 1)
 STRENGTH = Number(float, "above 0 and at most 1", lambda n: 0 < n <= 1)
 SEEDS = Number(int, "2 or more: one run has no spread", lambda n: n >= 2)
 SAMPLERS = f"{', '.join(SAMPLER_NAMES)} ({DEFAULT})"
@@ -91,6 +95,14 @@ PARAMETERS: dict[str, list[click.Parameter]] = {
         option("--vae MODEL", "a separate autoencoder, where the base wants one"),
         option("--vae-revision HASH", "full commit hash of its hub id"),
         option("--prediction-type NAME", PREDICTED, Name(PREDICTION_TYPES)),
+    ],
+    "masks": [
+        option("--model MODEL", f"Mask2Former: local folder, or hub id with --revision ({SEGMENTER})", None, SEGMENTER),
+        option("--revision HASH", "full commit hash of the hub id"),
+        option("--label NAME", "what the subject is among the model's labels (evaluate.class_noun)"),
+        option("--threshold X", f"how sure the model must be, {SHARE.wanted} (0.5)", SHARE, 0.5),
+        option("--sheet FILE", f"JPEG to write ({MASKS_SHEET})", Path, MASKS_SHEET),
+        flag("--overwrite", "make those again that are there"),
     ],
     "noise": [option("--seeds N", f"how many, the first of them train.seed (3); writes {NOISE}", SEEDS, 3)],
     "generate": _of_picture("generated/generate.png"),

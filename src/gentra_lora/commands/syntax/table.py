@@ -47,6 +47,14 @@ ENTRIES = {
         "base models/mine",
         "It goes into params.yaml; a local one also into dvc.yaml, so that DVC sees when its files change.",
     ),
+    "masks": Entry(
+        RUN,
+        "masks:masks_command",
+        "masks of the photos, by a segmentation model",
+        "masks --label car",
+        "For photos that have none in masks/ yet, and a sheet of all to look at. train.background_weight says what is "
+        "outside of them counts; docs/photos.md has more.",
+    ),
     "noise": Entry(
         RUN,
         "noise:noise_command",
