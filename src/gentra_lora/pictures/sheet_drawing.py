@@ -55,7 +55,7 @@ def _fitted(text: str, width: float, font: Font) -> str:
 SHEET_COLUMNS, SHEET_TILE, SHEET_LINES = 8, 160, 4
 SPLIT_COLOURS = {"train": "#d0d0d0", "held_out": "#e07020"}
 DOUBT = "#e00000"
-VEIL, VEIL_OPACITY = "#d000d0", 0.6  # a colour that few photos have
+VEIL, VEIL_OPACITY = "#d000d0", 0.4  # a colour that few photos have
 FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial.ttf", "arial.ttf")  # where PIL's own lacks the letters
 
 
