@@ -112,6 +112,7 @@ class Train(Block):
     sample_every: Count | None
     sample_prompts: Annotated[list[Text], Field(min_length=1)]
     sample_guidance_scale: Annotated[Float, Field(ge=1)]
+    start_from: Text | None
     checkpoint_every: Count
     checkpoint_minutes: Positive
     checkpoints_kept: Count

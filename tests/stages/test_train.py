@@ -124,6 +124,47 @@ def test_finished_run_of_a_constant_rate_is_made_longer_to_the_bytes_of_a_long_o
     assert column(cached, "held_out") == curve
 
 
+def test_training_goes_on_from_a_finished_adapter_and_says_so(trained, monkeypatch, capsys):
+    first = hashlib.sha256((trained / OUT).read_bytes()).hexdigest()
+    ended = float(column(trained, "held_out")[-1]["held_out"])
+    change(trained, "train", start_from=f"{OUT}@{first}", lr_warmup_steps=0)
+    train.main()
+    shown, header = capsys.readouterr().out, read_adapter(trained / OUT)[1]
+    assert f"beginning with {OUT}@{first}, trained for 6 steps\n" in shown
+    assert (
+        f"which differs: train.lr_warmup_steps: 1 then, 0 now; train.start_from: a file of sha256 None then, {first}"
+        in shown
+    )
+    assert f"step 0: held-out loss {ended:.4f}, of the adapter that training goes on from" in shown
+    assert header["gentra.start_from"] == first
+    assert "start_from" not in json.loads(header["gentra.train_params"])
+    assert header["gentra.held_out_loss_base"] == read_adapter(kept_of(trained, first))[1]["gentra.held_out_loss_base"]
+    second = (trained / OUT).read_bytes()
+    train.main()  # though the file that it began with is not in its place any more
+    assert "going on from step 6 of 6" in capsys.readouterr().out
+    assert (trained / OUT).read_bytes() == second
+    monkeypatch.setenv("GENTRA_CHECKPOINTS", str(trained / "killed"))
+    shutil.copytree(trained / "checkpoints/started_from", trained / "killed/started_from")
+    train_until_killed(5)
+    train.main()
+    assert "going on from step 4 of 6" in capsys.readouterr().out
+    assert (trained / OUT).read_bytes() == second
+
+
+def kept_of(workspace, digest):
+    return workspace / f"checkpoints/started_from/{digest}.safetensors"
+
+
+@pytest.mark.parametrize("values", [{"rank": 8}, {"target_modules": "attention"}, {"lora_alpha": 4}], ids=str)
+def test_adapter_of_another_shape_is_refused_before_the_base_is_loaded(trained, monkeypatch, values):
+    digest = hashlib.sha256((trained / OUT).read_bytes()).hexdigest()
+    change(trained, "train", start_from=f"{OUT}@{digest}", **values)
+    monkeypatch.setattr(train, "load_unet", lambda *_: pytest.fail("loaded the base"))
+    with pytest.raises(AdapterError, match=rf"train\.{next(iter(values))} is .*; set it to"):
+        train.main()
+    assert hashlib.sha256((trained / OUT).read_bytes()).hexdigest() == digest
+
+
 def test_finished_run_of_another_schedule_starts_fresh_and_says_why(trained, capsys):
     change(trained, "train", steps=8)
     train.main()

@@ -6,7 +6,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from diffusers import DDPMScheduler
 
-from gentra_lora.adapter.lora import lora_modules
+from gentra_lora.adapter.lora import LoraModule, lora_modules
 from gentra_lora.params import Train
 from gentra_lora.training.held_out import held_out_errors
 from gentra_lora.training.run import MOST_SKIPPED, Training, TrainingData, TrainingError
@@ -349,3 +349,32 @@ def test_held_out_loss_knows_no_masks():
         held_out_errors(run.unet, run.noise_scheduler, photos, 0.5) for photos in (cached_photos(), masked_photos(1.0))
     ]
     assert torch.equal(*found)
+
+
+def started(**changed):
+    first, second = training(lr_warmup_steps=0, learning_rate=0.01, **changed), training(lr_warmup_steps=0, **changed)
+    steps(first, 3)
+    held = {name: LoraModule(*factors) for name, factors in weights(first).items()}
+    second.start_from(held, "ab12")
+    return first, second
+
+
+@pytest.mark.parametrize("ema_decay", [None, 0.9])
+def test_training_that_goes_on_from_an_adapter_begins_with_its_weights_and_draws_anew(ema_decay):
+    first, second = started(ema_decay=ema_decay)
+    same(weights(second), weights(first), rtol=0, atol=0)
+    with second.kept.in_place():
+        same(weights(second), weights(first), rtol=0, atol=0)
+    assert second.step == 0
+    assert second.run_step()["loss"] != training(lr_warmup_steps=0).run_step()["loss"]
+    assert not torch.equal(second.trainable[0], first.trainable[0])
+
+
+def test_base_is_what_it_was_while_the_adapter_is_off():
+    _, second = started()
+    before = weights(second)
+    plain = training()
+    with second.without_adapter():
+        errors = [held_out_errors(run.unet, run.noise_scheduler, run.data.photos, 0.5) for run in (second, plain)]
+    torch.testing.assert_close(*errors)
+    same(weights(second), before, rtol=0, atol=0)

@@ -5,6 +5,7 @@ of one process but for the order of float additions.
 """
 
 import hashlib
+import os
 import shutil
 import signal
 import sys
@@ -19,8 +20,10 @@ import gentra_lora
 from gentra_lora.adapter.file import check_effect, kohya_tensors, write_adapter
 from gentra_lora.adapter.hashes import hashes_of
 from gentra_lora.adapter.key_maps import check_keys
+from gentra_lora.adapter.lora import lora_modules
 from gentra_lora.adapter.provenance import adapter_metadata, versions
 from gentra_lora.adapter.reload_check import check_written
+from gentra_lora.adapter.start import Start, check_start, read_start, start_modules
 from gentra_lora.base.checks import check_base
 from gentra_lora.base.files.noise_schedule import load_noise_scheduler
 from gentra_lora.base.model import load_unet
@@ -44,10 +47,11 @@ from gentra_lora.training.samples import NUM_INFERENCE_STEPS, Samples
 from gentra_lora.training.step_adapters import RUN, write_run
 
 LATENTS_DIR, OUT, LOG_DIR = Path("data/latents"), Path("models/sport_gentra_lora.safetensors"), Path("reports/train")
+START = "gentra.start_from"  # the sha256 of the file that it went on from
 # The rooms whose code can change the result, as dvc.yaml has them.
 ROOMS = ("base", "photos", "adapter", "pictures", "latents", "training")
-# Parameters that cannot change the result.
-ASIDE = {"author", "checkpoint_every", "checkpoint_minutes", "checkpoints_kept"}
+# Parameters that cannot change the result, and where a file lies, whose hash counts.
+ASIDE = {"author", "start_from", "checkpoint_every", "checkpoint_minutes", "checkpoints_kept"}
 ASIDE |= {"sample_every", "sample_prompts", "sample_guidance_scale"}
 
 
@@ -60,7 +64,9 @@ def main() -> None:
     device = choose_device()
     precision, reason = choose_precision(source.mixed_precision, device)
     accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision=precision)
+    start = find_start(config, index["base"])
     values = everything_that_counts(config, index, precision, reason, accelerator.num_processes)
+    values["start_from"] = start.sha256 if start else None
     checkpoints, name = checkpoint_folder(of_any_length(values)), checkpoint_folder(values).name
     for folder in (checkpoints, OUT.parent, LOG_DIR):
         check_writable(folder)
@@ -70,24 +76,32 @@ def main() -> None:
     training = Training(unet, load_noise_scheduler(source), load_data(config, index), config, accelerator)
     samples = make_samples(training, params, source, DTYPES[precision], checkpoints)
     shapes = training.data.photos.shapes
-    metadata = {RUN: name} | adapter_metadata(
-        train_params=config.model_dump(exclude=ASIDE),
-        base=index["base"],
-        trigger_word=params.prepare.trigger_word,
-        resolution=params.prepare.resolution,
-        prediction_type=training.noise_scheduler.config["prediction_type"],
-        cross_attention_dim=training.unet.config["cross_attention_dim"],
-        photos=training.data.photos.digests,
-        captions=[row["caption"] for row in index["photos"] if row["split"] == "train"],
-        sizes=[(width * index["downscale"], height * index["downscale"]) for _, height, width in shapes],
-        author=config.author,
-        raw_dir=params.prepare.raw_dir,
-        versions=versions(package_of(config.optimizer)),
+    if start:
+        training.start_from(start_modules(start, lora_modules(training.unet)), start.sha256)
+    metadata = (
+        {RUN: name}
+        | ({START: start.sha256} if start else {})
+        | adapter_metadata(
+            train_params=config.model_dump(exclude=ASIDE),
+            base=index["base"],
+            trigger_word=params.prepare.trigger_word,
+            resolution=params.prepare.resolution,
+            prediction_type=training.noise_scheduler.config["prediction_type"],
+            cross_attention_dim=training.unet.config["cross_attention_dim"],
+            photos=training.data.photos.digests,
+            captions=[row["caption"] for row in index["photos"] if row["split"] == "train"],
+            sizes=[(width * index["downscale"], height * index["downscale"]) for _, height, width in shapes],
+            author=config.author,
+            raw_dir=params.prepare.raw_dir,
+            versions=versions(package_of(config.optimizer)),
+        )
     )
     if accelerator.is_main_process:
         shutil.rmtree(LOG_DIR, ignore_errors=True)  # it is the last run's, and may hold links to DVC's cache
         write_run(LOG_DIR, name)
         print(first_line_of(training, reason), flush=True)
+        if start:
+            print(f"beginning with {start.label}, trained for {start.header.get('gentra.steps', 'unknown')} steps")
     resume(training, checkpoints, samples, values)
     train(training, load_split(LATENTS_DIR, "held_out"), checkpoints, samples, metadata)
     if accelerator.is_main_process:
@@ -106,6 +120,17 @@ def everything_that_counts(
         "versions": versions(package_of(config.optimizer)),
         "code": code_digest(Path(gentra_lora.__file__).parent),
     }
+
+
+def find_start(config: Train, base: str) -> Start | None:
+    """Return the adapter to go on from, of the shape and base that are to be trained; None from nothing."""
+    if config.start_from is None:
+        return None
+    kept = Path(os.environ.get("GENTRA_CHECKPOINTS", "checkpoints")) / "started_from"
+    start = read_start(config.start_from, OUT, kept)
+    rank, lora_alpha, target_modules = config.rank, config.lora_alpha, config.target_modules
+    check_start(start, base=base, rank=rank, lora_alpha=lora_alpha, target_modules=target_modules)
+    return start
 
 
 def code_digest(package: Path) -> str:

@@ -37,9 +37,13 @@ class BetweenSteps:
             TrainingError: it is not finite.
         """
         if self.training.step == 0:
-            self.base = self._measure()
+            with self.training.without_adapter():
+                self.base = self._held_out()
             check_finite(self.base["whole"], "the base's own, before the first step", "set base.mixed_precision to no")
             self.progress.show(f"step 0: held-out loss {self.base['whole']:.4f}, the base's own")
+            if self.training.seed != self.training.config.seed:
+                whole = self._measure()["whole"]
+                self.progress.show(f"step 0: held-out loss {whole:.4f}, of the adapter that training goes on from")
 
     def after(self, entry: StepEntry) -> None:
         """Do what is due after a step; `entry` is its entry in the history."""
@@ -60,10 +64,13 @@ class BetweenSteps:
 
     def _measure(self) -> dict[str, float]:
         """Return {"whole": the mean held-out loss, and those of its bands}."""
+        with self.training.kept.in_place():
+            return self._held_out()
+
+    def _held_out(self) -> dict[str, float]:
         training = self.training
-        with training.kept.in_place():
-            factor = training.data.scaling_factor
-            return banded(held_out_errors(training.unet, training.noise_scheduler, self.held_out, factor))
+        factor = training.data.scaling_factor
+        return banded(held_out_errors(training.unet, training.noise_scheduler, self.held_out, factor))
 
     def _tell(self, what: str, failure: Exception | None) -> None:
         if failure:

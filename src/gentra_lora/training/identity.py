@@ -69,6 +69,8 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str
     """Yield in what two trainings differ, by the names that a person knows."""
     for block, prefix in (("params", "train."), ("versions", "")):
         yield from _changed(then.get(block, {}), now[block], prefix)
+    if then.get("start_from") != now.get("start_from"):
+        yield f"train.start_from: a file of sha256 {then.get('start_from')} then, {now.get('start_from')} now"
     yield from _changed_index(then.get("index", {}), now["index"])
     if then.get("precision") != list(now["precision"]):
         yield f"precision, device or processes: {then.get('precision')} then, {now['precision']} now"

@@ -2,7 +2,8 @@
 
 import math
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NotRequired, TypedDict
 
@@ -12,7 +13,7 @@ from diffusers.models import UNet2DConditionModel
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 
 from gentra_lora.adapter.fused import fuse
-from gentra_lora.adapter.lora import attach_adapter, flatten
+from gentra_lora.adapter.lora import LoraModule, attach_adapter, flatten, lora_modules
 from gentra_lora.errors import InputError
 from gentra_lora.latents.base_predictions import CachedPredictions
 from gentra_lora.latents.cached_photos import CachedPhotos
@@ -84,6 +85,31 @@ class Training:
         self.lr_scheduler = make_lr_scheduler(config.lr_scheduler, optimizer, *schedule)
         self.optimizer = self.accelerator.prepare_optimizer(optimizer)
         self.kept = KeptWeights(self.unet, self.trainable, config.ema_decay, config.keep)
+        self.seed: int | str = config.seed  # of all draws
+
+    @torch.no_grad()
+    def start_from(self, modules: Mapping[str, LoraModule], sha256: str) -> None:
+        """Begin with the factors of a finished adapter, and draw what that has not seen.
+
+        Args:
+            modules: of adapter/start.py; `sha256` is their file's.
+        """
+        for name, module in lora_modules(self.unet).items():
+            module.down.copy_(modules[name].down)
+            module.up.copy_(modules[name].up)
+        self.kept = KeptWeights(self.unet, self.trainable, self.config.ema_decay, self.config.keep)
+        self.seed = f"{self.config.seed} after {sha256}"
+
+    @contextmanager
+    def without_adapter(self) -> Iterator[None]:
+        """Give the denoiser back what it was before the adapter."""
+        held = [parameter.detach().clone() for parameter in self.trainable]
+        torch._foreach_zero_([parameter.data for parameter in self.trainable])
+        try:
+            yield
+        finally:
+            for parameter, values in zip(self.trainable, held, strict=True):
+                parameter.data.copy_(values)
 
     def run_step(self) -> StepEntry:
         """One optimizer update; appends to the history and returns the new entry.
@@ -143,7 +169,7 @@ class Training:
     def _draw(self) -> Draw:
         batch = self.config.batch_size * self.config.gradient_accumulation_steps
         total = self.noise_scheduler.config["num_train_timesteps"]
-        return draw_step(self.config.seed, self.step, batch, self.data.photos, self.config, total)
+        return draw_step(self.seed, self.step, batch, self.data.photos, self.config, total)
 
     def _add_prior_gradients(self) -> torch.Tensor:
         """Add those of the distance to the base's own predictions, as `_add_gradients` does."""
@@ -153,7 +179,7 @@ class Training:
                 f"train.prior_weight: {config.prior_weight:g} needs the base's predictions; "
                 "set cache_latents.prior_draws to 8, say"
             )
-        chosen, draws = predictions_of_step(config.seed, self.step, config.prior_batch_size, prior)
+        chosen, draws = predictions_of_step(self.seed, self.step, config.prior_batch_size, prior)
         for chunk in torch.arange(len(chosen)).split(config.batch_size):
             mine = chunk[self.accelerator.process_index :: self.accelerator.num_processes]
             if not len(mine):
@@ -177,7 +203,7 @@ class Training:
             noise, timesteps = batch.noise, batch.timesteps
             noisy_latents = self.noise_scheduler.add_noise(batch.latents, noise, timesteps)  # type: ignore[arg-type]
             if config.lora_dropout:  # the only use of the global random state: the same after a resume
-                torch.manual_seed(seed_of(config.seed, "lora dropout", self.step, *mine.tolist()))
+                torch.manual_seed(seed_of(self.seed, "lora dropout", self.step, *mine.tolist()))
             with self.accelerator.autocast():
                 noise_pred = self.unet(noisy_latents, batch.timesteps, batch.prompt_embeds).sample
             target = target_of(self.noise_scheduler, batch.latents, batch.noise, batch.timesteps)
