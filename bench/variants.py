@@ -64,6 +64,7 @@ ADAPTER = Path("models/sport_gentra_lora.safetensors")
 
 
 LINKS = ("data/processed", "data/latents", "models/nano-sd", "models/nano-clip", "reports/noise.json", "dvc.yaml")
+LINKS += ("demo/judge.safetensors",)
 
 
 def folder_of(name):

@@ -15,35 +15,22 @@ import numpy as np
 import torch
 from PIL import Image
 from safetensors.torch import load_file
-from torch import nn
 
 from captions import FEATURES, PLACES, TRIGGER_WORD
 from car import COLOURS, SHAPES, SUBJECT
+from gentra_lora.evaluation import judge as network
 from scene import SETTINGS, VIEWS
 from training import to_pixel_values
 
 WEIGHTS = Path(__file__).with_name("judge.safetensors")
 KINDS = {"style": tuple(SHAPES), "colour": tuple(COLOURS), "setting": SETTINGS, "view": tuple(VIEWS)}
-WIDTHS = (24, 48, 80, 128, 160)
 
 
-class Judge(nn.Module):
-    """pixel_values (B, 3, 128, 128) -> features (B, 160); `heads` gives logits by kind, and of the six features."""
+class Judge(network.Judge):
+    """The network with this subject's labels."""
 
     def __init__(self):
-        super().__init__()
-        blocks, before = [], 3
-        for width in WIDTHS:
-            blocks += [nn.Conv2d(before, width, 3, stride=2, padding=1), nn.GroupNorm(8, width), nn.SiLU()]
-            blocks += [nn.Conv2d(width, width, 3, padding=1), nn.GroupNorm(8, width), nn.SiLU()] if before > 3 else []
-            before = width
-        self.body = nn.Sequential(*blocks)
-        self.spread = nn.Linear(16 * WIDTHS[-1], WIDTHS[-1])  # of 4 x 4 places: where a part is tells what it is
-        self.heads = nn.ModuleDict({kind: nn.Linear(WIDTHS[-1], len(names)) for kind, names in KINDS.items()})
-        self.heads["features"] = nn.Linear(WIDTHS[-1], len(FEATURES))
-
-    def forward(self, pixel_values):
-        return torch.nn.functional.silu(self.spread(self.body(pixel_values).flatten(1)))
+        super().__init__({kind: len(names) for kind, names in KINDS.items()} | {network.FEATURES: len(FEATURES)})
 
 
 def load():

@@ -20,6 +20,7 @@ SETUP = {
     "base": "nano@1",
     "likeness_model": "clip@1",
     "prompt_model": "clip@1",
+    "judge": None,
     "held_out": dict.fromkeys(PHOTOS, "0" * 64),
     "captions": [f"caption of {name}" for name in PHOTOS],
     "class_prompts": [f"class {name}" for name in PHOTOS],

@@ -23,7 +23,7 @@ STAGES = {"prepare": prepare, "cache_latents": cache_latents, "train": train, "e
 def shipped_dvc_yaml():
     """Return the text of dvc.yaml without the deps that `gentra-lora base` adds for an owner's local base."""
     text = (ROOT / "dvc.yaml").read_text(encoding="utf-8")
-    ours = ("${", "data/", "models/nano-", "models/sport_gentra_lora.", "reports/", "src/")
+    ours = ("${", "data/", "demo/", "models/nano-", "models/sport_gentra_lora.", "reports/", "src/")
     deps = [dep for stage in yaml.safe_load(text)["stages"].values() for dep in stage["deps"]]
     own = {f"      - {dep}" for dep in deps if not dep.startswith(ours)}
     return "".join(line for line in text.splitlines(keepends=True) if line.rstrip("\n") not in own)
@@ -43,7 +43,7 @@ def tiny_values(base, clip):
     values["train"] |= {"rank": 4, "lora_alpha": 2, "steps": 6, "lr_warmup_steps": 1, "batch_size": 2}
     values["train"] |= {"prior_batch_size": 1, "held_out_every": 3, "checkpoint_every": 2}
     values["train"] |= {"sample_every": None, "sample_prompts": ["a gentra, snow"]}
-    values["evaluate"] |= {"likeness_model": str(clip), "prompt_model": str(clip), "seeds": [1, 2]}
+    values["evaluate"] |= {"likeness_model": str(clip), "prompt_model": str(clip), "seeds": [1, 2], "judge": None}
     values["evaluate"] |= {"prompts": ["gentra, snow"], "drift_prompts": ["a van"], "num_inference_steps": 2}
     return values
 

@@ -164,6 +164,7 @@ class Evaluate(Block):
     likeness_revision: str | None
     prompt_model: Text
     prompt_revision: str | None
+    judge: Text | None
     class_noun: Text
     prompts: Annotated[list[Text], Field(min_length=1)]
     drift_prompts: Annotated[list[Text], Field(min_length=1)]

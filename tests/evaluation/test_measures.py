@@ -8,7 +8,7 @@ OF = {measure.key: measure for measure in MEASURES}
 
 def test_each_measure_finds_the_rows_of_its_group_alone():
     rows = rows_of(wobble=0)
-    found = {key: mean_of(measure.values(rows)) for key, measure in OF.items()}
+    found = {key: mean_of(measure.values(rows)) for key, measure in OF.items() if not key.startswith("features")}
     assert found == pytest.approx(
         {
             "val_loss": 0.05,
@@ -43,6 +43,22 @@ def test_metrics_are_the_means_relative_to_base_and_real_photos():
     assert (metrics["diversity"], metrics["diversity_base"]) == (1.0, 3.0)
     assert metrics["prompt_match_real"] == 0.45
     assert (metrics["copy_rate"], metrics["bad_images"], metrics["nn_gap"]) == (0, 0, 0.1)
+
+
+def test_features_are_metrics_where_a_judge_counted_them():
+    rows = rows_of()
+    assert not any(key.startswith("features") for key in metrics_of(rows))
+    for row in rows:
+        if row.get("group") in ("likeness", "prompt", "drift", "real"):
+            row["features_shown"] = {"drift": 2, "real": 6}.get(row["group"], 5) if row.get("adapter", True) else 1
+    metrics = metrics_of(rows)
+    assert {key: value for key, value in metrics.items() if key.startswith("features")} == {
+        "features_shown": 5,
+        "features_shown_base": 1,
+        "features_shown_real": 6,
+        "features_leaked": 2,
+        "features_leaked_base": 1,
+    }
 
 
 def test_faults_and_copies_of_the_adapter_alone_are_counted():

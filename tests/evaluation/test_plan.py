@@ -96,8 +96,8 @@ def scored(rows, plan, tmp_path, tiny_clip):
         group: {n: list(rng.integers(0, 256, (len(of), 64, 64, 3), dtype=np.uint8)) for n in ("adapter", "base")}
         for group, of in plan.groups.items()
     }
-    real = measure_photos(photos, rows, model, model, plain)
-    return score(plan, drawn, real, model, model, plain), drawn, photos, real, model
+    real = measure_photos(photos, rows, model, model, plain, None)
+    return score(plan, drawn, real, model, model, plain, None), drawn, photos, real, model
 
 
 def test_every_group_has_its_scores(scored, plan):

@@ -21,7 +21,7 @@ def rows(tmp_path):
 def measured(rows, tmp_path, tiny_clip):
     model = FeatureModel("key", str(tiny_clip), None, torch.device("cpu"))
     photos = open_processed(tmp_path, rows, 64)
-    return photos, measure_photos(photos, rows, model, model, plain), model
+    return photos, measure_photos(photos, rows, model, model, plain, None), model
 
 
 def test_photos_are_their_centre_at_the_pictures_size(measured):

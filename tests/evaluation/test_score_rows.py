@@ -1,3 +1,6 @@
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +11,7 @@ from gentra_lora.evaluation.score_rows import (
     add_copying,
     add_diversity,
     add_drift,
+    add_features,
     add_likeness,
     add_prompt_match,
     loss_rows,
@@ -25,6 +29,7 @@ REAL = RealPhotos(
     [0.9, 0.8],
     {"h1.png": 0.5, "h2.png": 0.6, "t1.png": 0.4},
     torch.stack([A, B, A, B, C]),
+    {},
 )
 REQUESTS = [request(prompt="a", seed=1), request(prompt="a", seed=2), request(prompt="b", seed=1)]
 PICTURES = [np.random.default_rng(n).integers(0, 256, (8, 8, 3), dtype=np.uint8) for n in range(3)]
@@ -121,6 +126,14 @@ def test_real_rows_hold_what_could_be_reached():
         "nearest_train": pytest.approx(0.970143),
     }
     assert "subject_similarity" not in rows[2]
+
+
+def test_judge_counts_the_features_of_both_strengths_and_of_real_photos(rows):
+    judge = SimpleNamespace(features_shown=lambda pictures: [int(picture.any()) for picture in pictures])
+    add_features(rows, {"adapter": PICTURES, "base": [np.zeros((8, 8, 3), np.uint8)] * 3}, judge)
+    assert [row["features_shown"] for row in rows] == [1, 1, 1, 0, 0, 0]
+    shown = real_rows(replace(REAL, features_shown={"h1.png": 6}))
+    assert [row.get("features_shown") for row in shown] == [6, None, None]
 
 
 def test_each_photo_timestep_and_strength_has_its_loss_and_band():

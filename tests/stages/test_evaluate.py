@@ -1,3 +1,4 @@
+import html
 import json
 import re
 import shutil
@@ -11,7 +12,7 @@ from gentra_lora.photos.manifest import read_manifest
 from gentra_lora.photos.photo import open_upright
 from gentra_lora.stages import cache_latents, evaluate, prepare, train
 from gentra_lora.training.held_out import BANDS
-from tests.conftest import change, link_to_cache, still_in_cache
+from tests.conftest import ROOT, change, link_to_cache, still_in_cache
 
 METRICS = {
     *("val_loss", "val_loss_base", "val_loss_relative"),
@@ -41,6 +42,17 @@ def test_metrics_scores_and_pictures_are_written(evaluated):
         assert open_upright(evaluated / f"reports/images/{name}.png").width > 100
     shown = (evaluated / "shown.txt").read_text()
     assert "held-out loss" in shown and "report: reports/report.html" in shown
+
+
+def test_judge_counts_the_features_of_the_subject_and_of_other_things(evaluated):
+    change(evaluated, "evaluate", judge=str(ROOT / "demo/judge.safetensors"))
+    evaluate.main()
+    metrics = json.loads((evaluated / "reports/metrics.json").read_text())
+    ends = {"features_shown": ("_base", "", "_real"), "features_leaked": ("_base", "")}
+    assert metrics.keys() - METRICS == {f"{key}{end}" for key, of in ends.items() for end in of}
+    assert all(0 <= metrics[key] <= 6 for key in metrics.keys() - METRICS)
+    assert len(json.loads((evaluated / "reports/evaluation.json").read_text())["judge"]) == 64
+    assert "of the subject's features" in html.unescape((evaluated / "reports/report.html").read_text())
 
 
 def test_card_and_preview_lie_beside_the_file(evaluated):

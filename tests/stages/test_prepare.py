@@ -110,6 +110,11 @@ def test_local_feature_model_that_dvc_does_not_watch_is_refused(workspace, tiny_
     refused(r"dvc\.yaml: add .*tiny-clip to the deps of evaluate")
 
 
+def test_judge_that_is_not_there_is_refused_before_any_photo_is_opened(workspace):
+    change(workspace, "evaluate", judge="models/judge.safetensors")
+    refused(r"evaluate\.judge: models/judge\.safetensors: no such file")
+
+
 def test_feature_model_that_is_not_pinned_is_refused_before_training(workspace):
     change(workspace, "evaluate", likeness_model="facebook/dinov2-base")
     refused(r"evaluate\.likeness_model: facebook/dinov2-base .* needs its revision")

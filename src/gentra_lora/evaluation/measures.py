@@ -28,7 +28,7 @@ class Measure:
 
     key: str
     label: str
-    field: Literal["loss", "subject_similarity", "prompt_match", "drift", "copied", "diversity"]
+    field: Literal["loss", "subject_similarity", "prompt_match", "drift", "copied", "diversity", "features_shown"]
     groups: tuple[str | None, ...]  # None: the rows of held-out errors
     better: Literal["lower", "higher", "nearer 1"]
     digits: int = 4  # that are shown
@@ -67,8 +67,10 @@ MEASURES = (
     _loss("val_loss", "held-out loss"),
     *(_loss(f"val_loss_{band}", f"  {name}", band=band, part=True) for band, name in BAND_LABELS.items()),
     Measure("subject_similarity", "likeness", "subject_similarity", ("likeness",), "higher"),
+    Measure("features_shown", "features shown", "features_shown", PICTURES_OF_SUBJECT, "higher", 2),
     Measure("prompt_match", "prompt match", "prompt_match", ("prompt",), "higher"),
     Measure("drift", "drift", "drift", ("drift",), "lower", 2, of_base_weights=True),
+    Measure("features_leaked", "features leaked", "features_shown", ("drift",), "lower", 2),
     Measure("class_similarity", "class leak", "subject_similarity", ("class",), "lower"),
     Measure("copied", "copying", "copied", PICTURES_OF_SUBJECT, "lower"),
     Measure("diversity", "diversity", "diversity", PICTURES_OF_SUBJECT, "nearer 1", 2),
@@ -117,15 +119,27 @@ def metrics_of(rows: list[ScoreRow]) -> Metrics:
     leak = means["class_similarity", False], real["subject_similarity"]
     drawn = [row for row in rows if row.get("adapter") is True and "fault" in row]
     gaps = [row["nn_gap"] for row in drawn if "nn_gap" in row]
-    return metrics | {
-        "drift_in_seeds": _round(means.get(("drift", True))),
-        "class_leak": _round(gap_closed(means["class_similarity", True], *leak)),
-        "copy_rate": _round(means.get(("copied", True))),
-        "nn_gap": _round(sum(gaps) / len(gaps)),
-        "diversity": _round(means.get(("diversity", True))),
-        "diversity_base": _round(means.get(("diversity", False))),
-        "bad_images": sum(row["fault"] is not None for row in drawn),
+    judged = {
+        name: _round(means[key, is_adapter])
+        for key in ("features_shown", "features_leaked")
+        for name, is_adapter in ((key, True), (f"{key}_base", False))
+        if (key, True) in means
     }
+    if "features_shown" in real:
+        judged["features_shown_real"] = _round(real["features_shown"])
+    return (
+        metrics
+        | judged
+        | {
+            "drift_in_seeds": _round(means.get(("drift", True))),
+            "class_leak": _round(gap_closed(means["class_similarity", True], *leak)),
+            "copy_rate": _round(means.get(("copied", True))),
+            "nn_gap": _round(sum(gaps) / len(gaps)),
+            "diversity": _round(means.get(("diversity", True))),
+            "diversity_base": _round(means.get(("diversity", False))),
+            "bad_images": sum(row["fault"] is not None for row in drawn),
+        }
+    )
 
 
 def _means_of_real(rows: list[ScoreRow]) -> dict[str, float]:
@@ -133,8 +147,9 @@ def _means_of_real(rows: list[ScoreRow]) -> dict[str, float]:
     columns = {
         "subject_similarity": [row["subject_similarity"] for row in found if "subject_similarity" in row],
         "prompt_match": [row["prompt_match"] for row in found if "prompt_match" in row],
+        "features_shown": [float(row["features_shown"]) for row in found if "features_shown" in row],
     }
-    return {key: sum(values) / len(values) for key, values in columns.items()}
+    return {key: sum(values) / len(values) for key, values in columns.items() if values}
 
 
 def _ratio(means: Mapping[tuple[str, bool], float], key: str) -> float | None:

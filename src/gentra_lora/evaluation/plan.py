@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gentra_lora.adapter.rows import Factors
 from gentra_lora.evaluation.features import FeatureModel
+from gentra_lora.evaluation.judge import Judge
 from gentra_lora.evaluation.measures import PICTURES_OF_SUBJECT
 from gentra_lora.evaluation.paired_pictures import Paired
 from gentra_lora.evaluation.real_photos import RealPhotos
@@ -18,6 +19,7 @@ from gentra_lora.evaluation.score_rows import (
     add_copying,
     add_diversity,
     add_drift,
+    add_features,
     add_likeness,
     add_prompt_match,
     loss_rows,
@@ -160,6 +162,7 @@ def score(
     likeness: FeatureModel,
     matching: FeatureModel,
     plain: Callable[[str], str],
+    judge: Judge | None,
 ) -> list[ScoreRow]:
     """Return the rows of all pictures and of the real photos.
 
@@ -168,6 +171,7 @@ def score(
         likeness: for pictures.
         matching: for pictures and prompts.
         plain: see `make_plan`.
+        judge: counts the subject's features where there is one.
     """
     scores = real_rows(real)
     of_subject = dict.fromkeys(request.prompt for group in PICTURES_OF_SUBJECT for request in plan.groups[group])
@@ -182,6 +186,8 @@ def score(
         if group in PICTURES_OF_SUBJECT:
             add_copying(group_rows, features, real)
             add_diversity(group_rows, unit)
+        if judge and group in (*PICTURES_OF_SUBJECT, "drift"):
+            add_features(group_rows, pictures, judge)
         if group == "drift":
             add_drift(group_rows, features)
         if group == "prompt":

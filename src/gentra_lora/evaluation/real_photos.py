@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from gentra_lora.evaluation.features import FeatureModel
+from gentra_lora.evaluation.judge import Judge
 from gentra_lora.evaluation.scores import distance_to_others, nearest, paired_similarity
 from gentra_lora.photos.crops import centre_crop
 from gentra_lora.photos.manifest import Row
@@ -29,6 +30,7 @@ class RealPhotos:
     ceiling: list[float]  # of each held-out photo: the likeness of the training photo of the nearest caption
     prompt_match: dict[str, float]  # {file name: cosine of the photo and its caption}
     caption_features: torch.Tensor  # (N, D) by the prompt model, of the held-out photos and then of the others
+    features_shown: dict[str, int]  # {file name: of the subject's, by the judge}; none without one
 
     @property
     def copy_threshold(self) -> float:
@@ -65,8 +67,9 @@ def measure_photos(
     likeness: FeatureModel,
     matching: FeatureModel,
     plain: Callable[[str], str],
+    judge: Judge | None,
 ) -> RealPhotos:
-    """Return what is known of the photos of a manifest's rows; see plan.score for the last three arguments.
+    """Return what is known of the photos of a manifest's rows; see plan.score for the last four arguments.
 
     The ceiling of a held-out photo is the training photo whose caption is nearest: a perfect adapter's picture could be
     no more alike than another photo of the same scene.
@@ -81,9 +84,10 @@ def measure_photos(
     for split, of in names.items():
         pictures = matching.of_pictures([photos[name] for name in of])
         matches |= dict(zip(of, paired_similarity(pictures, captions[split]).tolist(), strict=True))
+    shown = dict(zip(photos, judge.features_shown(list(photos.values())), strict=True)) if judge else {}
     of_captions = torch.cat([captions["held_out"], captions["train"]])
     return RealPhotos(
-        names["held_out"], names["train"], features["held_out"], features["train"], ceiling, matches, of_captions
+        names["held_out"], names["train"], features["held_out"], features["train"], ceiling, matches, of_captions, shown
     )
 
 

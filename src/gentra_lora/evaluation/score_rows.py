@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 import torch
 
+from gentra_lora.evaluation.judge import Judge
 from gentra_lora.evaluation.paired_pictures import Paired
 from gentra_lora.evaluation.real_photos import RealPhotos
 from gentra_lora.evaluation.scored_run import ScoreRow
@@ -77,6 +78,12 @@ def add_prompt_match(rows: Sequence[ScoreRow], features: Features, wanted: torch
     )
 
 
+def add_features(rows: Sequence[ScoreRow], pictures: Paired, judge: Judge) -> None:
+    """Add to rows how many of the subject's features the judge sees."""
+    for row, count in zip(rows, judge.features_shown([*pictures["adapter"], *pictures["base"]]), strict=True):
+        row["features_shown"] = count
+
+
 def add_diversity(rows: Sequence[ScoreRow], unit: float) -> None:
     """Add to rows how far their picture lies from those of its prompt's other seeds, in units of real photos.
 
@@ -106,10 +113,14 @@ def real_rows(real: RealPhotos) -> list[ScoreRow]:
         name: {"subject_similarity": _rounded(ceiling), "nearest_train": _rounded(value)}
         for name, ceiling, value in zip(real.held_out, real.ceiling, similarity.tolist(), strict=True)
     }
-    return [
-        {"group": "real", "photo": name, "prompt_match": _rounded(value), **likeness.get(name, {})}
-        for name, value in real.prompt_match.items()
-    ]
+    rows: list[ScoreRow] = []
+    for name, value in real.prompt_match.items():
+        row: ScoreRow = {"group": "real", "photo": name, "prompt_match": _rounded(value)}
+        row |= likeness.get(name, {})
+        if name in real.features_shown:
+            row["features_shown"] = real.features_shown[name]
+        rows.append(row)
+    return rows
 
 
 def loss_rows(errors: Mapping[str, torch.Tensor], photos: Sequence[str], timesteps: Sequence[int]) -> list[ScoreRow]:

@@ -21,6 +21,7 @@ COMPARED = {
     "held_out": "the held-out photos",
     "likeness_model": "the likeness model",
     "prompt_model": "the prompt model",
+    "judge": "the judge",
     "resolution": "the resolution",
     "num_inference_steps": "the denoising steps",
     "guidance_scale": "the guidance scale",
@@ -48,6 +49,7 @@ class ScoreRow(TypedDict, total=False):
     copied: bool
     nn_gap: float
     prompt_match: float
+    features_shown: int  # of the subject's, by the judge, where there is one
     diversity: float | None  # in units of real photos of one scene, see score_rows.py
     drift: float | None  # in units of the base's own seeds, see score_rows.py
     timestep: int
@@ -64,6 +66,7 @@ class Setup(TypedDict):
     base: str
     likeness_model: str
     prompt_model: str
+    judge: str | None  # sha256
     held_out: dict[str, str]  # {file name: sha256}
     captions: list[str]
     class_prompts: list[str]

@@ -8,7 +8,8 @@ from gentra_lora.errors import listed
 from gentra_lora.git import git
 from gentra_lora.params import parse_params
 
-INPUTS = ("prepare.raw_dir", "base.model", "base.vae", "evaluate.likeness_model", "evaluate.prompt_model")
+MODELS = ("evaluate.likeness_model", "evaluate.prompt_model", "evaluate.judge")
+INPUTS = ("prepare.raw_dir", "base.model", "base.vae", *MODELS)
 
 
 def unkept(repo: Repo) -> dict[str, str]:

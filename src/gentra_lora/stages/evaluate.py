@@ -19,6 +19,7 @@ from gentra_lora.base.precision import choose_device, choose_precision
 from gentra_lora.base.source import BaseSource, base_identity
 from gentra_lora.evaluation.base_pictures import BasePictures
 from gentra_lora.evaluation.features import FeatureModel
+from gentra_lora.evaluation.judge import load_judge
 from gentra_lora.evaluation.measures import metrics_of
 from gentra_lora.evaluation.noise_floor import fitting_noise
 from gentra_lora.evaluation.paired_pictures import PairedPictures
@@ -53,6 +54,7 @@ def main() -> None:
     device = choose_device()
     precision, _ = choose_precision(source.mixed_precision, device)
     likeness, matching = feature_models(config, device)
+    judge = load_judge("evaluate.judge", config.judge) if config.judge else None
     engine = PictureEngine(source, precision, device)
     factors = engine.adapter.fit(ADAPTER, tensors)
 
@@ -72,9 +74,9 @@ def main() -> None:
         strips = {strength: drawing.draw(requests) for strength, requests in plan.strips.items()}
         steps = drawing.sheet(plan.groups["prompt"][0], scales, adapters)
     photos = open_processed(PROCESSED / "images", rows, params.prepare.resolution)
-    real = measure_photos(photos, rows, likeness, matching, plain)
+    real = measure_photos(photos, rows, likeness, matching, plain, judge)
     scores = held_out_rows(engine, factors, load_noise_scheduler(source), LATENTS_DIR)
-    scores += score(plan, drawn, real, likeness, matching, plain)
+    scores += score(plan, drawn, real, likeness, matching, plain, judge)
     evaluated = Evaluated(plan, drawn, scores, metrics_of(scores), setup, header)
     write(evaluated)
     save_card(evaluated)
@@ -110,6 +112,7 @@ def setup_of(params: Params, source: BaseSource, plan: Plan, held_out: Sequence[
         "base": base_identity(source),
         "likeness_model": base_identity(BaseSource(config.likeness_model, config.likeness_revision)),
         "prompt_model": base_identity(BaseSource(config.prompt_model, config.prompt_revision)),
+        "judge": sha256_of(Path(config.judge)) if config.judge else None,
         "held_out": {row.file_name: row.sha256 for row in held_out},
         "captions": [row.caption for row in held_out],
         "class_prompts": list(dict.fromkeys(request.prompt for request in groups["class"])),

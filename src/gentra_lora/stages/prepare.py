@@ -11,7 +11,7 @@ import yaml
 from tqdm import tqdm
 
 from gentra_lora.base.checks import check_base
-from gentra_lora.base.files.headers import check_files
+from gentra_lora.base.files.headers import check_files, check_weights
 from gentra_lora.base.model import load_tokenizer
 from gentra_lora.base.source import BaseModelError, BaseSource, check_pinned
 from gentra_lora.params import Params, load_params
@@ -84,7 +84,11 @@ def check_models(source: BaseSource, params: Params) -> None:
     check_pinned("evaluate.prompt_model", params.evaluate.prompt_model, params.evaluate.prompt_revision)
     check_files("evaluate.likeness_model", params.evaluate.likeness_model)
     check_files("evaluate.prompt_model", params.evaluate.prompt_model)
-    check_watched(source, [params.evaluate.likeness_model, params.evaluate.prompt_model])
+    watched = [params.evaluate.likeness_model, params.evaluate.prompt_model]
+    if params.evaluate.judge:
+        check_weights("evaluate.judge", params.evaluate.judge)
+        watched.append(params.evaluate.judge)
+    check_watched(source, watched)
 
 
 def check_watched(source: BaseSource, feature_models: Sequence[str]) -> None:

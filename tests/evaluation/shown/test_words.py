@@ -63,6 +63,12 @@ def test_diversity_is_told_beside_that_of_real_photos(diversity, words):
     assert words in line
 
 
+def test_features_are_told_where_a_judge_counted_them():
+    found = {"features_shown": 5.42, "features_leaked": 2.5, "features_leaked_base": 0.04}
+    (line,) = side_effects({"drift_in_seeds": None, "class_leak": None, "diversity": None} | found)
+    assert "5.4 of the subject's features on its pictures, and 2.5 on other things (the base: 0.0)" in line
+
+
 def test_metrics_of_an_earlier_ruler_are_told_to_be_such():
     assert side_effects({"drift": 0.3, "class_leak": 0.9}) == [
         "reports/metrics.json is of another ruler: drift and diversity mean something else there; run `dvc repro`"

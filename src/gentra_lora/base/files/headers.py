@@ -105,6 +105,17 @@ def read_json(key: str, path: Path) -> dict[str, Any]:
     return values
 
 
+def check_weights(key: str, name: str) -> Header:
+    """Return the header of a .safetensors file that must be there and whole.
+
+    Raises:
+        BaseModelError: it is not.
+    """
+    if not Path(name).is_file():
+        raise BaseModelError(f"{key}: {name}: no such file; write a path to a .safetensors file, or null")
+    return read_header(key, Path(name))
+
+
 def check_files(key: str, name: str) -> None:
     """Refuse a local folder of which a file of weights or of JSON is not whole.
 

@@ -78,6 +78,7 @@ def origin_of(header: Mapping[str, str], setup: Setup) -> list[tuple[str, str]]:
         ("training", header["gentra.train_params"]),
         ("likeness model", setup["likeness_model"]),
         ("prompt model", setup["prompt_model"]),
+        ("judge, sha256", setup["judge"] or "none"),
         (
             "pictures",
             f"{setup['resolution']} px, {setup['num_inference_steps']} steps, guidance {setup['guidance_scale']:g}",

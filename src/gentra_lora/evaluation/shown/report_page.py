@@ -21,6 +21,7 @@ SIDE, QUALITY = 224, 85  # px and JPEG quality of a picture in the page
 MOST_SHOWN = 12  # pictures of a list
 TEMPLATE = Path(__file__).with_suffix(".html")
 REAL = {"subject_similarity": "subject_similarity_real", "prompt_match": "prompt_match_real"}
+REAL |= {"features_shown": "features_shown_real"}
 Shown = tuple[ScoreRow, NDArray[np.uint8]]  # a picture (H, W, 3) of the adapter, with its row
 RANKED: tuple[tuple[Literal["subject_similarity", "prompt_match"], str], ...] = (
     ("subject_similarity", "likeness"),

@@ -86,6 +86,11 @@ def side_effects(metrics: Metrics) -> list[str]:
         lines.append(
             f"{words}: pictures without the subject move {drift:.2f} times as far as another seed would move them."
         )
+    if (shown := metrics.get("features_shown")) is not None and (leaked := metrics.get("features_leaked")) is not None:
+        lines.append(
+            f"The judge sees {shown:.1f} of the subject's features on its pictures, and {leaked:.1f} on other things "
+            f"(the base: {metrics['features_leaked_base']:.1f})."
+        )
     if leak is not None:
         words = _chosen(leak, LEAK)
         lines.append(f"{words}: the plain class noun has gone {max(leak, 0):.0%} of the way to the subject.")
