@@ -76,7 +76,7 @@ def test_tokens_of_the_prompt_are_counted_as_it_is_typed(page):
 
 
 def test_steps_are_counted_with_a_preview_while_a_job_runs(page):
-    page.generate(prompt=PROMPT, **LONG)
+    page.generate(prompt=PROMPT, **LONG | {"num_images": 1})
     page.until("document.getElementById('preview').src.startsWith('data:image/png')")
     page.says("progress-words", "Step ")
     assert 0 < page.js("return document.getElementById('bar').value") <= 1
@@ -98,7 +98,7 @@ def test_job_is_found_again_after_the_page_was_reloaded(page, photo):
 
 def test_escape_cancels_a_job(page, served):
     page.generate(prompt=PROMPT, **LONG)
-    job = json.loads(page.until("sessionStorage.getItem('job')"))["ids"][0]
+    job = json.loads(page.until("sessionStorage.getItem('job')"))["id"]
     page.press(Keys.ESCAPE)
     page.says("announcement", "Cancelled.")
     assert not page.shown("progress")
@@ -434,7 +434,7 @@ def test_service_that_is_away_for_a_while_is_asked_again(faulty, proxy):
 
 def test_job_that_the_service_no_longer_knows_ends_with_a_sentence(page):
     values = {"prompt": PROMPT}
-    job = {"ids": ["gone"], "parts": [values], "values": values, "size": {"width": 64, "height": 64}, "startedAt": 0}
+    job = {"id": "gone", "request": values, "values": values, "size": {"width": 64, "height": 64}, "startedAt": 0}
     page.js("sessionStorage.setItem('job', arguments[0])", json.dumps(job))
     page.reload()
     page.until("document.getElementById('failure').textContent !== ''")

@@ -1,6 +1,7 @@
 """Several pictures on the page: sweeps, grids, variations, all at once as a zip, favourites."""
 
 import io
+import json
 import zipfile
 
 import numpy as np
@@ -11,6 +12,7 @@ from tests.chromium import PROMPT, fetched
 from tests.waiting import until
 
 pytestmark = pytest.mark.load
+PREVIEWS = "document.querySelectorAll('#previews img[src^=\"data:image/png\"]').length"
 
 
 def sweep(page, scales, **columns):
@@ -36,6 +38,28 @@ def test_sweep_of_scales_and_seeds_is_one_grid_and_a_cell_gives_its_settings(pag
     assert page.shown("after")
     page.find("show-all").click()
     assert page.shown("overview")
+
+
+def test_all_pictures_have_a_preview_where_they_will_be(page, served):
+    page.generate(prompt=PROMPT, seed=5, num_images=3, num_inference_steps=100)
+    page.until(f"{PREVIEWS} === 3")
+    assert [node.text for node in page.all("#previews small")] == ["seed 5", "seed 6", "seed 7"]
+    assert not page.shown("preview")
+    assert page.result()
+
+
+def test_sweep_is_one_job_with_a_preview_of_each_cell_and_one_way_out(page, served):
+    page.set(prompt=PROMPT, seed=5, num_inference_steps=100)
+    page.js("document.getElementById('sweep').open = true")
+    page.set(**{"sweep-scales": "0, 0.5, 1", "sweep-seeds": 2})
+    page.js("document.getElementById('sweep-draw').click()")
+    page.until(f"{PREVIEWS} === 6")
+    assert [row.text for row in page.all("#previews h3")] == ["scale 0", "scale 0.5", "scale 1"]
+    job = json.loads(page.until("sessionStorage.getItem('job')"))["id"]
+    page.find("cancel").click()
+    page.says("announcement", "Cancelled.")
+    assert json.loads(fetched(f"{served.url}/v1/jobs/{job}"))["state"] == "cancelled"
+    assert not served.service.busy
 
 
 def test_sweep_of_a_photo_is_over_strengths_and_stays_in_the_history(page, photo):

@@ -47,6 +47,7 @@ class ServiceSettings(BaseSettings):
     max_side: int = Field(1024, ge=64, le=2048, description="px")
     max_pixels: int = Field(1024 * 1024, ge=64 * 64, description="of one picture")
     max_images: int = Field(4, ge=1, le=16, description="of one request")
+    max_sweep: int = Field(25, ge=1, le=64, description="pictures of a sweep over adapter scales and strengths")
     max_upload_bytes: int = Field(25 * 1024 * 1024, ge=1024, description="of one request's body")
     max_photo_pixels: int = Field(50_000_000, ge=64 * 64, le=80_000_000, description="of an uploaded photo")
     jobs_kept: int = Field(100, ge=1, description="finished jobs whose pictures can still be fetched")

@@ -39,6 +39,6 @@ def test_progress_is_the_share_of_steps_and_never_nothing_once_it_has_begun():
 def test_preview_is_told_without_the_address_before_it_and_only_by_wish():
     shown = job()
     shown.begin(None)
-    shown.preview = np.zeros((8, 8, 3), np.uint8)
+    shown.previews[0] = np.zeros((8, 8, 3), np.uint8)
     assert progress_of(shown, None, with_preview=True)["current_image"].startswith("iVBOR")
     assert progress_of(shown, None, with_preview=False)["current_image"] is None

@@ -180,7 +180,7 @@ def test_job_with_a_mask_shows_previews_and_keeps_none_of_the_photo(served):
         gate.wait()
         with served.get(f"/v1/jobs/{job}/events", stream=True) as events:
             gate.let()
-            assert any(b'"preview":"data:image/png' in line.replace(b" ", b"") for line in events.iter_lines())
+            assert any(b'"previews":["data:image/png' in line.replace(b" ", b"") for line in events.iter_lines())
     assert served.ended(job)["state"] == "done"
     made = pixels(served.get(f"/v1/jobs/{job}/images/0").content)
     assert np.array_equal(made[:, 48:], noise[:, 48:])

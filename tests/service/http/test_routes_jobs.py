@@ -96,12 +96,42 @@ def test_events_count_the_steps_show_previews_and_end_with_the_pictures(served):
     steps = [values for name, values in told if name == "step"]
     assert [values["step"] for values in steps] == sorted(values["step"] for values in steps)
     assert {values["steps"] for values in steps} == {30}
-    preview = next(values["preview"] for values in reversed(steps) if values["preview"])
-    kind, data = preview.split(",")
+    ((kind, data),) = [preview.split(",") for preview in steps[-1]["previews"]]
     assert kind == "data:image/png;base64"
     assert Image.open(io.BytesIO(base64.b64decode(data))).size == (16, 16)
     name, last = told[-1]
     assert (name, last["state"], last["id"]) == ("done", "done", job)
+
+
+def test_sweep_is_one_job_with_previews_of_all_cells_and_pictures_as_if_alone(served):
+    values = {"seed": 3, "lora_scales": [0, 1], "strengths": [0.7, 1], "width": 96, "height": 64}
+    with gated(served) as gate:
+        data = {"prompt": "a gentra"} | values | {"lora_scales": "0,1"}  # the other list as a field that is there twice
+        job = served.post("/v1/jobs", files={"image": photo()}, data=data).json()["id"]
+        gate.wait()
+        watched = events(served, job)
+        next(watched)
+        gate.let()
+        told = list(watched)
+    assert all(told[-2][1]["previews"]) and len(told[-2][1]["previews"]) == 4
+    done = told[-1][1]
+    cells = [(picture["parameters"]["lora_scale"], picture["parameters"]["strength"]) for picture in done["images"]]
+    assert cells == [(0, 0.7), (0, 1), (1, 0.7), (1, 1)]
+    assert {picture["seed"] for picture in done["images"]} == {3}
+    for (scale, strength), picture in zip(cells, done["images"], strict=True):
+        alone = served.redraw(photo(), seed=3, width=96, height=64, lora_scale=scale, strength=strength)
+        made = pixels(served.get(picture["url"]).content).astype(int)
+        assert np.abs(made - pixels(alone.content)).max() <= 1  # beside others in a batch
+
+
+def test_cancelling_a_sweep_ends_all_of_it(served):
+    with gated(served) as gate:
+        job = served.post("/v1/jobs", json={"prompt": "a gentra", "lora_scales": [0, 0.5, 1], "num_images": 4}).json()
+        gate.wait()
+        assert served.cancel(job["id"]).json()["state"] == "cancelled"
+        gate.let(1)
+        until(lambda: not served.service.life.worker.running)
+    assert not served.service.queue.jobs()
 
 
 def test_events_of_two_jobs_are_each_of_its_own(served):

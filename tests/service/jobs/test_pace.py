@@ -1,7 +1,7 @@
 import pytest
 
 from gentra_lora.service.errors import ServiceError
-from gentra_lora.service.jobs.pace import Pace, check_time
+from gentra_lora.service.jobs.pace import Pace, check_time, limit_of
 from gentra_lora.service.settings import ServiceSettings
 from tests.tiny_engine import request
 
@@ -19,6 +19,11 @@ def test_quickest_batch_counts_as_a_busy_machine_says_little():
     for pictures, seconds in ((1, 2.0), (4, 4.0), (1, 9.0)):
         pace.measured(request(), pictures, seconds)
     assert pace.seconds(request()) == pytest.approx(1)
+
+
+def test_sweep_has_the_time_of_the_requests_that_it_stands_for():
+    settings = ServiceSettings(time_limit=100, max_images=4)
+    assert [limit_of(pictures, settings) for pictures in (1, 4, 5, 25)] == [100, 100, 200, 700]
 
 
 def test_what_is_far_larger_than_all_before_is_not_foretold():

@@ -70,6 +70,29 @@ def test_strength_that_leaves_no_step_is_refused_and_the_minimum_that_is_told_is
     assert redrawn(num_inference_steps=steps, strength=least)[0].steps_run >= 1
 
 
+def test_sweep_is_row_by_row_with_the_same_seeds():
+    found = redrawn(lora_scales=[0, 1], strengths=[0.4, 0.8], num_images=2, seed=7)
+    assert [(one.lora_scale, one.strength, one.seed) for one in found] == [
+        (scale, strength, seed) for scale in (0, 1) for strength in (0.4, 0.8) for seed in (7, 8)
+    ]
+    assert [one.lora_scale for one in asked(lora_scales=[0.5, 0])] == [0.5, 0]
+
+
+@pytest.mark.parametrize(
+    ("values", "field", "words"),
+    [
+        ({"lora_scales": [0, 1], "lora_scale": 0.5}, "lora_scales", "stands beside lora_scale 0.5; give one"),
+        ({"strengths": [0.4], "strength": 0.5}, "strengths", "stands beside strength 0.5; give one"),
+        ({"strengths": [0.5, 0.001]}, "strengths", "less than one step"),
+        ({"lora_scales": [1] * 13, "num_images": 2}, "lora_scales", "makes it 26 pictures; .* at most 25"),
+    ],
+)
+def test_sweep_that_cannot_be_is_refused_by_its_axis(values, field, words):
+    with pytest.raises(ServiceError, match=f"^{field} .*{words}") as refused:
+        redrawn(**values)
+    assert refused.value.param == field
+
+
 def test_steps_are_counted_without_the_rounding_of_floats():
     assert redrawn(num_inference_steps=100, strength=0.29)[0].steps_run == 29
 
@@ -109,9 +132,9 @@ def test_long_end_of_a_prompt_is_cut_in_the_message(tokenizer):
 
 
 def test_trigger_word_is_missed_as_a_whole_word_in_any_case():
-    assert warnings_of(asked()[0], "gentra") == []
-    assert warnings_of(asked()[0], "GENTRA") == []
-    assert "lacks the trigger word 'gen'" in warnings_of(asked()[0], "gen")[0]
+    assert warnings_of(asked(), "gentra") == []
+    assert warnings_of(asked(), "GENTRA") == []
+    assert "lacks the trigger word 'gen'" in warnings_of(asked(), "gen")[0]
 
 
 def test_adapters_own_tag_says_its_strength_and_leaves_the_prompt():
@@ -140,5 +163,5 @@ def test_notation_that_cannot_be_followed_is_refused_by_its_field(values, field,
 
 
 def test_single_brackets_are_named_in_a_warning():
-    (request,) = resolve(TextToImage(prompt="a gentra (in snow)"), DEFAULTS, SETTINGS)
-    assert "'(in snow)' stress nothing" in warnings_of(request, "gentra")[0]
+    requests = resolve(TextToImage(prompt="a gentra (in snow)"), DEFAULTS, SETTINGS)
+    assert "'(in snow)' stress nothing" in warnings_of(requests, "gentra")[0]

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from gentra_lora.service.http.answers import preview_of
+from gentra_lora.service.http.answers import data_of
 from gentra_lora.service.jobs.job import Job
 
 LEAST = 0.01  # progress of what has begun: at 0, clients take it that nothing is at work
@@ -41,7 +41,7 @@ def progress_of(job: Job | None, position: int | None, with_preview: bool) -> di
         share = max(LEAST, job.step / job.steps)
         taken = time.monotonic() - job.created - job.timings["queued"]
         left = taken / share - taken
-    preview = preview_of(job) if with_preview else None
+    preview = data_of(job.preview) if with_preview else None
     return {
         "progress": share,
         "eta_relative": left,

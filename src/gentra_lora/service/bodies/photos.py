@@ -10,7 +10,7 @@ from gentra_lora.service.bodies.objects import read_photo_json
 from gentra_lora.service.bodies.uploads import Upload, read_base64, read_upload
 from gentra_lora.service.errors import ServiceError
 from gentra_lora.service.jobs.resolve import refusal
-from gentra_lora.service.jobs.schemas import ImageToImage, ImageToImageJson
+from gentra_lora.service.jobs.schemas import LISTS, ImageToImage, ImageToImageJson
 from gentra_lora.service.settings import ServiceSettings
 
 FILES = {"image": "photo", "mask": "mask"}  # the fields of a form that are files
@@ -68,6 +68,9 @@ def _parts(form: FormData) -> tuple[dict[str, str], dict[str, UploadFile]]:
     for name, value in form.multi_items():
         if name in files and isinstance(value, UploadFile):
             raise refusal(name, f"holds two files; send one {FILES[name]}")
+        if name in values and name in LISTS and isinstance(value, str):
+            values[name] += f",{value}"
+            continue
         if name in values or name in files:
             raise refusal(name, "is there twice; send it once")
         if isinstance(value, UploadFile):

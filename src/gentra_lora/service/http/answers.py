@@ -6,7 +6,9 @@ import re
 from collections.abc import Mapping
 from io import BytesIO
 
+import numpy as np
 from fastapi import Request, Response
+from numpy.typing import NDArray
 from PIL import Image
 
 from gentra_lora.service.errors import ServiceError
@@ -105,12 +107,11 @@ def event_of(job: Job, position: int | None) -> tuple[str, dict[str, object]]:
         return job.state, job_state(job, None)
     if job.state == "queued":
         return "queued", {"position": position or 1}
-    return "step", {"step": job.step, "steps": job.steps, "preview": preview_of(job)}
+    return "step", {"step": job.step, "steps": job.steps, "previews": [*map(data_of, job.previews)]}
 
 
-def preview_of(job: Job) -> str | None:
-    """Return a job's newest preview as a data: address, or None."""
-    preview = job.preview
+def data_of(preview: NDArray[np.uint8] | None) -> str | None:
+    """Return a preview as a data: address, or None."""
     if preview is None:
         return None
     with BytesIO() as buffer:

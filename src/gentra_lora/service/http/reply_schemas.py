@@ -153,6 +153,7 @@ class Limits(BaseModel):
     max_pixels: int
     max_steps: int
     max_images: int
+    max_sweep: int
     max_upload_bytes: int
     max_photo_pixels: int
     max_lora_scale: float

@@ -16,7 +16,7 @@ from gentra_lora.service.http.openapi import documented, files_of, refusals
 from gentra_lora.service.http.reply_schemas import JobAccepted, JobState
 from gentra_lora.service.http.routes_pictures import submitted
 from gentra_lora.service.jobs.job import Job
-from gentra_lora.service.jobs.schemas import ImageToImage, ImageToImageJson, TextToImage
+from gentra_lora.service.jobs.schemas import MOST_SWEEP, ImageToImage, ImageToImageJson, TextToImage
 from gentra_lora.service.jobs.watch import Watch
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -82,7 +82,7 @@ async def cancel_job(request: Request, job_id: str = JOB_ID) -> dict[str, Any]:
 
 
 @router.get("/{job_id}/images/{index}", response_class=Response, responses=PNG | refusals(401, 403, 404, 422))
-async def read_picture(request: Request, job_id: str = JOB_ID, index: int = Path(ge=0, le=15)) -> Response:
+async def read_picture(request: Request, job_id: str = JOB_ID, index: int = Path(ge=0, lt=MOST_SWEEP)) -> Response:
     """A picture of a job that is done."""
     job = request.app.state.service.find(job_id)
     if job.state != "done" or index >= len(job.pngs):
@@ -98,7 +98,7 @@ async def watched(request: Request, job_id: str = JOB_ID) -> AsyncIterator[Watch
 
 @router.get("/{job_id}/events", response_class=Events, responses=refusals(401, 403, 404, 422))
 async def job_events(request: Request, watch: Annotated[Watch, Depends(watched)]) -> AsyncIterator[ServerSentEvent]:
-    """Server-sent events: `queued` with a position, `step` with a preview, then `done`, `failed` or `cancelled`."""
+    """Server-sent events: `queued` with a position, `step` with previews, then `done`, `failed` or `cancelled`."""
     job, told = watch.job, None
     while True:  # the newest state after each change: a slow reader misses steps, never the end
         name, values = event_of(job, request.app.state.service.queue.position(job))

@@ -14,7 +14,7 @@ from gentra_lora.service.http.openapi import documented, files_of, refusals
 from gentra_lora.service.http.reply_schemas import Pictures
 from gentra_lora.service.jobs.job import Job
 from gentra_lora.service.jobs.resolve import refusal
-from gentra_lora.service.jobs.schemas import ImageToImage, TextToImage
+from gentra_lora.service.jobs.schemas import LISTS, ImageToImage, TextToImage
 from gentra_lora.service.jobs.service import Service
 from gentra_lora.service.jobs.watch import ended
 
@@ -97,9 +97,10 @@ def media_type_of(request: Request, body: TextToImage, of_route: str | None) -> 
         ServiceError: 406, the client takes none; 422, a PNG is to hold several pictures.
     """
     if of_route is None:
-        return accepted_type(request, body.num_images)
-    if of_route == PNG and body.num_images > 1:
-        raise refusal("num_images", f"is {body.num_images}, and {PNG} holds one picture; ask for JSON")
+        return accepted_type(request, body.pictures)
+    if of_route == PNG and body.pictures > 1:
+        field = next((name for name in LISTS if getattr(body, name, None)), "num_images")
+        raise refusal(field, f"asks for {body.pictures} pictures, and {PNG} holds one; ask for JSON")
     return of_route
 
 

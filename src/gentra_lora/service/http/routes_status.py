@@ -84,6 +84,7 @@ def limits(settings: ServiceSettings) -> dict[str, float]:
         "max_pixels": settings.max_pixels,
         "max_steps": _most("num_inference_steps"),
         "max_images": settings.max_images,
+        "max_sweep": settings.max_sweep,
         "max_upload_bytes": settings.max_upload_bytes,
         "max_photo_pixels": settings.max_photo_pixels,
         "max_lora_scale": _most("lora_scale"),

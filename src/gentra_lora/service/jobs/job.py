@@ -38,7 +38,7 @@ class Job:
         self.steps = sum(request.steps_run for request in requests)
         self.taken = [0] * len(self.requests)  # steps of each picture
         self.previews_wanted = 0
-        self.preview: NDArray[np.uint8] | None = None  # (h, w, 3)
+        self.previews: list[NDArray[np.uint8] | None] = [None] * len(self.requests)  # (h, w, 3)
         # (H, W, 3), in whatever order they come
         self.pictures: list[NDArray[np.uint8] | None] = [None] * len(self.requests)
         self.pngs: list[bytes] = []
@@ -53,6 +53,11 @@ class Job:
     def step(self) -> int:
         """How many steps of all pictures are taken."""
         return sum(self.taken)
+
+    @property
+    def preview(self) -> NDArray[np.uint8] | None:
+        """The preview of the first picture that has one."""
+        return next((preview for preview in self.previews if preview is not None), None)
 
     @property
     def ended(self) -> bool:

@@ -1,5 +1,6 @@
 """How long pictures take here, told by those that were made."""
 
+import math
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -47,13 +48,18 @@ def check_time(requests: Sequence[PictureRequest], defaults: Defaults, settings:
     Raises:
         ServiceError: 422, with the sizes that can.
     """
-    first, seconds = requests[0], len(requests) * pace.seconds(requests[0])
+    first, seconds, limit = requests[0], sum(map(pace.seconds, requests)), limit_of(len(requests), settings)
     larger = first.width * first.height > defaults["width"] * defaults["height"]
-    if larger and seconds > settings.time_limit:
+    if larger and seconds > limit:
         told = f"and height are {first.width} x {first.height}, which takes {seconds:.0f} s here, and time_limit is "
-        below = first.width * first.height - 1
-        told += f"{settings.time_limit:g} s; {told_sizes(first, len(requests), below, defaults, settings, pace)}"
+        below, pictures = first.width * first.height - 1, min(len(requests), settings.max_images)
+        told += f"{limit:g} s; {told_sizes(first, pictures, below, defaults, settings, pace)}"
         raise refusal("width", f"{told}, or fewer steps or pictures")
+
+
+def limit_of(pictures: int, settings: ServiceSettings) -> float:
+    """Return the seconds that so many pictures may take: a sweep as long as the requests that it stands for."""
+    return settings.time_limit * math.ceil(pictures / settings.max_images)
 
 
 def told_sizes(

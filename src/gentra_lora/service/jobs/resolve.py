@@ -1,7 +1,8 @@
 """A request as it came -> PictureRequests with every number said, or a refusal that names the field."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any, Protocol
 
 from PIL import Image
@@ -15,7 +16,7 @@ from gentra_lora.pictures.request import PictureRequest, fitted, size_of_photo
 from gentra_lora.pictures.sampling_pipeline import GenerationError
 from gentra_lora.service.errors import ServiceError
 from gentra_lora.service.jobs.revision import Defaults
-from gentra_lora.service.jobs.schemas import LEAST_SIDE, MAX_SEED, MOST_SCALE, SIDE_UNIT, TextToImage
+from gentra_lora.service.jobs.schemas import LEAST_SIDE, LISTS, MAX_SEED, MOST_SCALE, SIDE_UNIT, TextToImage
 from gentra_lora.service.settings import ServiceSettings
 
 
@@ -57,18 +58,44 @@ def resolve(
     seed = secrets.randbelow(2**32) if seed is None else seed
     if seed + count - 1 > MAX_SEED:
         raise refusal("seed", f"is {seed}, and the last of {count} pictures would have one above {MAX_SEED}")
-    if photo is None:
-        wanted.pop("strength", None)
-    else:
+    cells = _cells(wanted, given, settings, photo is not None)
+    if photo is not None:
         size = wanted["width"], wanted["height"]
         wanted |= {"photo": fitted(photo.image, *size), "photo_sha256": photo.sha256}
         if photo.mask is not None:
             wanted |= {"mask": fitted_mask(photo.mask, size), "mask_sha256": photo.mask_sha256}
     try:
-        return [PictureRequest(seed=seed + index, **wanted) for index in range(count)]
+        return [PictureRequest(seed=seed + index, **wanted | cell) for cell in cells for index in range(count)]
     except GenerationError as error:
         field, _, told = str(error).partition(": ")
-        raise refusal(field, told) from error
+        raise refusal(f"{field}s" if f"{field}s" in given else field, told) from error
+
+
+def _cells(
+    wanted: dict[str, Any], given: Mapping[str, Any], settings: ServiceSettings, has_photo: bool
+) -> list[dict[str, float]]:
+    """Return what differs between the cells of a sweep, row by row; takes it out of `wanted`. One cell is no sweep.
+
+    Raises:
+        ServiceError: 422, a list beside its one value, or more pictures than this service makes of a sweep.
+    """
+    axes: dict[str, list[float]] = {}
+    for lists in LISTS:
+        one = lists.removesuffix("s")
+        values = wanted.pop(lists, None)
+        if values is not None and one in given:
+            raise refusal(lists, f"stands beside {one} {given[one]:g}; give one of the two")
+        value = wanted.pop(one, None)
+        if one == "lora_scale" or has_photo:
+            axes[one] = [value] if values is None else values
+    cells = [dict(zip(axes, cell, strict=True)) for cell in product(*axes.values())]
+    pictures = len(cells) * given["num_images"]
+    if len(cells) > 1 and pictures > settings.max_sweep:
+        named = next(lists for lists in LISTS if lists in given)
+        raise refusal(
+            named, f"makes it {pictures} pictures; this service makes at most {settings.max_sweep} in a sweep"
+        )
+    return cells
 
 
 def _size(
@@ -128,10 +155,10 @@ def check_texts(body: TextToImage, tokenizer: CLIPTokenizer) -> None:
             raise refusal(name, f"has more than {limit} tokens: {end.strip()!r} would not be seen; shorten it")
 
 
-def warnings_of(request: PictureRequest, trigger_word: str) -> list[str]:
-    """Return what a client should know of a request that is as it may be."""
-    warnings = []
-    if trigger_word and request.lora_scale and not has_trigger(request.prompt, trigger_word):
+def warnings_of(requests: Sequence[PictureRequest], trigger_word: str) -> list[str]:
+    """Return what a client should know of pictures of one prompt that are as they may be."""
+    warnings, request = [], requests[0]
+    if trigger_word and any(one.lora_scale for one in requests) and not has_trigger(request.prompt, trigger_word):
         warnings.append(f"the prompt lacks the trigger word {trigger_word!r}; the subject may not appear")
     stressed = emphasis(request.prompt) or emphasis(request.negative_prompt)
     if stressed:

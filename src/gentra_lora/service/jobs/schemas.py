@@ -1,9 +1,10 @@
 """What requests hold; the limits here are of all services, a service's own settings may be narrower."""
 
+import math
 import unicodedata
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from gentra_lora.base.samplers import SAMPLERS
 from gentra_lora.photos.notation import says_nothing
@@ -11,6 +12,7 @@ from gentra_lora.pictures.limits import LEAST_SIDE, MOST_GUIDANCE, MOST_IMAGES, 
 
 MAX_SEED = 2**53 - 1  # above, JavaScript and others would round it
 MOST_SCALE = 2.0  # of the adapter
+MOST_VALUES, MOST_SWEEP = 16, 64  # of an axis; pictures
 if TYPE_CHECKING:  # a type checker knows no names but those that are spelled out
     SamplerName = str
 else:
@@ -42,6 +44,17 @@ Text = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_readab
 Prompt = Annotated[Text, StringConstraints(min_length=1, pattern=SOME), AfterValidator(_some)]
 
 
+def _listed(value: object) -> object:
+    return value.split(",") if isinstance(value, str) else value  # of a form
+
+
+Scale = Annotated[float, Field(ge=0, le=MOST_SCALE)]
+Strength = Annotated[float, Field(gt=0, le=1)]
+Scales = Annotated[list[Scale], Field(min_length=1, max_length=MOST_VALUES), BeforeValidator(_listed)]
+Strengths = Annotated[list[Strength], Field(min_length=1, max_length=MOST_VALUES), BeforeValidator(_listed)]
+LISTS = ("lora_scales", "strengths")  # of a sweep
+
+
 class Strict(BaseModel):
     """Refuses what it does not know, and numbers that are none."""
 
@@ -65,12 +78,22 @@ class TextToImage(Strict):
         None, ge=0, le=MOST_SCALE, description="strength of the adapter; 0 is the base itself"
     )
     sampler: SamplerName | None = None
+    lora_scales: Scales | None = Field(
+        None, description="a sweep, in place of lora_scale: num_images pictures for each; in a form comma-separated"
+    )
+
+    @property
+    def pictures(self) -> int:
+        """How many are asked for."""
+        axes = [getattr(self, name, None) or [None] for name in LISTS]
+        return self.num_images * math.prod(map(len, axes))
 
 
 class ImageToImage(TextToImage):
     """A photo, redrawn. Without width and height it keeps its shape at about the trained area."""
 
     strength: float | None = Field(None, gt=0, le=1, description="share of the steps redone; 0.3 keeps the photo")
+    strengths: Strengths | None = Field(None, description="a sweep, in place of strength, side by side for each scale")
 
 
 class ImageToImageJson(ImageToImage):

@@ -13,7 +13,7 @@ from gentra_lora.service.errors import ServiceError, not_ready
 from gentra_lora.service.jobs.job import Job
 from gentra_lora.service.jobs.lifecycle import Lifecycle
 from gentra_lora.service.jobs.metrics import ServiceMetrics
-from gentra_lora.service.jobs.pace import check_time
+from gentra_lora.service.jobs.pace import check_time, limit_of
 from gentra_lora.service.jobs.queue import JobQueue
 from gentra_lora.service.jobs.resolve import Photo, check_texts, followed, resolve, warnings_of
 from gentra_lora.service.jobs.revision import Revision, adapter_of
@@ -103,7 +103,8 @@ class Service:
             check_texts(body, self.life.tokenizer)
         requests = resolve(body, revision.defaults, self.settings, photo)
         check_time(requests, revision.defaults, self.settings, self.queue.pace)
-        job = Job(requests, self.settings.time_limit, warnings_of(requests[0], revision.trigger_word), request_id)
+        warnings = warnings_of(requests, revision.trigger_word)
+        job = Job(requests, limit_of(len(requests), self.settings), warnings, request_id)
         with self._lock:
             self.check_open()
             self.queue.put(job)

@@ -127,14 +127,11 @@ class Worker(threading.Thread):
         return self.running
 
     def _tell(self, batch: PictureBatch, places: Sequence[Place]) -> None:
-        seen: set[Job] = set()
         for row, place in enumerate(places):
-            job = place.job
-            job.taken[place.index] = batch.taken
-            if job not in seen and job.previews_wanted and batch.guess is not None:
-                job.preview = self.engine.preview(batch.guess[row])
-            seen.add(job)
-        for job in seen:
+            place.job.taken[place.index] = batch.taken
+            if place.job.previews_wanted and batch.guess is not None:
+                place.job.previews[place.index] = self.engine.preview(batch.guess[row])
+        for job in {place.job for place in places}:
             job.changed()
 
     def _decode(self, place: Place, latents: torch.Tensor) -> None:

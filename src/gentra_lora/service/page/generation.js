@@ -24,7 +24,7 @@ export function allowGeneration(model) {
 
 /** Ask for the form's picture; while another is drawn, it waits in the queue. */
 export function generate() {
-  return sendForm((values) => ({ parts: [values], values }), generate);
+  return sendForm((values) => ({ request: values, values }), generate);
 }
 
 /** Ask for the grid of the form's sweep. */
@@ -58,15 +58,14 @@ export function generateVariations(file, { parameters, width, height }, { photo,
   const redrawn = mask && photo ? { photo, mask } : { photo: file, mask: null };
   const strength = redrawn.mask ? parameters.strength : VARIED;
   const values = { ...others, seed: seed + 1, strength, num_images: limits.max_images };
-  return send({ parts: [values], values, ...redrawn, size: { width, height } });
+  return send({ request: values, values, ...redrawn, size: { width, height } });
 }
 
 /** Draw picture n of a result again as the base alone does: the same seed and numbers, the adapter at 0. */
 export function generateWithout({ id, values, images, photo, mask }, n) {
   const { parameters, width, height } = images[n];
   const job = { values, photo, mask, size: { width, height }, of: { id, n } };
-  const part = { ...requestOf(parameters), lora_scale: 0 };
-  return send({ ...job, parts: [part] });
+  return send({ ...job, request: { ...requestOf(parameters), lora_scale: 0 } });
 }
 
 /** Return about the size that the picture will have: a photo keeps its shape at the area that was trained on. */

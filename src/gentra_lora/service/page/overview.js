@@ -8,20 +8,25 @@ const node = document.getElementById("overview");
  * A sweep has a `grid` {rows, columns} of words: its pictures fill it row by row.
  */
 export function showOverview(pictures, grid, onChoice) {
-  const columns = grid?.columns ?? pictures.map(({ seed }) => `seed ${seed}`);
-  const rows = grid?.rows ?? [""];
-  const across = grid ? columns.length : Math.min(pictures.length, 2);
+  const words = pictures.map(({ seed }) => `seed ${seed}`);
+  fillGrid(node, grid, words, (label, n, row) => chooser(pictures[n], [row, label], n, onChoice));
+}
+
+/** Fill a node with what `cellOf(label, n, row)` makes of each cell: those of a sweep's grid, else one for each of some words. */
+export function fillGrid(node, grid, words, cellOf) {
+  const { rows, columns } = grid ?? { rows: [""], columns: words };
+  const across = grid ? columns.length : Math.min(words.length, 2);
   node.style.setProperty("--columns", across);
-  node.style.setProperty("--rows", Math.ceil(pictures.length / across));
+  node.style.setProperty("--rows", Math.ceil((rows.length * columns.length) / across));
   node.replaceChildren(
     ...rows.flatMap((row, y) => [
       ...(row ? [element("h3", {}, row)] : []),
-      ...columns.map((column, x) => cell(pictures[y * columns.length + x], [row, column], y * columns.length + x, onChoice)),
+      ...columns.map((label, x) => cellOf(label, y * columns.length + x, row)),
     ]),
   );
 }
 
-function cell({ url }, words, n, onChoice) {
+function chooser({ url }, words, n, onChoice) {
   const label = words.filter(Boolean).join(", ");
   const image = element("img", { src: url, alt: "" });
   const button = element("button", { type: "button", title: label, "aria-label": `Picture ${n + 1}: ${label}` }, image);

@@ -1,40 +1,25 @@
-import { shapeFrame } from "./frame.js";
+import { showPreviews, startPreviews } from "./previews.js";
 
 const section = document.getElementById("progress");
-const preview = document.getElementById("preview");
 const words = document.getElementById("progress-words");
 const bar = document.getElementById("bar");
 const elapsed = document.getElementById("elapsed");
 const announcement = document.getElementById("announcement");
 
 let timer;
-let photoUrl = "";
 let quarter; // the last one read out: a screen reader cannot keep up with each step
 
-/**
- * Show a job that began at `startedAt` (ms) and draws a picture of the size's shape, perhaps of a photo; small where it
- * stands `beside` a result that is still looked at.
- */
-export function startProgress({ photo, size, startedAt }, beside) {
+/** Show a job that began at `startedAt` (ms); small where it stands `beside` a result that is still looked at. */
+export function startProgress(job, beside) {
   quarter = 0;
   section.classList.toggle("beside", beside);
   section.hidden = false;
-  shapeFrame(preview.parentElement, size.width, size.height);
+  startPreviews(job, beside);
   say("Asking the server …");
-  showPhoto(photo);
-  const tick = () => (elapsed.textContent = clock(Date.now() - startedAt));
+  const tick = () => (elapsed.textContent = clock(Date.now() - job.startedAt));
   tick();
   clearInterval(timer);
   timer = setInterval(tick, 1000);
-}
-
-/** Show the photo until there is a preview. */
-function showPhoto(photo) {
-  URL.revokeObjectURL(photoUrl);
-  photoUrl = photo ? URL.createObjectURL(photo) : "";
-  preview.hidden = !photo;
-  preview.classList.toggle("waiting", Boolean(photo));
-  if (photo) preview.src = photoUrl;
 }
 
 export function stopProgress() {
@@ -47,24 +32,18 @@ export function showSending(photo) {
   if (photo) say("Sending the photo …");
 }
 
-/** Show what `follow` tells of a job, or of one of its parts, counted from 0. */
-export function showEvent(name, data, part = 0, parts = 1) {
+/** Show what `follow` tells of a job. */
+export function showEvent(name, data) {
   if (name === "queued") say(`Waiting: number ${data.position} in the queue.`);
-  if (name === "step") showStep(data, part, parts);
+  if (name === "step") showStep(data);
   if (name === "lost") say(`${data.message} Trying again …`);
 }
 
-function showStep({ step, steps, preview: picture }, part, parts) {
-  if (picture) {
-    preview.src = picture;
-    preview.hidden = false;
-    preview.classList.remove("waiting");
-  }
-  bar.value = (part + (steps ? step / steps : 0)) / parts;
+function showStep({ step, steps, previews }) {
+  showPreviews(previews ?? []); // the answer to a poll has none
+  bar.value = steps ? step / steps : 0;
   document.title = `${Math.round(100 * bar.value)} % · Gentra LoRA`;
-  const place = parts > 1 ? `${part + 1} of ${parts}: ` : "";
-  words.textContent = place + (step >= steps ? "finishing the picture …" : `step ${step} of ${steps}`);
-  words.textContent = words.textContent.replace(/^./, (letter) => letter.toUpperCase());
+  words.textContent = step >= steps ? "Finishing the picture …" : `Step ${step} of ${steps}`;
   const reached = Math.floor(4 * bar.value);
   if (reached > quarter) announcement.textContent = words.textContent;
   quarter = reached;
@@ -80,5 +59,3 @@ function clock(milliseconds) {
   const seconds = Math.max(0, Math.floor(milliseconds / 1000));
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
 }
-
-preview.addEventListener("error", () => (preview.hidden = true)); // a photo in a format that the browser cannot show

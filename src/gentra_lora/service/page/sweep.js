@@ -15,10 +15,10 @@ export function setSweepLimits(newLimits) {
 }
 
 /**
- * Return the job of a grid over a form's values, {parts, grid}, or null after saying what is wrong with its axes.
+ * Return the job of a grid over a form's values, {request, grid, values}, or null after saying what is wrong with its axes.
  *
- * Adapter scales are its rows; its columns are strengths where there is a photo, else seeds. Requests of the same size and
- * steps are drawn side by side by the server.
+ * Adapter scales are its rows; its columns are strengths where there is a photo, else seeds. It is one request: the server
+ * draws side by side what it can.
  */
 export function sweepOf(values, hasPhoto) {
   error.textContent = "";
@@ -31,16 +31,15 @@ export function sweepOf(values, hasPhoto) {
       : [seeds, `Seeds: from 1 to ${limits.max_images}.`];
     return refuse(node, wanted);
   }
+  if (rows.length * columns.length > limits.max_sweep) {
+    return refuse(scales, `Rows times columns: at most ${limits.max_sweep}, and these are ${rows.length * columns.length}.`);
+  }
   const seed = values.seed ?? (hasPhoto ? randomSeed() : columns[0]);
-  const fixed = { ...values, seed };
-  const parts = rows.flatMap((lora_scale) =>
-    hasPhoto
-      ? columns.map((strength) => ({ ...fixed, lora_scale, strength, num_images: 1 }))
-      : [{ ...fixed, lora_scale, num_images: columns.length }],
-  );
+  const { lora_scale, strength, ...fixed } = { ...values, seed };
+  const across = hasPhoto ? { strengths: columns } : { num_images: columns.length };
   const words = hasPhoto ? "strength" : "seed";
   const grid = { rows: rows.map((n) => `scale ${n}`), columns: columns.map((n) => `${words} ${n}`) };
-  return { parts, grid, values: fixed };
+  return { request: { ...fixed, lora_scales: rows, ...across }, grid, values: { ...values, seed } };
 }
 
 function refuse(node, words) {

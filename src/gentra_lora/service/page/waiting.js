@@ -24,8 +24,8 @@ function row(job, leave) {
 /** The places are asked for: a stream of events each would take all the connections that a browser has. */
 async function look(jobs) {
   await Promise.all(
-    jobs.map(async ({ ids }, n) => {
-      const job = await requestJson(`v1/jobs/${ids[0]}`).catch(() => null); // the running job's stream tells
+    jobs.map(async ({ id }, n) => {
+      const job = await requestJson(`v1/jobs/${id}`).catch(() => null); // the running job's stream tells
       const place = list.children[n]?.querySelector("span");
       if (job && place) place.textContent = placeOf(job);
     }),

@@ -12,12 +12,11 @@ import { loadPhoto, photoKeyOf, releasePhoto, savePhoto } from "./store.js";
 import { hideTrouble, showTrouble } from "./trouble.js";
 import { showWaiting } from "./waiting.js";
 
-const PAUSE = 1000; // ms, before the rest of a job is asked for again that found no room
 const stage = document.getElementById("stage");
 const failure = document.getElementById("failure");
 const announcement = document.getElementById("announcement");
 
-let running = null; // {parts, ids, values, photo, mask, size, startedAt, controller}, and of or grid where it has them
+let running = null; // {request, id, values, photo, mask, size, startedAt, controller}, and of or grid where it has them
 let waiting = [];
 let tellBusy = () => {};
 
@@ -29,18 +28,17 @@ export function onBusy(listener) {
 /**
  * Ask for a job's pictures and show them when it is their turn.
  *
- * A job is {parts, values, photo, mask, size}: the requests that it consists of, and the form's values; `of` is the {id, n} of
- * the picture that it draws without the adapter, `grid` the shape of a sweep. Rejects with what the server refused.
+ * A job is {request, values, photo, mask, size}: what is asked for, and the form's values; `of` is the {id, n} of the picture
+ * that it draws without the adapter, `grid` the shape of a sweep. Rejects with what the server refused.
  */
 export async function ask(asked) {
-  const job = { ...asked, ids: [], startedAt: Date.now(), controller: new AbortController() };
+  const job = { ...asked, id: null, startedAt: Date.now(), controller: new AbortController() };
   hideTrouble(failure);
   if (running === null) start(job);
   if (job === running) showSending(job.photo);
   try {
-    await submitParts(job);
+    await submitJob(job);
   } catch (error) {
-    job.ids.forEach((id) => cancel(id).catch(() => {}));
     if (job === running) {
       end();
       next();
@@ -68,11 +66,10 @@ export async function resume() {
 
 export async function cancelRunning() {
   if (running === null) return;
-  const { ids, controller } = running;
+  const { id, controller } = running;
   try {
-    const jobs = await Promise.all(ids.map(cancel));
-    if (!jobs.some(({ state }) => state === "done" || state === "failed") || jobs.length > 1) controller.abort();
-    // else it ended meanwhile, and its end is shown
+    const state = id && (await cancel(id)).state;
+    if (state !== "done" && state !== "failed") controller.abort(); // else it ended meanwhile, and its end is shown
   } catch (error) {
     controller.abort();
     if (error.passing) showTrouble(failure, { message: `${error.message} It may go on with the job.` });
@@ -82,25 +79,17 @@ export async function cancelRunning() {
 /** Take a job out of those that wait. */
 function leave(job) {
   waiting = waiting.filter((other) => other !== job);
-  job.ids.forEach((id) => cancel(id).catch(() => {})); // its place is lost in time anyway
+  cancel(job.id).catch(() => {}); // its place is lost in time anyway
   rememberJobs();
   showWaiting(waiting, leave);
 }
 
-/** Ask for the parts of a job in order. Those that find no room are asked for again once others are done. */
-async function submitParts(job) {
-  while (job.ids.length < job.parts.length) {
-    // Without its mask, the rest would be drawn all over the photo.
-    if (job.isIncomplete) throw new ServerError({ message: "The mask was lost with the reload; paint it anew." }, 422);
-    try {
-      const { id, position } = await submit(job.parts[job.ids.length], job, job.controller.signal);
-      job.ids.push(id);
-      if (job === running && job.ids.length === 1) showEvent("queued", { position });
-    } catch (error) {
-      if (job.ids.length && error.status === 429) return;
-      throw error;
-    }
-  }
+async function submitJob(job) {
+  // Without its mask, what is asked for again would be drawn all over the photo.
+  if (job.isIncomplete) throw new ServerError({ message: "The mask was lost with the reload; paint it anew." }, 422);
+  const { id, position } = await submit(job.request, job, job.controller.signal);
+  job.id = id;
+  if (job === running) showEvent("queued", { position });
 }
 
 function start(job) {
@@ -135,32 +124,20 @@ function next() {
 async function see() {
   const job = running;
   const { signal } = job.controller;
-  const images = [];
-  const warnings = new Set();
   let found;
+  let images;
   try {
-    for (let part = 0; part < job.parts.length; part += 1) {
-      for (; job.ids.length <= part; await pause(signal)) await submitParts(job);
-      found = await follow(job.ids[part], (name, data) => showEvent(name, data, part, job.parts.length), signal);
-      if (found.state !== "done") break;
-      images.push(...(await fetchImages(found, signal)));
-      found.warnings.forEach((warning) => warnings.add(warning));
-      if (job.ids.length < job.parts.length) await submitParts(job);
-    }
+    found = await follow(job.id, showEvent, signal);
+    if (found.state === "done") images = await fetchImages(found, signal);
   } catch (error) {
     return error.name === "AbortError" ? drop("Cancelled.") : fail(error);
   }
-  if (found.state === "done") return finish(job, images, [...warnings]);
+  if (found.state === "done") return finish(job, images, found.warnings);
   const wanted = found.state === "cancelled" && found.error?.code !== "time_limit"; // that one is the server's doing
   return wanted ? drop("Cancelled.") : fail(new ServerError(found.error, 200));
 }
 
-async function pause(signal) {
-  await new Promise((resolve) => setTimeout(resolve, PAUSE));
-  signal.throwIfAborted();
-}
-
-async function finish({ ids, values, photo, mask, grid, of }, images, warnings) {
+async function finish({ id, values, photo, mask, grid, of }, images, warnings) {
   const [{ seed }] = images;
   forgetJob();
   announcement.textContent = `Done, seed ${seed}.`;
@@ -169,7 +146,7 @@ async function finish({ ids, values, photo, mask, grid, of }, images, warnings) 
     next();
     return keepBase(of, images[0].blob);
   }
-  const result = { id: ids[0], values: { ...values, seed }, images, photo, mask, warnings, grid };
+  const result = { id, values: { ...values, seed }, images, photo, mask, warnings, grid };
   showResult(result);
   rememberSeed(seed);
   next();
@@ -206,7 +183,7 @@ function filesOf({ photo, mask }) {
 }
 
 async function rememberJobs(job = {}) {
-  if (running?.ids.length) remember("job", lasting(running));
+  if (running?.id) remember("job", lasting(running));
   remember("waiting", waiting.map(lasting));
   // Where it cannot be kept, a reload loses the "before"; the history says why.
   await Promise.all(filesOf(job).map((file) => savePhoto(file).catch(() => {})));
