@@ -67,6 +67,6 @@ def test_pages_are_part_of_the_package():
     configured = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
     assert configured["package-data"] == {
         "gentra_lora.base.files": ["sd1/**"],
-        "gentra_lora.evaluation": ["*.html"],
+        "gentra_lora.evaluation.shown": ["*.html"],
         "gentra_lora.service": ["page/*"],
     }

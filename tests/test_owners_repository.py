@@ -39,6 +39,7 @@ LEFT_OUT = {
     "pictures/test_faults.py": "reads the demo's photos",
     "service/test_load.py": "reads the embedded base",
     "service/test_ray.py": "names the folder of the tests",
+    "stages/test_evaluate.py": "reads the judge of the demo",
     "stages/test_run.py": "reads src and gentra_lora.py",
     "smoke_sd15.py": "reads a profile that ships",
     "test_dependencies.py": "reads pyproject.toml",

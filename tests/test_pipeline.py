@@ -38,6 +38,8 @@ def repo(tmp_path_factory, tiny_base, tiny_clip):
     shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     shutil.copytree(tiny_base, folder / "models/nano-sd")
     shutil.copytree(tiny_clip, folder / "models/nano-clip")
+    (folder / "demo").mkdir()
+    shutil.copy(ROOT / "demo/judge.safetensors", folder / "demo")
     (folder / ".dvc").mkdir()
     (folder / ".dvc/config").write_text("[core]\n    analytics = false\n")
     for name in (".dvc/.gitignore", ".gitignore", ".dvcignore", "gentra_lora.py"):

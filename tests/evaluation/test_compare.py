@@ -43,6 +43,18 @@ def test_planted_difference_is_found_in_its_measure_alone_and_in_its_direction(k
     assert f"b is {verdict} on" in verdict_lines(found)[0]
 
 
+def test_run_that_keeps_its_class_is_told_to_be_better_on_drift_and_leak_and_what_it_costs():
+    spoilt = run_of("without", key="x", adapter={"drift": 12.0, "class": 0.8, "diversity": 0.4})
+    kept = run_of("with", key="x", adapter={"drift": 1.0, "class": 0.41, "diversity": 0.9, "likeness": 0.77})
+    found = compare(spoilt, kept)
+    lines = [line.partition(": ")[0] for line in verdict_lines(found) if line.startswith("with is")]
+    assert lines == [
+        *("with is better on drift", "with is better on class leak", "with is better on diversity"),
+        "with is worse on likeness",
+    ]
+    assert all(d.interval.excludes_zero for d in found.differences if d.measure.key in ("drift", "class_similarity"))
+
+
 @pytest.mark.parametrize(
     ("before", "after", "verdict"), [(0.4, 0.8, BETTER), (3.0, 1.5, BETTER), (1.1, 1.6, WORSE), (0.8, 0.3, WORSE)]
 )
