@@ -121,37 +121,42 @@ def make_training(parts, photos, prior=None):
 
 
 class PlainLoop:
-    """The usual script's step, on `parts` of its own."""
+    """The usual script's step, on `parts` of its own.
 
-    def __init__(self, parts, files):
-        self.parts, self.files = parts, files
-        shape = CONFIG.rank, CONFIG.lora_alpha, CONFIG.target_modules, CONFIG.seed
-        self.trainable = attach_adapter(parts.unet, *shape)
+    Args:
+        captions: {file: token ids}; None gives every file those of `parts`.
+        flip: the chance that a photo is mirrored.
+    """
+
+    def __init__(self, parts, files, target_modules=CONFIG.target_modules, captions=None, flip=0.5):
+        self.parts, self.files, self.captions, self.flip = parts, files, captions, flip
+        self.trainable = attach_adapter(parts.unet, CONFIG.rank, CONFIG.lora_alpha, target_modules, CONFIG.seed)
         self.optimizer = torch.optim.AdamW(self.trainable, lr=CONFIG.learning_rate, weight_decay=CONFIG.weight_decay)
-        self.lr_scheduler = make_lr_scheduler("cosine", self.optimizer, 30, 600, 1)
+        self.lr_scheduler = make_lr_scheduler("cosine", self.optimizer, CONFIG.lr_warmup_steps, CONFIG.steps, 1)
         self.bar = tqdm(disable=True)
         parts.unet.train()
 
-    def pixel_values(self):
-        """Return a batch as the script's transforms make it: resize, crop at random, flip by chance, to [-1, 1]."""
+    def pixel_values(self, files):
+        """Return photos as the script's transforms make them: resize, crop at random, flip by chance, to [-1, 1]."""
         size, pictures = self.parts.size, []
-        for file in random.sample(self.files, self.parts.batch_size):
+        for file in files:
             image = Image.open(file).convert("RGB")
             scale = size / min(image.size)
             image = image.resize([round(side * scale) for side in image.size], Image.Resampling.LANCZOS)
             left, top = (random.randint(0, side - size) for side in image.size)
             image = image.crop((left, top, left + size, top + size))
-            if random.random() < 0.5:
+            if random.random() < self.flip:
                 image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
             pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous().float().div(255)
             pictures.append(pixels.sub(0.5).div(0.5))
         return torch.stack(pictures)
 
     def step(self):
-        parts = self.parts
+        parts, files = self.parts, random.sample(self.files, self.parts.batch_size)
+        ids = torch.tensor([self.captions[file] for file in files]) if self.captions else parts.ids
         with torch.no_grad():
-            latents = parts.vae.encode(self.pixel_values()).latent_dist.sample() * parts.vae.config.scaling_factor
-            prompt_embeds = parts.text_encoder(parts.ids).last_hidden_state
+            latents = parts.vae.encode(self.pixel_values(files)).latent_dist.sample() * parts.vae.config.scaling_factor
+            prompt_embeds = parts.text_encoder(ids).last_hidden_state
         noise, timesteps = torch.randn_like(latents), torch.randint(0, 1000, (len(latents),))
         noisy_latents = parts.noise_scheduler.add_noise(latents, noise, timesteps)
         loss = mse_loss(parts.unet(noisy_latents, timesteps, prompt_embeds).sample, noise)

@@ -38,6 +38,18 @@ def test_table_of_recipes_is_the_one_that_was_measured():
     }
 
 
+@pytest.mark.skipif(not (ROOT / "bench/time_to_quality.json").exists(), reason="not measured on this base yet")
+def test_table_of_the_time_to_quality_is_the_one_that_was_measured():
+    assert table("docs/training.md", "time_to_quality") == {
+        name: [
+            f"{min(found['steps'])} to {max(found['steps'])}",
+            f"{found['times']:.1f}",
+            f"{found['sd15_times']:.1f}",
+        ]
+        for name, found in measured("time_to_quality")["recipes"].items()
+    }
+
+
 def test_table_of_speed_is_the_one_that_was_measured():
     bases = [measured("train")[name] for name in ("nano", "sd15")]
     faster = {
