@@ -2,5 +2,5 @@
 
 Start with routes_pictures.py and schemas.py.
 
-May import: the service's jobs and http, errors.py and settings.py; every package but stages and commands.
+May import: the service's jobs, bodies and http, errors.py and settings.py; every package but stages and commands.
 """

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from importlib.resources import files
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -32,7 +32,13 @@ from gentra_lora.service.openai.links import Links
 from gentra_lora.service.settings import ServiceSettings
 
 EXPOSED = ["Retry-After", "X-Request-ID", "X-Job-ID", "X-Seed", "X-Size", "X-Commit", "X-Weights-SHA256", "X-Warnings"]
+CORS: dict[str, Any] = {
+    "allow_methods": ["GET", "POST", "DELETE"],
+    "allow_headers": ["*"],  # whatever a client's library tells of itself; the origins are named one by one
+    "expose_headers": EXPOSED,
+}
 PARTS = {
+    "always": (routes_status, routes_page),
     "pictures": (routes_pictures, routes_openai, a1111_pictures, routes_lists, routes_png_info),
     "jobs": (routes_jobs, routes_tasks),
     "admin": (routes_admin,),
@@ -55,30 +61,18 @@ def create_app(
         parts: which routes there are beside the status; replicas that share no jobs leave the last two out.
     """
     service = service or Service(settings)
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.decoders = Decoders(settings.uploads_per_client, settings.upload_seconds)
-        if service.life.state == "starting":
-            service.life.start()
-        yield
-        await asyncio.to_thread(service.stop)
-        app.state.decoders.close()
-
     app = FastAPI(
         title="Sport Gentra LoRA",
         version=version("sport-gentra-lora"),
         description=DESCRIPTION,
-        lifespan=lifespan,
+        lifespan=_lifespan,
         docs_url=None,
         redoc_url=None,
         generate_unique_id_function=_operation,
     )
-    app.state.service, app.state.settings, app.state.has_jobs = service, settings, "jobs" in parts
-    app.state.examples = Examples(settings)
-    app.include_router(routes_status.router)
-    app.include_router(routes_page.router)
-    for part in parts:
+    for name, value in state_of(settings, service, parts).items():
+        setattr(app.state, name, value)
+    for part in ("always", *parts):
         for module in PARTS[part]:
             app.include_router(module.router)
     app.mount("/page", StaticFiles(directory=str(files("gentra_lora.service") / "page")), name="page")
@@ -86,18 +80,35 @@ def create_app(
     app.exception_handler(HTTPException)(_plain)
     app.exception_handler(RequestValidationError)(_invalid)
     app.openapi = add_bodies(app, settings)  # type: ignore[method-assign]  # as FastAPI's own documentation has it
-    app.state.guesses, app.state.links, app.state.tasks = Guesses(), Links(), Tasks()
     guards = {"guesses": app.state.guesses, "links": app.state.links}
     app.add_middleware(Guard, settings=settings, metrics=service.metrics, **guards)
     if settings.cors_origins:  # outermost, so that refusals can be read as well
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=settings.cors_origins,
-            allow_methods=["GET", "POST", "DELETE"],
-            allow_headers=["*"],  # whatever a client's library tells of itself; the origins are named one by one
-            expose_headers=EXPOSED,
-        )
+        app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **CORS)
     return app
+
+
+def state_of(settings: ServiceSettings, service: Service, parts: Iterable[str]) -> dict[str, object]:
+    """Return what the routes find in `request.app.state`, by its names."""
+    return {
+        "service": service,
+        "settings": settings,
+        "has_jobs": "jobs" in parts,
+        "decoders": Decoders(settings.uploads_per_client, settings.upload_seconds),
+        "examples": Examples(settings),
+        "guesses": Guesses(),
+        "links": Links(),
+        "tasks": Tasks(),
+    }
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    service: Service = app.state.service
+    if service.life.state == "starting":
+        service.life.start()
+    yield
+    await asyncio.to_thread(service.stop)
+    app.state.decoders.close()
 
 
 def _operation(route: APIRoute) -> str:

@@ -8,9 +8,9 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from gentra_lora.service.a1111.schemas import A1111Image, A1111ImageToImage, A1111Options, A1111TextToImage
-from gentra_lora.service.http.reply_schemas import ErrorBody
 from gentra_lora.service.jobs.schemas import ImageToImage, ImageToImageJson, Reload, TextToImage, Words
 from gentra_lora.service.openai.wishes import OpenAIEdit, OpenAIImage
+from gentra_lora.service.replies.faults import ErrorBody
 from gentra_lora.service.settings import ServiceSettings
 
 Responses = dict[int | str, dict[str, Any]]  # as FastAPI takes them

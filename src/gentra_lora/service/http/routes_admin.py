@@ -13,11 +13,11 @@ from gentra_lora.service.errors import ServiceError
 from gentra_lora.service.http.guesses import Guesses
 from gentra_lora.service.http.middleware import bearer_of, client_of
 from gentra_lora.service.http.openapi import documented, refusals
-from gentra_lora.service.http.reply_schemas import Reloaded
 from gentra_lora.service.jobs.lifecycle import settle
 from gentra_lora.service.jobs.revision import described
 from gentra_lora.service.jobs.schemas import Reload
 from gentra_lora.service.jobs.service import Service
+from gentra_lora.service.replies.model import Reloaded
 from gentra_lora.service.settings import ServiceSettings
 
 Result = TypeVar("Result")

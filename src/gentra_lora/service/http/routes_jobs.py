@@ -13,11 +13,11 @@ from gentra_lora.service.bodies.photos import opened_of, read_form
 from gentra_lora.service.errors import ServiceError
 from gentra_lora.service.http.answers import event_of, job_state
 from gentra_lora.service.http.openapi import documented, files_of, refusals
-from gentra_lora.service.http.reply_schemas import JobAccepted, JobState
 from gentra_lora.service.http.routes_pictures import submitted
 from gentra_lora.service.jobs.job import Job
 from gentra_lora.service.jobs.schemas import MOST_SWEEP, ImageToImage, ImageToImageJson, TextToImage
 from gentra_lora.service.jobs.watch import Watch
+from gentra_lora.service.replies.jobs import JobAccepted, JobState
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 JOB_ID = Path(pattern=r"^[\w-]{1,64}$")

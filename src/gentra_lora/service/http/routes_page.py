@@ -8,9 +8,9 @@ from gentra_lora.revisions.examples import Example
 from gentra_lora.service.bodies.objects import read_json
 from gentra_lora.service.errors import ServiceError, not_ready
 from gentra_lora.service.http.openapi import documented, files_of, refusals
-from gentra_lora.service.http.reply_schemas import ExampleList, Tokens
 from gentra_lora.service.jobs.schemas import Words
 from gentra_lora.service.jobs.service import Service
+from gentra_lora.service.replies.model import ExampleList, Tokens
 
 router = APIRouter(prefix="/v1", tags=["page"])
 PNG = files_of("image/png")

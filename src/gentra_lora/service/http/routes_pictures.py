@@ -11,12 +11,12 @@ from gentra_lora.service.bodies.uploads import Upload
 from gentra_lora.service.errors import ServiceError
 from gentra_lora.service.http.answers import JSON, PNG, accepted_type, picture_answer
 from gentra_lora.service.http.openapi import documented, files_of, refusals
-from gentra_lora.service.http.reply_schemas import Pictures
 from gentra_lora.service.jobs.job import Job
 from gentra_lora.service.jobs.resolve import refusal
 from gentra_lora.service.jobs.schemas import LISTS, ImageToImage, TextToImage
 from gentra_lora.service.jobs.service import Service
 from gentra_lora.service.jobs.watch import ended
+from gentra_lora.service.replies.pictures import Pictures
 
 router = APIRouter(prefix="/v1", tags=["pictures"])
 REFUSALS = refusals(400, 401, 403, 408, 413, 415, 422, 429, 500, 503, 504)

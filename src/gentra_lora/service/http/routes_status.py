@@ -11,10 +11,10 @@ from gentra_lora.base.sampler_names import DEFAULT
 from gentra_lora.base.samplers import SAMPLERS, Sampler
 from gentra_lora.service.errors import ServiceError, not_ready
 from gentra_lora.service.http.openapi import refusals
-from gentra_lora.service.http.reply_schemas import Model, Status
 from gentra_lora.service.jobs.revision import described, same_base
 from gentra_lora.service.jobs.schemas import LEAST_SIDE, TextToImage
 from gentra_lora.service.jobs.service import LOST, Service
+from gentra_lora.service.replies.model import Model, Status
 from gentra_lora.service.settings import ServiceSettings
 
 router = APIRouter(tags=["status"])

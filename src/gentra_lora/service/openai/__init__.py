@@ -2,5 +2,5 @@
 
 Start with routes.py; wishes.py has what a client may say, translated.py what it means here.
 
-May import: the service's http, jobs, errors.py and settings.py; every package but stages and commands.
+May import: the service's http, bodies, replies, jobs, errors.py and settings.py; every package but stages and commands.
 """
