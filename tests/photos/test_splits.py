@@ -5,7 +5,7 @@ from functools import cache
 
 import pytest
 
-from gentra_lora.photos.duplicates import groups_of
+from gentra_lora.photos.alike.groups import groups_of
 from gentra_lora.photos.splits import SplitError, splits_of
 
 SEEDS = range(100)

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gentra_lora.errors import InputError, listed
+from gentra_lora.photos.alike.duplicates import Looks, looks_of
+from gentra_lora.photos.alike.groups import groups_of
 from gentra_lora.photos.captions import has_trigger, lost_words, with_trigger
 from gentra_lora.photos.crops import Size, enlargement, shrink, size_of
-from gentra_lora.photos.duplicates import Looks, groups_of, looks_of
 from gentra_lora.photos.folder import stem_of
 from gentra_lora.photos.photo import SUFFIXES, PhotoError, open_photo, sha256_of
 

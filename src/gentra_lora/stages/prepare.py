@@ -15,9 +15,10 @@ from gentra_lora.base.files.headers import check_files, check_weights
 from gentra_lora.base.model import load_tokenizer
 from gentra_lora.base.source import BaseModelError, BaseSource, check_pinned
 from gentra_lora.params import Params, load_params
+from gentra_lora.photos.alike.duplicates import near_pairs
+from gentra_lora.photos.alike.groups import groups_of
 from gentra_lora.photos.caption_files import natural_key, read_captions
 from gentra_lora.photos.dataset import DatasetError, Prepared, final_captions, keys_and_groups, prepare_photos
-from gentra_lora.photos.duplicates import groups_of, near_pairs
 from gentra_lora.photos.folder import duplicate_stems, find_files, notes_on, repeats_note
 from gentra_lora.photos.manifest import Row, write_manifest
 from gentra_lora.photos.masks import prepare_masks

@@ -1,14 +1,17 @@
-"""Photos that show nearly the same: saved again, scaled, cut a little, turned, mirrored, or shot in one burst.
+"""Photos that show nearly the same: saved again, scaled, cut, turned, mirrored, in a screenshot, or shot in one burst.
 
-Not seen: a cut of more than a twentieth, bars of a screenshot, a tilt by a few degrees.
+Not seen: a tilt by a few degrees, and what excerpts.py says.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import imagehash
 import numpy as np
 from PIL import Image
+
+from gentra_lora.photos.alike.bars import without_bars
+from gentra_lora.photos.alike.excerpts import excerpt_pairs, small_picture
 
 HASH_SIZE = 16  # 256 bits; with 64, views of one car in different places are as near as bursts are
 # Measured on 60 photos. Saved again or scaled: at most 8 bits apart; brightened by a quarter: 10 (half of them).
@@ -26,22 +29,25 @@ class Looks:
     """What is compared of a photo: bits bool (256,) of its perceptual hash, thumbnail (16, 16, 3) in 0-255.
 
     `turned` are bits (7, 256) and thumbnails (7, 16, 16, 3) of the photo turned and mirrored, in the order of TURNS.
+    `picture` uint8 (H, W, 3) is what may lie within another's, as excerpts.py compares them.
     """
 
     bits: np.ndarray
     thumbnail: np.ndarray
     turned: tuple[np.ndarray, np.ndarray]
+    picture: np.ndarray
 
 
 def looks_of(image: Image.Image) -> Looks:
-    """Return the Looks of an RGB image."""
+    """Return the Looks of an RGB image, without bars around it."""
+    image = without_bars(image)
     # The size at which imagehash looks: turning this is the same as turning the photo, and far cheaper.
     side = 4 * HASH_SIZE
     grey = image.convert("L").resize((side, side), Image.Resampling.LANCZOS)
     small = image.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
     bits = np.stack([_bits(grey.transpose(turn)) for turn in TURNS])
     thumbnails = np.stack([np.asarray(small.transpose(turn), dtype=np.float32) for turn in TURNS])
-    return Looks(_bits(grey), np.asarray(small, dtype=np.float32), (bits, thumbnails))
+    return Looks(_bits(grey), np.asarray(small, dtype=np.float32), (bits, thumbnails), small_picture(image))
 
 
 def _bits(grey: Image.Image) -> np.ndarray:
@@ -62,7 +68,7 @@ def near_pairs(looks: Sequence[Looks]) -> list[tuple[int, int]]:
         return distance[a, b] <= SAME_SHAPE or difference <= LIKE_COLOURS
 
     upright = [(a, b) for a, b in candidates if alike(a, b)]
-    return sorted({*upright, *_turned_pairs(looks, bits)})
+    return sorted({*upright, *_turned_pairs(looks, bits), *excerpt_pairs([look.picture for look in looks])})
 
 
 def _turned_pairs(looks: Sequence[Looks], bits: np.ndarray) -> Iterator[tuple[int, int]]:
@@ -77,13 +83,3 @@ def _turned_pairs(looks: Sequence[Looks], bits: np.ndarray) -> Iterator[tuple[in
             difference = np.abs(looks[a].thumbnail - looks[b].turned[1][turn]).mean()
             if a != b and difference <= LIKE_COLOURS:
                 yield min(a, b), max(a, b)
-
-
-def groups_of(count: int, pairs: Iterable[tuple[int, int]]) -> list[set[int]]:
-    """Return the sets of photo numbers that pairs tie together, directly or not; every photo is in one."""
-    group = {number: {number} for number in range(count)}
-    for a, b in pairs:
-        if group[a] is not group[b]:
-            merged = group[a] | group[b]
-            group.update(dict.fromkeys(merged, merged))
-    return list({id(members): members for members in group.values()}.values())
