@@ -2,6 +2,7 @@
 
 import json
 import re
+import statistics
 import subprocess
 
 import pytest
@@ -47,6 +48,14 @@ def test_table_of_the_time_to_quality_is_the_one_that_was_measured():
             f"{found['sd15_times']:.1f}",
         ]
         for name, found in measured("time_to_quality")["recipes"].items()
+    }
+
+
+@pytest.mark.skipif(not (ROOT / "bench/going_on.json").exists(), reason="not measured on this base yet")
+def test_table_of_going_on_is_the_one_that_was_measured():
+    assert table("docs/training.md", "going_on") == {
+        way: [f"{statistics.mean(losses):.4f}", f"{min(losses):.4f} to {max(losses):.4f}"]
+        for way, losses in measured("going_on")["held_out_relative"].items()
     }
 
 
