@@ -51,12 +51,12 @@ def test_sentences_tell_the_bad_as_well():
 def test_drift_and_leak_are_told_in_words(drift, leak, words):
     lines = side_effects({"drift_in_seeds": drift, "class_leak": leak, "diversity": None})
     assert all(line.startswith(start) for line, start in zip(lines, words, strict=True))
-    assert f"{drift:.2f} times as far as another seed" in lines[0] and f"{leak:.0%}" in lines[1]
+    assert f"{drift:g} times as far as another seed" in lines[0] and f"{leak:.0%}" in lines[1]
 
 
 @pytest.mark.parametrize(
     ("diversity", "words"),
-    [(0.0, "much alike: 0.00 times"), (1.1, "as real photos do:"), (3.0, "more than real photos")],
+    [(0.0, "more alike than real photos are: 0.00 times"), (1.1, "as real photos do:"), (3.0, "more than real photos")],
 )
 def test_diversity_is_told_beside_that_of_real_photos(diversity, words):
     (line,) = side_effects({"drift_in_seeds": None, "class_leak": None, "diversity": diversity})

@@ -27,8 +27,8 @@ LEAK = {
 
 # In units of real photos of one scene.
 DIVERSITY = {
-    0.5: "Pictures of one prompt are much alike",
-    1.5: "Pictures of one prompt differ as real photos do",
+    0.7: "Pictures of one prompt are more alike than real photos are",
+    1.3: "Pictures of one prompt differ as real photos do",
     math.inf: "Pictures of one prompt differ more than real photos do",
 }
 
@@ -84,7 +84,7 @@ def side_effects(metrics: Metrics) -> list[str]:
     if drift is not None:
         words = _chosen(drift, DRIFT)
         lines.append(
-            f"{words}: pictures without the subject move {drift:.2f} times as far as another seed would move them."
+            f"{words}: pictures without the subject move {drift:.2g} times as far as another seed would move them."
         )
     if (shown := metrics.get("features_shown")) is not None and (leaked := metrics.get("features_leaked")) is not None:
         lines.append(
