@@ -6,10 +6,10 @@ import { allowGeneration, generate, generateSweep, generateVariations, generateW
 import { onRestore, showHistory } from "./history.js";
 import { importSettings, offerSettings, onImport, setImportModel } from "./imported.js";
 import { offerMask, onMaskChange, takeMask } from "./mask.js";
-import { choosePhoto, onDrop, onPhotoChange, removePhoto, setPhotoLimits } from "./photo.js";
+import { choosePhoto, onPhoto, removePhoto, setPhotoLimits } from "./photo.js";
 import { notePrompt, setTriggerWord } from "./prompt.js";
 import { watchReadiness } from "./readiness.js";
-import { onChoice, onReuse, onVariations, onWithout, setSamplers, showResult, shownPicture } from "./result.js";
+import { onResult, setSamplers, showResult, shownPicture } from "./result.js";
 import { showRevision } from "./revision.js";
 import { showSeedButtons } from "./seed.js";
 import { setSweepLimits } from "./sweep.js";
@@ -29,6 +29,12 @@ function useModel(model) {
   showRevision(model);
   allowGeneration(model);
   showExamples(model.trigger_word, (example) => drawExample({ ...model.defaults, ...example }));
+}
+
+function usePhoto(photo) {
+  setPhotoMode(photo !== null);
+  offerMask(photo);
+  offerSettings(photo?.file);
 }
 
 function drawExample(values) {
@@ -70,20 +76,12 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") cancelRunning();
 });
 
-onPhotoChange((photo) => {
-  setPhotoMode(photo !== null);
-  offerMask(photo);
-  offerSettings(photo?.file);
-});
+onPhoto({ change: usePhoto, drop: importSettings });
 onMaskChange(setMaskMode);
-onDrop(importSettings);
 onImport(takeSettings, choosePhoto);
 offerCopies(shownPicture);
 onRestore(restoreResult);
-onReuse(reusePicture);
-onWithout(generateWithout);
-onVariations(generateVariations);
-onChoice(takeSettings);
+onResult({ reuse: reusePicture, without: generateWithout, variations: generateVariations, choice: takeSettings });
 setPhotoMode(false);
 showHistory();
 watchReadiness(useModel);

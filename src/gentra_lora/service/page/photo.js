@@ -8,8 +8,7 @@ const settings = document.getElementById("settings");
 
 let photo = null; // {file, url, width, height}; url is null where the browser cannot show the format
 let limits = null;
-let tellChange = () => {};
-let takeDropped = async () => false;
+let tell = { change: () => {}, drop: async () => false }; // see `onPhoto`
 
 export function currentPhoto() {
   return photo;
@@ -19,13 +18,9 @@ export function setPhotoLimits(newLimits) {
   limits = newLimits;
 }
 
-export function onPhotoChange(listener) {
-  tellChange = listener;
-}
-
-/** Let a function look at what is dropped; it resolves to whether it took the file for something else. */
-export function onDrop(taker) {
-  takeDropped = taker;
+/** Hear of the photo at each `change`; `drop(file)` looks first at what is dropped, and resolves to whether it took the file. */
+export function onPhoto(listeners) {
+  tell = listeners;
 }
 
 /** Take a file as the photo, or say beside it why not; the one before then stays. */
@@ -53,7 +48,7 @@ function replace(newPhoto) {
   drop.hidden = Boolean(photo);
   chosen.hidden = !photo;
   if (photo) showChosen();
-  tellChange(photo);
+  tell.change(photo);
 }
 
 function showChosen() {
@@ -140,7 +135,7 @@ document.addEventListener("drop", (event) => {
   const file = pictureIn(event.dataTransfer);
   if (!file) return;
   event.preventDefault();
-  takeDropped(file)
+  tell.drop(file)
     .catch(() => false)
     .then((taken) => taken || choosePhoto(file));
 });

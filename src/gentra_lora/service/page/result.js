@@ -45,28 +45,14 @@ const PRECISIONS = { no: "float32", fp16: "float16", bf16: "bfloat16" }; // as r
 let urls = []; // to be released when another result is shown
 let shown = null; // {result, pictures, n}
 let samplers = {}; // {name: title}
-let tellReuse = () => {};
-let tellWithout = () => {};
-let tellVariations = () => {};
-let tellChoice = () => {};
+let tell = {}; // see `onResult`
 
-export function onReuse(listener) {
-  tellReuse = listener;
-}
-
-/** Hear of a result whose picture n is to be drawn without the adapter. */
-export function onWithout(listener) {
-  tellWithout = listener;
-}
-
-/** Hear of a shown picture of which variations are wanted: its file, itself and its result, see `shownPicture`. */
-export function onVariations(listener) {
-  tellVariations = listener;
-}
-
-/** Hear of the settings of a sweep's cell. */
-export function onChoice(listener) {
-  tellChoice = listener;
+/**
+ * Hear of what is wished of a shown picture: `reuse(file)` as a photo, `without(result, n)` the adapter, `variations(file,
+ * picture, result)`, and `choice(settings)` of a sweep's cell.
+ */
+export function onResult(listeners) {
+  tell = listeners;
 }
 
 export function setSamplers(named) {
@@ -113,7 +99,7 @@ function choose(pictures, n, result) {
   showSeveral(false);
   section.scrollIntoView({ block: "nearest" });
   thumbs.children[n].focus();
-  if (result.grid) tellChoice(requestOf(pictures[n].parameters));
+  if (result.grid) tell.choice(requestOf(pictures[n].parameters));
 }
 
 export function hideResult() {
@@ -217,7 +203,7 @@ comparison.addEventListener("click", ({ target }) => {
 withoutButton.addEventListener("click", () => {
   const { result, pictures, n } = shown;
   if (pictures[n].baseUrl) showPicture(pictures, n, result, withoutButton.getAttribute("aria-pressed") !== "true");
-  else tellWithout(result, n);
+  else tell.without(result, n);
 });
 /** Return the shown picture as a file. */
 export function shownFile() {
@@ -225,11 +211,11 @@ export function shownFile() {
   return new File([image.blob], fileName(image), { type: "image/png" });
 }
 
-reuse.addEventListener("click", () => tellReuse(shownFile()));
+reuse.addEventListener("click", () => tell.reuse(shownFile()));
 showAll.addEventListener("click", () => showSeveral(true));
 document.getElementById("variations").addEventListener("click", () => {
   const { picture, result } = shownPicture();
-  tellVariations(shownFile(), picture, result);
+  tell.variations(shownFile(), picture, result);
 });
 document.getElementById("download-all").addEventListener("click", async () => {
   const files = shown.pictures.map((image, n) => ({ name: `${n + 1}-${fileName(image)}`, blob: image.blob }));
