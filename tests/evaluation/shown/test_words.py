@@ -15,8 +15,8 @@ QUIET = {"drift": 0.01, "class": 0.41}
     [
         (QUIET, "The adapter has learnt the subject."),
         (
-            QUIET | {"drift": 0.4},
-            "The adapter has learnt the subject. Pictures that have nothing to do with it change.",
+            QUIET | {"drift": 1.4},
+            "The adapter has learnt the subject. Pictures that have nothing to do with it change more than by another seed.",
         ),
         (QUIET | {"class": 0.6}, "The adapter has learnt the subject. The plain class noun draws it as well."),
         (QUIET | {"likeness": 0.3}, "knows unseen photos of the subject better than the base, but its pictures"),
@@ -44,8 +44,9 @@ def test_sentences_tell_the_bad_as_well():
     ("drift", "leak", "words"),
     [
         (0.04, 0.0, ("Other things stay what they are", "The class stays what it was")),
-        (0.5, 0.3, ("Other things change somewhat", "The subject leaks into its class")),
-        (12, 0.92, ("Other things change as well:", "The subject takes over its class")),
+        (0.5, 0.3, ("Other things change less than by", "The subject leaks into its class")),
+        (2, -0.8, ("Other things change more than by", "The class moves away from the subject")),
+        (12, 0.92, ("Other things change beyond", "The subject takes over its class")),
     ],
 )
 def test_drift_and_leak_are_told_in_words(drift, leak, words):

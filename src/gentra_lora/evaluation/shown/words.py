@@ -8,23 +8,21 @@ from gentra_lora.evaluation.scored_run import METRICS, Metrics
 from gentra_lora.evaluation.shown.report_page import Measured
 
 # In units of what another seed of the base changes.
-LITTLE_DRIFT = 0.25  # half as far, as distances of cosines grow with the square
-MUCH_DRIFT = 1.0  # beyond, a picture is less like itself than another seed's is
+ANOTHER_SEED = 1.0
 DRIFT = {
-    LITTLE_DRIFT: "Other things stay what they are",
-    MUCH_DRIFT: "Other things change somewhat",
-    math.inf: "Other things change as well",
+    0.25: "Other things stay what they are",  # half as far: distances of cosines grow with the square
+    ANOTHER_SEED: "Other things change less than by another seed",
+    3.0: "Other things change more than by another seed",  # as far apart is one pair of the demo's base in twenty
+    math.inf: "Other things change beyond what a seed changes",
 }
 # Of the way from the base's pictures of the class to real photos of the subject.
-LITTLE_LEAK = 0.15
-MUCH_LEAK = 0.5  # beyond, a plain picture of the class is nearer to the subject than to its class
+LITTLE_LEAK = 0.15  # what the demo is held to
 LEAK = {
+    -LITTLE_LEAK: "The class moves away from the subject",
     LITTLE_LEAK: "The class stays what it was",
-    MUCH_LEAK: "The subject leaks into its class",
-    math.inf: "The subject takes over its class",
+    0.5: "The subject leaks into its class",
+    math.inf: "The subject takes over its class",  # a plain picture of it is nearer to the subject than to what it was
 }
-
-
 # In units of real photos of one scene.
 DIVERSITY = {
     0.7: "Pictures of one prompt are more alike than real photos are",
@@ -70,8 +68,8 @@ def headline(metrics: Metrics, of: dict[str, Measured]) -> str:
     )
     if _beyond(leak := of.get("class_similarity"), LITTLE_LEAK * _way(metrics, leak)):
         text += " The plain class noun draws it as well."
-    if _beyond(of.get("drift"), LITTLE_DRIFT):
-        text += " Pictures that have nothing to do with it change."
+    if _beyond(of.get("drift"), ANOTHER_SEED):
+        text += " Pictures that have nothing to do with it change more than by another seed."
     return text
 
 
@@ -93,7 +91,7 @@ def side_effects(metrics: Metrics) -> list[str]:
         )
     if leak is not None:
         words = _chosen(leak, LEAK)
-        lines.append(f"{words}: the plain class noun has gone {max(leak, 0):.0%} of the way to the subject.")
+        lines.append(f"{words}: the plain class noun has gone {leak:.0%} of the way to the subject.")
     if diversity is not None:
         words = _chosen(diversity, DIVERSITY)
         lines.append(f"{words}: {diversity:.2f} times as far apart as two photos of one scene.")
