@@ -16,7 +16,7 @@ QUIET = {"drift": 0.01, "class": 0.41}
         (QUIET, "The adapter has learnt the subject."),
         (
             QUIET | {"drift": 1.4},
-            "The adapter has learnt the subject. Pictures that have nothing to do with it change more than by another seed.",
+            "learnt the subject. Pictures that have nothing to do with it change more than by another seed.",
         ),
         (QUIET | {"class": 0.6}, "The adapter has learnt the subject. The plain class noun draws it as well."),
         (QUIET | {"likeness": 0.3}, "knows unseen photos of the subject better than the base, but its pictures"),
