@@ -9,6 +9,7 @@ from packaging.requirements import Requirement
 
 from tests.conftest import ROOT
 
+NEW, OLD = "PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
@@ -63,3 +64,16 @@ def test_old_torchao_that_peft_refuses_is_not_seen_by_our_processes(tmp_path):
         done = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True)
         assert (done.returncode == 0) == works, done.stderr
         assert works or "incompatible version of torchao" in done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="torch knows it on Linux alone")
+@pytest.mark.parametrize(
+    "set_before, expected", [({}, "expandable_segments:True"), ({NEW: "a"}, "a"), ({OLD: "a"}, "")]
+)
+def test_gpu_memory_grows_in_pieces_unless_its_owner_says_otherwise(set_before, expected):
+    environment = {name: value for name, value in os.environ.items() if name not in (NEW, OLD)}
+    code = f"import os, gentra_lora; print(os.environ.get({NEW!r}, ''))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment | set_before, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == expected

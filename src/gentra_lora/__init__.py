@@ -6,6 +6,9 @@ from importlib.metadata import PackageNotFoundError, version
 
 # On import, transformers advises to install torchvision, which this project does without.
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+# Read when torch first asks a GPU for memory: pieces that grow leave no gaps between sizes (buckets, a batch's last).
+if "PYTORCH_CUDA_ALLOC_CONF" not in os.environ and sys.platform == "linux":
+    os.environ.setdefault("PYTORCH_ALLOC_CONF", "expandable_segments:True")
 
 
 def _hide_old_torchao() -> None:

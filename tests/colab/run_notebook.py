@@ -113,6 +113,9 @@ def check_kept(machine, session):
     digest = sha256(machine.project / ADAPTER)
     assert sha256(machine.outputs / "results/sport_gentra_lora.safetensors") == digest
     assert sha256(machine.downloads / "sport_gentra_lora.safetensors") == digest
+    for suffix in (".json", ".png"):  # the card and the picture that A1111 shows of the file
+        assert (machine.outputs / "results/sport_gentra_lora").with_suffix(suffix).is_file()
+        assert (machine.downloads / "sport_gentra_lora").with_suffix(suffix).is_file()
     assert list(machine.outputs.glob("checkpoints/*/step-*.safetensors"))
     assert (machine.outputs / "history.bundle").is_file()
     for title in ("11.", "Keep the variants"):

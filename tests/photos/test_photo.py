@@ -120,6 +120,14 @@ def test_profile_and_exif_do_not_travel_with_the_picture(tmp_path):
         assert (written.info, dict(written.getexif())) == ({}, {})
 
 
+@pytest.mark.parametrize("name", ["a.png", "a.webp", "a.jpg"])
+def test_photo_is_read_though_its_exif_data_are_rubbish(tmp_path, name):
+    Image.new("RGB", (40, 30), "red").save(tmp_path / name, exif=b"Exif\0\0" + b"\xff" * 40, lossless=True)
+    photo = open_photo(tmp_path / name)
+    assert (photo.image.size, photo.image.getpixel((5, 5))[0] > 250) == ((40, 30), True)
+    assert all("EXIF" in note for note in photo.notes)
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_file_that_must_not_be_read_is_named(tmp_path):
     saved(quarters(), "PNG")(tmp_path / "a.png")

@@ -54,13 +54,22 @@ def test_drawing_leaves_weights_mode_and_random_state(training, drawing):
     assert torch.equal(torch.get_rng_state(), state)
 
 
+def test_pictures_are_decoded_outside_of_autocast(training, drawing):
+    training.accelerator = SimpleNamespace(autocast=lambda: torch.autocast("cpu", torch.bfloat16))
+    seen = {}
+    for name, part in (("denoised", training.unet), ("decoded", drawing.pipeline.vae.decoder)):
+        part.register_forward_pre_hook(lambda *_, name=name: seen.update({name: torch.is_autocast_enabled("cpu")}))
+    assert drawing.draw(training) is None
+    assert seen == {"denoised": True, "decoded": False}
+
+
 def test_failure_is_returned_and_the_mode_and_weights_come_back(training, drawing, monkeypatch):
     def out_of_memory(*_):
         raise torch.cuda.OutOfMemoryError("CUDA out of memory")
 
     training.run_step()
     before = weights(training)
-    monkeypatch.setattr(samples, "generate", out_of_memory)
+    monkeypatch.setattr(samples, "generate_latents", out_of_memory)
     assert "out of memory" in str(drawing.draw(training))
     after = weights(training)
     assert all(torch.equal(a, b) for name in before for a, b in zip(before[name], after[name], strict=True))
@@ -68,7 +77,7 @@ def test_failure_is_returned_and_the_mode_and_weights_come_back(training, drawin
 
 
 def test_fault_of_the_program_is_not_taken_for_lack_of_memory(training, drawing, monkeypatch):
-    monkeypatch.setattr(samples, "generate", lambda *_: SimpleNamespace().nothing)
+    monkeypatch.setattr(samples, "generate_latents", lambda *_: SimpleNamespace().nothing)
     with pytest.raises(AttributeError):
         drawing.draw(training)
 

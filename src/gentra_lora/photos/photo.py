@@ -165,7 +165,11 @@ def _shorten_key(opened: ImageFile.ImageFile) -> None:
 
 def _upright(opened: ImageFile.ImageFile) -> Photo:
     notes = [] if opened.mode != "CMYK" or "icc_profile" in opened.info else ["CMYK without a colour profile"]
-    image = ImageOps.exif_transpose(opened)
+    try:
+        image: Image.Image = ImageOps.exif_transpose(opened)
+    except Exception as error:  # a broken note on a photo whose pixels were read: PIL raises anything here as well
+        notes.append(f"its EXIF data cannot be read ({first_line(error)}), and it is taken as it lies")
+        image = opened
     image, alpha = eight_bits(image)
     if alpha is None and image.has_transparency_data:
         # Grey stays grey: a grey profile fits no RGB.

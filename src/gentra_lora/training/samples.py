@@ -4,11 +4,12 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
 
 from gentra_lora.adapter.file import Tensors, write_adapter
-from gentra_lora.pictures.sampling_pipeline import Settings, generate
+from gentra_lora.pictures.sampling_pipeline import Settings, decode, generate_latents
 from gentra_lora.pictures.sheet_drawing import grid
 from gentra_lora.training.run import Training
 
@@ -44,8 +45,7 @@ class Samples:
         """
         unet, path = training.unet.eval(), self.kept / f"step-{training.step:07d}.png"
         try:
-            with training.kept.in_place(), training.accelerator.autocast():
-                pictures = generate(self.pipeline, self.prompts, [self.seed] * len(self.prompts), self.settings)
+            pictures = self._pictures(training)
             path.parent.mkdir(parents=True, exist_ok=True)
             grid(self.prompts, [(f"step {training.step}", pictures)], f"seed {self.seed}").save(path)
             self._copy(path)
@@ -55,6 +55,15 @@ class Samples:
         finally:
             unet.train()
         return None
+
+    def _pictures(self, training: Training) -> np.ndarray:
+        """Return a picture of each prompt, uint8 (N, R, R, 3)."""
+        seeds = [self.seed] * len(self.prompts)
+        with training.kept.in_place(), training.accelerator.autocast():
+            drawn = list(generate_latents(self.pipeline, self.prompts, seeds, self.settings))
+        # Outside of autocast: in float16, Stable Diffusion's autoencoder overflows for some pictures.
+        decoded = [decode(self.pipeline.vae, rows, self.prompts[chunk], seeds[chunk]) for chunk, rows in drawn]
+        return np.stack([picture for pictures in decoded for picture in pictures])
 
     def keep_adapter(self, step: int, tensors: Tensors, metadata: dict[str, str]) -> OSError | None:
         """Write the adapter as of a step, for a later look at what each step changed; see adapter/file.py.
