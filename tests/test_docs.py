@@ -86,6 +86,16 @@ def test_table_of_evaluation_is_the_one_that_was_measured():
     assert ratios["first evaluation"] >= 1.5
 
 
+def test_table_of_masks_is_the_one_that_was_measured():
+    found = measured("masks")
+    digits = {"held_out_loss": 4, "likeness": 4, "features_shown": 2, "other_cars": 4}
+    rows = {weight: [f"{found[weight][name]:.{n}f}" for name, n in digits.items()] for weight in ("1", "0.1")}
+    assert table("docs/photos.md", "masks") == rows
+    (low, high), other_cars = found["difference"].values()
+    assert f"likeness falls by {-high} to {-low}" in PAGES["docs/photos.md"].replace("\n", " ")
+    assert "{} to {}".format(*other_cars) in PAGES["docs/photos.md"].replace("\n", " ")
+
+
 def test_table_of_the_cache_is_the_one_that_was_measured():
     found = measured("cache")
     assert table("docs/photos.md", "cache") == {
