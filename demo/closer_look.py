@@ -66,8 +66,8 @@ def pooled_texts(clip, tokenizer, captions):
     return torch.cat(parts)
 
 
-def look_closer(clip, tokenizer, pictures, params):
-    """Train on the pictures for the steps of params["closer"]; `clip` is changed in place."""
+def look_closer(clip, tokenizer, pictures, params, part):
+    """Train on the pictures for the steps of params[part]; `clip` is changed in place."""
     rendered, numbers, right, rows = load_params("render"), {}, [], []
     for n in range(len(pictures)):
         said, places = said_otherwise(n, rendered)
@@ -75,7 +75,7 @@ def look_closer(clip, tokenizer, pictures, params):
         right.append(places)
     rows, right, pooled = torch.tensor(rows), torch.tensor(right), pooled_texts(clip, tokenizer, list(numbers))
     print(f"closer look: {len(numbers)} captions of {len(pictures)} pictures", flush=True)
-    run = Run("clip_closer", Eyes(clip), params | params["closer"])
+    run = Run(f"clip_{part}", Eyes(clip), params | params[part])
     count = params["batch_size"]
     own = torch.arange(count, device=DEVICE)
     for _, generator in run.steps():

@@ -20,6 +20,7 @@ from training import DEVICE, Run, load_captions, load_params, load_pictures, shi
 
 OUT, STATE = Path("../models/nano-clip"), Path("work/state/tokenizer")
 MAX_LENGTH = 40
+CLOSER = ("closer", "closer_again")
 
 
 def kept_tokenizer(captions, params):
@@ -123,7 +124,7 @@ def main():
     )
     model = make_model(tokenizer, pictures.shape[-1], params)
     print(f"nano CLIP: {sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters", flush=True)
-    first = {name: value for name, value in params.items() if name != "closer"}
+    first = {name: value for name, value in params.items() if name not in CLOSER}
     run = Run("clip", model, first)
     trained_on = len(pictures) - params["held_out"]
     wrong_captions, count = wrong_ids(tokenizer, trained_on, params), params["batch_size"]
@@ -138,7 +139,8 @@ def main():
         loss = contrastive_loss(logits, same, count)
         run.update(loss, accuracy=(logits.argmax(dim=1) == torch.arange(len(chosen), device=DEVICE)).float().mean())
     run.finish()
-    look_closer(model, tokenizer, pictures[:trained_on], params)
+    for part in CLOSER:
+        look_closer(model, tokenizer, pictures[:trained_on], params, part)
     with torch.no_grad():
         chosen = torch.arange(trained_on, len(pictures))
         logits = model(input_ids=ids[chosen], pixel_values=to_pixel_values(pictures[chosen])).logits_per_image
