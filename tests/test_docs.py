@@ -73,6 +73,24 @@ def test_table_of_speed_is_the_one_that_was_measured():
     }
 
 
+def test_table_of_abuse_is_the_one_that_was_measured():
+    found = measured("abuse")
+    before, beside, guesses = found["besieged"]["alone"], found["besieged"]["beside"], found["guesses"]
+    memory = {"MB, 100 photos of 12 megapixels": "phone_photos_mb"}
+    memory |= {"MB, six PNGs of 7000 x 7000, 16 bits": "large_pngs_mb"}
+    asked = {"seconds of a picture of a prompt": "prompt", "seconds of a photo of 12 megapixels redrawn": "photo"}
+    assert table("docs/service.md", "abuse") == {
+        **{row: [str(found[name][when]) for when in ("before", "most", "after")] for row, name in memory.items()},
+        **{row: [str(before[kind]), str(beside[kind]), "-"] for row, kind in asked.items()},
+    }
+    assert (found["besieged"]["let_in"], found["besieged"]["heads_closed"]) == (4, 300)
+    assert found["phone_photos_mb"]["after"] < 1.1 * found["phone_photos_mb"]["before"]
+    assert found["large_pngs_mb"]["after"] < 1.1 * found["large_pngs_mb"]["before"]
+    text = " ".join(PAGES["docs/service.md"].split())
+    assert f"one address in {guesses['seconds']} s, {guesses['looked_at']} were looked at" in text
+    assert f"took {guesses['good']} s at most" in text
+
+
 def test_a_step_costs_the_same_with_50_and_5000_photos():
     assert "50 and 5,000 were measured" in PAGES["docs/training.md"]
     nano = measured("train")["nano"]
