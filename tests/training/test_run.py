@@ -21,8 +21,8 @@ def config(**changed):
     return Train.model_validate(values | changed)
 
 
-def training(photos=None, prior=None, **changed):
-    unet = make_unet().requires_grad_(False)
+def training(photos=None, prior=None, dtype=torch.float32, **changed):
+    unet = make_unet().requires_grad_(False).to(dtype)
     data = TrainingData(photos or cached_photos(), torch.zeros(40, 32), 0.5, prior)
     return Training(unet, DDPMScheduler(beta_schedule="scaled_linear"), data, config(**changed), Accelerator())
 
@@ -234,6 +234,20 @@ def test_bfloat16_base_trains_a_float32_adapter():
     assert any(not torch.equal(before[name][0], module.down) for name, module in lora_modules(run.unet).items())
     assert held_out_errors(run.unet, run.noise_scheduler, run.data.photos, 0.5).isfinite().all()
     AcceleratorState._reset_state()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("lora_dropout", [0.0, 0.1])
+def test_gradient_of_a_base_in_half_precision_points_where_that_of_float32_does(dtype, lora_dropout):
+    def gradient(base_dtype):
+        run = training(dtype=base_dtype, lora_dropout=lora_dropout)
+        for module in lora_modules(run.unet).values():  # a new adapter's B is zero, and the gradient of A with it
+            module.up.data.copy_(torch.linspace(-0.1, 0.1, module.up.numel()).view_as(module.up))
+        run._add_gradients(run.data.photos, run._draw())
+        assert run.trainable[0].grad.dtype == torch.float32
+        return run.trainable[0].grad
+
+    assert torch.cosine_similarity(gradient(dtype), gradient(torch.float32), dim=0) >= 0.999
 
 
 def test_held_out_loss_leaves_weights_mode_and_random_state():
