@@ -51,6 +51,7 @@ def test_large_photo_is_scaled_down_and_keeps_its_shape(workspace):
 def test_missing_trigger_word_is_put_in_front(workspace):
     change(workspace, "prepare", trigger_word="tuned")
     change(workspace, "evaluate", prompts=["tuned"])
+    change(workspace, "train", sample_prompts=["tuned"])
     main()
     assert read_manifest(workspace / MANIFEST)[0].caption == "tuned, a gentra, view car1.png"
 
@@ -147,6 +148,7 @@ def test_long_caption_is_reported_where_it_is_allowed(workspace, capsys):
 def test_missing_trigger_word_is_refused_where_that_is_asked_for(workspace):
     change(workspace, "prepare", trigger_word="tuned", missing_trigger_word="refuse")
     change(workspace, "evaluate", prompts=["tuned"])
+    change(workspace, "train", sample_prompts=["tuned"])
     refused(r"car1\.png: the caption 'a gentra, view car1\.png' lacks the trigger word 'tuned'; put it in")
 
 
@@ -196,6 +198,7 @@ def test_pictures_carry_no_metadata(workspace):
 def test_numbers_count_what_was_done(workspace):
     change(workspace, "prepare", trigger_word="tuned")
     change(workspace, "evaluate", prompts=["tuned"])
+    change(workspace, "train", sample_prompts=["tuned"])
     main()
     found = numbers()
     assert found["photos"] == found["train"] + found["held_out"] == found["trigger_words_added"] == 8
