@@ -166,10 +166,11 @@ def test_base_draws_what_the_prompt_says():
 
 
 @pytest.mark.repository
-def test_nano_clip_reads_views_as_the_judge_does_and_most_styles_and_features():
+def test_nano_clip_reads_views_as_the_judge_does_and_nine_of_ten_styles_and_features():
     read = json.loads((ROOT / "demo/base_scores.json").read_text(encoding="utf-8"))["renders_with_all_parts"]
     assert read["nano_clip"]["view"] >= read["judge"]["view"] - 0.05
-    assert min(read["nano_clip"]["style"], *read["nano_clip_features"].values()) >= 0.8
+    assert read["nano_clip"]["style"] >= read["judge"]["style"] - 0.08
+    assert min(read["nano_clip_features"].values()) >= 0.88
 
 
 @pytest.fixture(scope="module")
