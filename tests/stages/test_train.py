@@ -331,7 +331,7 @@ def test_samples_that_fail_are_told_and_training_ends_in_the_same_bytes(trained,
     def out_of_memory(*_):
         raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
 
-    monkeypatch.setattr(samples, "generate", out_of_memory)
+    monkeypatch.setattr(samples, "generate_latents", out_of_memory)
     monkeypatch.setenv("GENTRA_CHECKPOINTS", str(trained / "badly"))
     train.main()
     told = (

@@ -1,6 +1,7 @@
 """How a stage is run: quiet libraries, errors a person can act on, its time noted for the summary."""
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -71,6 +72,8 @@ def run(name: str, main: Callable[[], object]) -> None:
         if not ran_out(error):
             raise
         sys.exit(f"error: {name}: out of memory ({first_line(error)}); {LOWER[name]}")
+    if os.environ.get("RANK", "0") != "0":  # one of several processes: two would write one file
+        return
     seconds = json.loads(SECONDS_FILE.read_text()) if SECONDS_FILE.exists() else {}
     seconds[name] = round(time.monotonic() - started, 1)
     SECONDS_FILE.parent.mkdir(exist_ok=True)

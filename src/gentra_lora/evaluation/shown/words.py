@@ -1,11 +1,16 @@
 """What the numbers of an evaluation mean, in sentences."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from gentra_lora.errors import listed
 from gentra_lora.evaluation.scored_run import METRICS, Metrics
-from gentra_lora.evaluation.shown.report_page import Measured
+
+if TYPE_CHECKING:  # seconds to import, and `summary` does without
+    from gentra_lora.evaluation.shown.report_page import Measured
 
 # In units of what another seed of the base changes.
 ANOTHER_SEED = 1.0
