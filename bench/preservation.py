@@ -6,16 +6,14 @@ What is done already lies in bench/preservation/ and is not done again. Run `dvc
 """
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
-from variants import ADAPTER, ROOT, project, stage
+from variants import ADAPTER, ROOT, project, scored, stage
 
 from gentra_lora.evaluation.compare import compare
 from gentra_lora.evaluation.scored_run import METRICS
 from gentra_lora.evaluation.shown.comparison_text import text_lines
 from gentra_lora.params import load_params
-from gentra_lora.revisions.evaluated import WORKSPACE, read_run
 
 WORK, RESULT = Path(__file__).with_suffix(""), Path(__file__).with_suffix(".json")
 PLOT = ROOT / "docs/demo/preservation.svg"
@@ -37,7 +35,7 @@ def run(weight, seed):
         if not (folder / made).exists():
             print(f"--- {by} {name}", flush=True)
             stage(folder, by)
-    return replace(read_run(folder, WORKSPACE), name=name)
+    return scored(folder, name)
 
 
 def plot(points):
@@ -75,11 +73,13 @@ def plot(points):
 
 def main():
     runs = {key: run(*key) for key in RUNS}
-    result = {f"{weight:g}": [runs[weight, seed].metrics for _, seed in RUNS if _ == weight] for weight in WEIGHTS}
+    result = {f"{weight:g}": {} for weight in WEIGHTS}
+    for (weight, seed), found in runs.items():
+        result[f"{weight:g}"][seed] = found.metrics
     told = text_lines(compare(runs[0.0, 1], runs[CHOSEN, 1], None))
     RESULT.write_text(json.dumps({"weights": result, "compare": told}, indent=1, ensure_ascii=False) + "\n")
     keys = "drift_in_seeds", "subject_similarity"
-    points = {weight: [tuple(m[key] for key in keys) for m in result[f"{weight:g}"]] for weight in WEIGHTS}
+    points = {weight: [tuple(m[key] for key in keys) for m in result[f"{weight:g}"].values()] for weight in WEIGHTS}
     PLOT.write_text(plot(points))
 
 

@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
 
@@ -21,9 +21,9 @@ from gentra_lora.adapter.file import read_adapter, write_adapter
 from gentra_lora.commands.noise import noise_of
 from gentra_lora.commands.params_edit import with_values
 from gentra_lora.evaluation.compare import compare
-from gentra_lora.evaluation.scored_run import METRICS
+from gentra_lora.evaluation.scored_run import METRICS, SCORES, SETUP, parsed_run
 from gentra_lora.evaluation.shown.comparison_text import as_json, text_lines, verdict_lines
-from gentra_lora.revisions.evaluated import WORKSPACE, read_run
+from gentra_lora.params import load_params
 
 ROOT, WORK, RESULT = Path(__file__).parents[1], Path(__file__).with_suffix(""), Path(__file__).with_suffix(".json")
 STEPS = 200
@@ -147,9 +147,10 @@ def evaluate(name):
     stage(folder, "evaluate")
 
 
-def scored(name):
-    """Return the ScoredRun of a variant."""
-    return replace(read_run(folder_of(name), WORKSPACE), name=name)
+def scored(folder, name):
+    """Return the ScoredRun of a project that was evaluated; it has no dvc.lock, as its stages ran without DVC."""
+    setup, scores, metrics = ((folder / path).read_text(encoding="utf-8") for path in (SETUP, SCORES, METRICS))
+    return parsed_run(name, setup, scores, metrics, load_params(folder / "params.yaml").model_dump())
 
 
 def planted(metrics):
@@ -178,7 +179,7 @@ def planted(metrics):
 
 def result():
     """Return what is written to bench/variants.json."""
-    runs = {name: scored(name) for name in VARIANTS}
+    runs = {name: scored(folder_of(name), name) for name in VARIANTS}
     noise = noise_of([runs[name] for name in NOISE], range(1, len(NOISE) + 1))
     pairs = list(combinations(TWINS, 2))
     comparisons = {f"{one}, {other}": compare(runs[one], runs[other], noise) for one, other in pairs}

@@ -59,6 +59,16 @@ def test_table_of_going_on_is_the_one_that_was_measured():
     }
 
 
+def test_table_of_preservation_is_the_one_that_was_measured():
+    digits = {"val_loss": 4, "subject_similarity": 3, "features_shown": 2, "prompt_match": 3, "drift_in_seeds": 2}
+    digits |= {"features_leaked": 2, "class_leak": 2, "diversity": 2}
+    assert table("docs/training.md", "preservation") == {
+        f"{weight}, {seed}": [f"{found[key]:.{n}f}" for key, n in digits.items()]
+        for weight, runs in measured("preservation")["weights"].items()
+        for seed, found in runs.items()
+    }
+
+
 def test_table_of_speed_is_the_one_that_was_measured():
     bases = [measured("train")[name] for name in ("nano", "sd15")]
     faster = {
