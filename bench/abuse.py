@@ -5,11 +5,8 @@ base; each kind of client has an address of its own (127.0.0.x, so Linux alone).
 """
 
 import json
-import os
 import socket
 import statistics
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -22,7 +19,7 @@ import psutil
 import requests
 from PIL import Image
 from requests.adapters import HTTPAdapter
-from serve import BASE, write_random_adapter
+from serve import started, write_random_adapter
 
 RESULT = Path(__file__).with_suffix(".json")
 PORT, TOKEN = 8766, "an-admin-token-of-benchmarks"
@@ -183,20 +180,8 @@ def guessed():
 @contextmanager
 def service(adapter):
     """Start the service; yields its process."""
-    words = ["serve", "--weights", str(adapter), "--base", BASE, "--port", str(PORT)]
-    environment = os.environ | {"GENTRA_ADMIN_TOKEN": TOKEN}
-    command = [sys.executable, "-m", "gentra_lora.commands.main", *words]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment) as process:
+    with started(adapter, port=PORT, GENTRA_ADMIN_TOKEN=TOKEN) as process:
         try:
-            while True:
-                time.sleep(0.5)
-                if process.poll() is not None:
-                    sys.exit("the service did not start")
-                try:
-                    if requests.get(f"http://127.0.0.1:{PORT}/readyz", timeout=5).ok:
-                        break
-                except requests.ConnectionError:
-                    continue
             assert redrawn(client(GOOD), phone_photo(0)) == 200  # what is loaded once is there
             yield process
         finally:

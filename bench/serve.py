@@ -109,18 +109,17 @@ def throughput(clients, scales):
         return PICTURES / seconds(lambda: list(pool.map(ask, range(PICTURES))))
 
 
-def started(adapter):
-    """Start the service and return its process once it is ready."""
-    words = ["serve", "--weights", str(adapter), "--base", BASE, "--port", str(PORT), "--max-queue", "64"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "gentra_lora.commands.main", *words], stderr=subprocess.DEVNULL, env=os.environ
-    )
+def started(adapter, *more, port=PORT, **environment):
+    """Start the service with `more` options and return its process once it is ready."""
+    words = ["serve", "--weights", str(adapter), "--base", BASE, "--port", str(port), *more]
+    command = [sys.executable, "-m", "gentra_lora.commands.main", *words]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=os.environ | environment)
     while True:
         time.sleep(0.5)
         if process.poll() is not None:
             sys.exit("the service did not start")
         try:
-            if requests.get(f"http://127.0.0.1:{PORT}/readyz", timeout=5).ok:
+            if requests.get(f"http://127.0.0.1:{port}/readyz", timeout=5).ok:
                 return process
         except requests.ConnectionError:
             continue
@@ -133,7 +132,7 @@ def main():
         adapter = Path(folder) / "a.safetensors"
         write_random_adapter(adapter)
         fused, peft = bare(adapter, fused=True), bare(adapter, fused=False)
-        process = started(adapter)
+        process = started(adapter, "--max-queue", "64")
         try:
             one = latencies({"bare, fused": fused, "bare, peft": peft, "service": over_http})
             result = {

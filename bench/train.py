@@ -218,18 +218,24 @@ def work(base, way):
                 print((time.perf_counter() - started) / IN_A_ROW[base], flush=True)
 
 
+def logged_step(training, folder):
+    """Return a function: a step of a training with its log."""
+    progress = Progress(training, folder / "log")
+
+    def step():
+        training.run_step()
+        training.history[0]["held_out_base"] = {"whole": 1.0}
+        progress.step_done(training.history[-1])
+
+    return step
+
+
 def our_steps(folder, parts):
     """Return {name: function} of our step with its log, the bare one, and ours with many photos."""
     keep_freed_memory()
     caches = {count: write_cache(folder / str(count), count, parts, 6) for count in COUNTS}
     training = make_training(parts, caches[COUNTS[0]])
     parts.vae.decoder = parts.text_encoder = None  # what training does not load
-    progress = Progress(training, folder / "log")
-
-    def ours():
-        training.run_step()
-        training.history[0]["held_out_base"] = {"whole": 1.0}
-        progress.step_done(training.history[-1])
 
     def with_photos(count):
         def step():
@@ -238,7 +244,9 @@ def our_steps(folder, parts):
 
         return step
 
-    return {"ours": ours, "bare": bare_step(training)} | {str(count): with_photos(count) for count in COUNTS}
+    return {"ours": logged_step(training, folder), "bare": bare_step(training)} | {
+        str(count): with_photos(count) for count in COUNTS
+    }
 
 
 def preserving_steps(folder, parts):
@@ -247,14 +255,7 @@ def preserving_steps(folder, parts):
     photos, prior = write_cache(folder / "photos", 50, parts, 6), write_predictions(folder / "prior", 50, parts)
     training = make_training(parts, photos, prior)
     parts.vae.decoder = parts.text_encoder = None
-    progress = Progress(training, folder / "log")
-
-    def step():
-        training.run_step()
-        training.history[0]["held_out_base"] = {"whole": 1.0}
-        progress.step_done(training.history[-1])
-
-    return {"preserving": step}
+    return {"preserving": logged_step(training, folder)}
 
 
 def plain_steps(folder, parts):

@@ -133,13 +133,19 @@ def shade_ground(p, scene, distance):
     return torch.lerp(colour, torch.tensor(light.horizon).expand_as(colour), haze[:, None].clamp(0, 1))
 
 
+def seen_from(scene, pixels):
+    """Return the camera's origin, the rays' directions (pixels^2, 3), and how far car and ground are along each."""
+    origin, direction = camera_rays(scene, pixels)
+    to_car = march(origin, direction, scene.car)
+    to_ground = torch.where(direction[:, 2] < -1e-4, -origin[2] / direction[:, 2], math.inf)
+    return origin, direction, to_car, to_ground
+
+
 @torch.no_grad()
 def render(scene, size, supersampling=2):
     """Return the picture of a scene, uint8 (size, size, 3)."""
     pixels = size * supersampling
-    origin, direction = camera_rays(scene, pixels)
-    to_car = march(origin, direction, scene.car)
-    to_ground = torch.where(direction[:, 2] < -1e-4, -origin[2] / direction[:, 2], math.inf)
+    origin, direction, to_car, to_ground = seen_from(scene, pixels)
     colour = sky(direction, scene)
     on_ground = (to_ground < to_car) & (to_ground < 400)
     points = origin + to_ground[on_ground, None] * direction[on_ground]

@@ -12,13 +12,8 @@ from gentra_lora.training.sampling import Draw
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Some of a step's samples."""
-
-    latents: torch.Tensor  # (B, 4, h, w), scaled
-    noise: torch.Tensor  # (B, 4, h, w)
-    timesteps: torch.Tensor  # int64 (B,)
-    prompt_embeds: torch.Tensor  # (B, L, D)
+class TensorBatch:
+    """A batch, all of whose fields are tensors."""
 
     def to(self, device: torch.device) -> Self:
         """Return the batch on a device."""
@@ -26,17 +21,23 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class PriorBatch:
+class Batch(TensorBatch):
+    """Some of a step's samples."""
+
+    latents: torch.Tensor  # (B, 4, h, w), scaled
+    noise: torch.Tensor  # (B, 4, h, w)
+    timesteps: torch.Tensor  # int64 (B,)
+    prompt_embeds: torch.Tensor  # (B, L, D)
+
+
+@dataclass(frozen=True)
+class PriorBatch(TensorBatch):
     """Some of a step's base predictions."""
 
     noisy_latents: torch.Tensor  # (B, 4, h, w)
     timesteps: torch.Tensor  # int64 (B,)
     noise_pred: torch.Tensor  # (B, 4, h, w)
     prompt_embeds: torch.Tensor  # (B, L, D)
-
-    def to(self, device: torch.device) -> Self:
-        """Return the batch on a device."""
-        return type(self)(*(getattr(self, part.name).to(device) for part in fields(self)))
 
 
 class SharedData(Protocol):
