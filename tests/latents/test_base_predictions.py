@@ -27,7 +27,7 @@ def made(tiny_base, tmp_path):
     )
     for key in ("class", "other"):
         mean = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(len(key)))
-        cache.write(key, {"mean": mean, "std": torch.zeros_like(mean)}, [1] * 40)
+        cache.write(key, {"mean": mean, "std": torch.zeros_like(mean)}, torch.zeros(40, 32))
 
     def make(draws=3):
         pictures = ClassPictures(cache, source, torch.float32, CPU, Settings(64, 2, 3.0))

@@ -47,7 +47,8 @@ class BasePredictions:
         if not cache.holds(key):
             mean = load_file(cache.folder / f"{latents_key}.safetensors")["mean"]
             generator = torch.Generator().manual_seed(int(key[-15:], 16))
-            cache.write(key, self._predicted(mean, encode_prompt(cache.text_encoder, ids), generator, prompt), ids)
+            prompt_embeds = encode_prompt(cache.text_encoder, ids)
+            cache.write(key, self._predicted(mean, prompt_embeds, generator, prompt), prompt_embeds)
             self.computed += 1
         return key
 

@@ -114,7 +114,7 @@ class LatentCache:
             latent_height, latent_width = latents["mean"].shape[-2:]
             crops = mask_crops(open_mask(mask, str(mask)), boxes, (latent_width, latent_height))
             latents["mask"] = torch.cat([crops, crops.flip(-1)]) if flip else crops
-        self.write(key, latents, ids)
+        self.write(key, latents, encode_prompt(self.text_encoder, ids))
         self.embedded += 1
         return key
 
@@ -123,13 +123,13 @@ class LatentCache:
         ids = token_ids(self.tokenizer, prompt)
         key = f"prompt-{self._prompt_key(ids)}"
         if not self.holds(key):
-            self.write(key, {}, ids)
+            self.write(key, {}, encode_prompt(self.text_encoder, ids))
             self.embedded += 1
         return key
 
-    def write(self, key: str, latents: dict[str, torch.Tensor], ids: list[int]) -> None:
-        """Write a file of `latents`, by name, with the prompt_embeds of the token `ids`."""
-        tensors = latents | {"prompt_embeds": encode_prompt(self.text_encoder, ids)}
+    def write(self, key: str, latents: dict[str, torch.Tensor], prompt_embeds: torch.Tensor) -> None:
+        """Write a file of `latents`, by name, with their prompt_embeds (L, D)."""
+        tensors = latents | {"prompt_embeds": prompt_embeds}
         header = {"sha256": digest_of(tensors)}
         write_whole(self.folder / f"{key}.safetensors", lambda path: save_file(tensors, path, header))
 

@@ -11,7 +11,7 @@ from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import Stabl
 
 from gentra_lora.base.source import BaseSource, base_identity
 from gentra_lora.latents.cache import LatentCache, key_of
-from gentra_lora.latents.posteriors import token_ids
+from gentra_lora.latents.posteriors import encode_prompt, token_ids
 from gentra_lora.pictures.sampling_pipeline import Settings, generate_latents, load_sampler
 
 NUM_INFERENCE_STEPS = 20  # of DPM-Solver++, for each picture
@@ -35,7 +35,8 @@ class ClassPictures:
         if not self.cache.holds(key):
             ((_, latents),) = generate_latents(self.base, [prompt], [seed], self.settings)
             mean = latents.float().cpu() / self.cache.vae.config["scaling_factor"]  # (1, 4, R/f, R/f)
-            self.cache.write(key, {"mean": mean, "std": torch.zeros_like(mean)}, ids)
+            prompt_embeds = encode_prompt(self.cache.text_encoder, ids)
+            self.cache.write(key, {"mean": mean, "std": torch.zeros_like(mean)}, prompt_embeds)
             self.drawn += 1
         return key
 
