@@ -11,12 +11,11 @@ import statistics
 import sys
 from pathlib import Path
 
-from variants import ADAPTER, project, stage
+from variants import ADAPTER, UNATTENDED, project, stage
 
 from gentra_lora.adapter.file import read_adapter
 
 WORK, RESULT = Path(__file__).with_suffix(""), Path(__file__).with_suffix(".json")
-SETTINGS = {"train.sample_every": "null", "train.checkpoint_every": 999}
 SHORT = {"train.steps": 300, "train.lr_warmup_steps": 15}
 CONSTANT = {"train.lr_scheduler": "constant"}
 WAYS = {
@@ -31,7 +30,7 @@ BEFORE, RAISED = list(WAYS)[-2:]
 
 def trained(folder, values):
     """Train; return the file with its hash, as train.start_from has it, and its loss relative to the base's."""
-    path = project(folder, SETTINGS | values) / ADAPTER
+    path = project(folder, UNATTENDED | values) / ADAPTER
     stage(folder, "train")
     _, header = read_adapter(path)
     loss, base = (float(header[f"gentra.held_out_loss{part}"]) for part in ("", "_base"))

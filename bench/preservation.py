@@ -8,7 +8,7 @@ What is done already lies in bench/preservation/ and is not done again. Run `dvc
 import json
 from pathlib import Path
 
-from variants import ADAPTER, ROOT, project, scored, stage
+from variants import ADAPTER, ROOT, UNATTENDED, project, scored, stage
 
 from gentra_lora.evaluation.compare import compare
 from gentra_lora.evaluation.scored_run import METRICS
@@ -20,12 +20,11 @@ PLOT = ROOT / "docs/demo/preservation.svg"
 CHOSEN = load_params(ROOT / "profiles/demo.yaml").train.prior_weight
 WEIGHTS, SEEDS = (0.0, 0.05, CHOSEN, 0.5), (1, 2, 3)
 RUNS = [(weight, seed) for weight in WEIGHTS for seed in (SEEDS if weight in (0.0, CHOSEN) else SEEDS[:1])]
-SETTINGS = {"train.sample_every": "null", "train.checkpoint_every": 999}
 
 
 def folder_of(weight, seed):
     values = {"train.prior_weight": weight, "train.seed": seed}
-    return project(WORK / f"weight_{weight:g}_seed_{seed}", SETTINGS | values)
+    return project(WORK / f"weight_{weight:g}_seed_{seed}", UNATTENDED | values)
 
 
 def run(weight, seed):

@@ -27,14 +27,10 @@ from gentra_lora.params import load_params
 
 ROOT, WORK, RESULT = Path(__file__).parents[1], Path(__file__).with_suffix(""), Path(__file__).with_suffix(".json")
 STEPS = 200
-# A third of the demo's steps, and pictures of half the denoising steps: dozens of runs in an evening.
-SETTINGS = {
-    "train.steps": STEPS,
-    "train.lr_warmup_steps": 10,
-    "train.sample_every": "null",
-    "train.checkpoint_every": 999,
-}
-SETTINGS |= {"train.held_out_every": 100}
+# No pictures on the way, and no checkpoints but by the clock and at the end.
+UNATTENDED = {"train.sample_every": "null", "train.checkpoint_every": 999}
+# A third of the demo's steps, and half its seeds, strengths and scales or fewer: dozens of runs in an evening.
+SETTINGS = UNATTENDED | {"train.steps": STEPS, "train.lr_warmup_steps": 10, "train.held_out_every": 100}
 SETTINGS |= {"evaluate.num_inference_steps": 10, "evaluate.seeds": "[4, 5]", "evaluate.adapter_scales": "[1.0]"}
 SETTINGS |= {"evaluate.img2img_strengths": "[0.5]"}
 TWINS = tuple(f"twin {n}" for n in range(1, 8))
