@@ -51,6 +51,7 @@ smoke-sd15: .venv/installed
 bench: .venv/installed
 	python bench/cache.py
 	python bench/train.py
+	python bench/activations.py
 	python bench/serve.py
 	python bench/evaluate.py
 

@@ -83,6 +83,17 @@ def test_table_of_speed_is_the_one_that_was_measured():
     }
 
 
+def test_table_of_what_backward_keeps_is_the_one_that_was_counted():
+    found = measured("activations")["gb_of_batch_size"]
+    assert table("docs/training.md", "activations") == {
+        way: [f"{gb:.2f}" for gb in sizes.values()] for way, sizes in found.items()
+    }
+    two = {way: sizes["2"] for way, sizes in found.items()}
+    assert f"by count a step keeps {two['as it trains']:.1f} GB" in (ROOT / "profiles/sd15_t4.yaml").read_text("utf-8")
+    assert two["with `lora_dropout`"] / two["as it trains"] == pytest.approx(7 / 6, rel=0.02)
+    assert two["with `gradient_checkpointing`"] / two["as it trains"] == pytest.approx(1 / 6, rel=0.02)
+
+
 def test_table_of_abuse_is_the_one_that_was_measured():
     found = measured("abuse")
     before, beside, guesses = found["besieged"]["alone"], found["besieged"]["beside"], found["guesses"]

@@ -6,7 +6,8 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from diffusers import DDPMScheduler
 
-from gentra_lora.adapter.lora import LoraModule, lora_modules
+from bench.activations import count
+from gentra_lora.adapter.lora import LoraModule, attach_adapter, lora_modules
 from gentra_lora.params import Train
 from gentra_lora.training.held_out import held_out_errors
 from gentra_lora.training.run import MOST_SKIPPED, Training, TrainingData, TrainingError
@@ -248,6 +249,19 @@ def test_gradient_of_a_base_in_half_precision_points_where_that_of_float32_does(
         return run.trainable[0].grad
 
     assert torch.cosine_similarity(gradient(dtype), gradient(torch.float32), dim=0) >= 0.999
+
+
+def test_backward_keeps_less_than_within_autocast_and_dropout_takes_a_byte_of_each_input():
+    shape = {"batch_size": 2, "side": 16, "make_unet": make_unet, "target_modules": "attention+ff"}
+    now, within = count(**shape), count(**shape, autocast=True)
+    assert count(**shape, checkpointing=True) < now < 0.8 * within
+    inputs = []
+    unet = make_unet()
+    attach_adapter(unet, 4, 4, "attention+ff", seed=1)
+    for name in lora_modules(unet):
+        unet.get_submodule(name).register_forward_pre_hook(lambda _, given: inputs.append(given[0].numel()))
+    unet(torch.zeros(2, 4, 16, 16), torch.zeros(2), torch.zeros(2, 77, 32))
+    assert count(**shape, lora_dropout=0.1) - now == sum(inputs)
 
 
 def test_held_out_loss_leaves_weights_mode_and_random_state():

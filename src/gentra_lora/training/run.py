@@ -76,8 +76,7 @@ class Training:
             raise TrainingError(f"train.batch_size: {config.batch_size} is too few for {processes} processes")
         shape = config.rank, config.lora_alpha, config.target_modules, config.seed
         trainable = attach_adapter(self.unet, *shape, config.lora_dropout)
-        if not config.lora_dropout:
-            fuse(self.unet)
+        fuse(self.unet)
         self.unet.to(self.device, memory_format=torch.channels_last).train()
         self.trainable, self._first = [flatten(trainable)], trainable[0]
         optimizer = make_optimizer(config.optimizer, self.trainable, config.learning_rate, config.weight_decay)
