@@ -90,6 +90,25 @@ def test_part_of_a_photo_is_redrawn_again_by_the_same_mask(made, capsys):
     assert read_record(Path("c.png")) == read_record(Path("b.png"))
 
 
+def test_region_is_drawn_and_put_back_again_by_the_mask_as_it_was_sent(made, capsys):
+    size = pixels_of(PHOTO).shape[1::-1]
+    mask = Image.new("L", size)
+    mask.paste(255, (size[0] // 4, size[1] // 4, size[0] // 2, size[1] // 2))
+    mask.save("mask.png")
+    words = ["--mask", "mask.png", "--mask-content", "fill", "--mask-padding", "8"]
+    main(["img2img", str(PHOTO), "gentra", *words, "--steps", "2", "--out", "b.png"])
+    assert pixels_of("b.png").shape == pixels_of(PHOTO).shape
+    again = ["regenerate", "b.png", "--photo", str(PHOTO), "--mask", "mask.png", "--out", "c.png"]
+    main(again)
+    assert capsys.readouterr().out.endswith("c.png: the same picture\n")
+    rewrite("b.png", mask_blur=3.0, mask_inverted=True)  # as one of A1111's clients may ask for it
+    main(again)
+    assert "differs by at most" in capsys.readouterr().out
+    Path("b.png").write_bytes(png_of(pixels_of("b.png")[:-1], read_record(Path("b.png"))))
+    with pytest.raises(SystemExit, match=rf"was made at {size[0]} x {size[1]}; take the file as it was made"):
+        main(again)
+
+
 def test_mask_of_openais_clients_is_taken_as_they_have_it(made, capsys):
     size = pixels_of(PHOTO).shape[1::-1]
     holes = Image.new("L", size)

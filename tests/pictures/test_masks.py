@@ -1,4 +1,5 @@
 import io
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -10,8 +11,10 @@ from PIL import Image, ImageDraw
 from gentra_lora.base.samplers import SAMPLERS
 from gentra_lora.photos.masks import open_mask
 from gentra_lora.pictures.engine import to_uint8
-from gentra_lora.pictures.masks import file_of, fitted_mask, may_change, open_holes, pasted
+from gentra_lora.pictures.limits import MASK_CONTENTS
+from gentra_lora.pictures.masks import file_of, fitted_mask, may_change, open_holes, pasted, with_contents
 from gentra_lora.pictures.request import fitted
+from gentra_lora.pictures.sampling_pipeline import GenerationError
 from tests.pictures.test_engine import by_diffusers, levels_apart
 from tests.tiny_engine import MIXED, adapter_tensors, load_engine, photo_request, put_on, request, run
 
@@ -171,3 +174,60 @@ def test_file_of_a_mask_is_read_as_that_mask():
 def test_text_request_beside_none_needs_no_mask(engine):
     assert engine.start([request()]).kept is None
     assert engine.start([photo_request()]).kept is None
+
+
+def in_region(**values):
+    """Return a request for a part of the photo drawn at 64 px and put back."""
+    return masked(**{"width": 64, "height": 64, "mask_padding": 4} | values)
+
+
+@pytest.mark.parametrize("content", MASK_CONTENTS)
+def test_region_is_put_back_into_its_photo_whose_kept_pixels_are_byte_for_byte(engine, content):
+    made, photo = engine.pictures([in_region(mask_content=content)])[0], np.array(NOISE)
+    kept = np.array(MASK) == 0
+    assert made.shape == photo.shape
+    assert np.array_equal(made[kept], photo[kept])
+    assert np.abs(made[~kept].astype(int) - photo[~kept]).mean() > 10
+
+
+def test_region_is_the_picture_that_is_drawn_of_its_part_of_the_photo_alone(engine):
+    """40 x 40 px around the white are redrawn as they would be if they were the photo, but for what holds them."""
+    box = 28, 12, 68, 52
+    made = engine.pictures([in_region()])[0]
+    part, mask = (image.crop(box) for image in (NOISE, MASK))
+    size = 64, 64
+    sized = part.resize(size, Image.Resampling.LANCZOS), mask.resize(size, Image.Resampling.BOX)
+    alone = engine.pictures([masked(width=64, photo=sized[0], mask=sized[1])])[0]
+    back = np.array(Image.fromarray(alone).resize((40, 40), Image.Resampling.LANCZOS)).astype(int)
+    white = np.array(mask) == 255
+    assert np.abs(made[12:52, 28:68].astype(int) - back)[white].max() <= 40  # their borders, scaled
+    assert np.abs(made[20:44, 36:60].astype(int) - back[8:32, 8:32]).max() <= 1
+
+
+def test_pictures_of_each_content_beside_one_another_are_those_made_alone(engine):
+    requests = [in_region(mask_content=content, seed=3) for content in MASK_CONTENTS]
+    together, alone = engine.pictures(requests), [engine.pictures([one])[0] for one in requests]
+    assert max(levels_apart(*pair) for pair in zip(together, alone, strict=True)) <= 1
+    assert min(levels_apart(*pair) for pair in itertools.combinations(together, 2)) > 2
+
+
+def test_what_may_change_begins_as_it_is_asked_and_the_rest_as_the_photo():
+    photos, noise = torch.ones(4, 4, 2, 2), torch.full((4, 4, 2, 2), 5.0)
+    changing = torch.zeros(4, 1, 2, 2, dtype=torch.bool)
+    changing[:, :, 0] = True
+    found = with_contents(photos, noise, changing, ["original", "fill", "noise", "nothing"])
+    assert found[:, :, 1].eq(1).all()
+    assert found[:, 0, 0, 0].tolist() == [1, 1, 5, 0]  # a filled photo was filled before it was encoded
+
+
+def test_surroundings_are_all_that_a_filled_part_begins_with(engine):
+    other = NOISE.copy()
+    other.paste((255, 0, 0), MASK.getbbox())
+    made = [engine.pictures([masked(photo=photo, mask_content="fill")])[0] for photo in (NOISE, other)]
+    assert np.array_equal(*made)
+
+
+@pytest.mark.parametrize("values", [{"mask_padding": 3}, {"mask_content": "noise"}])
+def test_what_is_said_of_a_mask_is_refused_without_one(values):
+    with pytest.raises(GenerationError, match=f"^{next(iter(values))}: is of a mask, and there is none"):
+        photo_request(**values)

@@ -96,8 +96,16 @@ def test_record_comes_back_as_it_was_written(written):
         request(lora_scale=0.35, sampler="euler_a", negative_prompt="rain", guidance_scale=0.1 + 0.2, seed=2**53 - 1),
         photo_request(strength=1 / 3, sampler="dpmpp_2m_karras"),
         photo_request(mask=Image.new("L", (96, 64), 255), mask_sha256="1" * 64),
+        photo_request(
+            mask=Image.new("L", (96, 64), 255),
+            mask_sha256="1" * 64,
+            mask_inverted=True,
+            mask_blur=4.5,
+            mask_content="fill",
+            mask_padding=32,
+        ),
     ],
-    ids=["text", "photo", "mask"],
+    ids=["text", "photo", "mask", "region"],
 )
 def test_request_of_the_record_is_the_one_that_was_made(tmp_path, wanted):
     (tmp_path / "a.png").write_bytes(png_of(PICTURE, record_of(wanted, ORIGINS)))

@@ -196,6 +196,15 @@ def test_restored_picture_says_that_its_mask_is_needed(page, served):
     page.says("imported", "choose the photo and paint its mask as well")
 
 
+def test_restored_picture_of_a_region_says_that_the_page_draws_none(page, served):
+    record = PngImagePlugin.PngInfo()
+    record.add_text("gentra", '{"prompt": "a car", "photo_sha256": "ab", "mask_sha256": "cd", "mask_padding": 32}')
+    content = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(content, "PNG", pnginfo=record)
+    drop(page, "region.png", content.getvalue())
+    page.says("imported", "a way that this page does not have")
+
+
 def test_mask_that_the_server_refuses_is_told_at_its_control(page, photo):
     page.choose(photo)
     page.driver.execute_async_script(TAKE_SMALL)

@@ -19,7 +19,7 @@ from gentra_lora.photos.masks import open_mask
 from gentra_lora.photos.notation import TAG, NotationError, check_notation, emphasis, read_tags, says_nothing
 from gentra_lora.photos.photo import open_upright, sha256_of
 from gentra_lora.pictures.engine import PictureEngine
-from gentra_lora.pictures.limits import MOST_SEED
+from gentra_lora.pictures.limits import MOST_SEED, MaskContent
 from gentra_lora.pictures.record import png_of, record_of
 from gentra_lora.pictures.request import PictureRequest, steps_of_schedule
 from gentra_lora.revisions.weights import read_record
@@ -50,6 +50,8 @@ class Redrawn(TypedDict, total=False):
     strength: float
     mask: Image.Image
     mask_sha256: str
+    mask_content: MaskContent
+    mask_padding: int | None
 
 
 def generate_command(**wanted: Unpack[Wanted]) -> None:
@@ -57,9 +59,17 @@ def generate_command(**wanted: Unpack[Wanted]) -> None:
     write_pictures(wanted, {})
 
 
-def img2img_command(photo: Path, strength: float, mask: Path | None, **wanted: Unpack[Wanted]) -> None:
+def img2img_command(
+    photo: Path,
+    strength: float,
+    mask: Path | None,
+    mask_content: MaskContent,
+    mask_padding: int | None,
+    **wanted: Unpack[Wanted],
+) -> None:
     """Write a photo redrawn as the prompt says where the mask is white, all the wanted steps of it."""
     redrawn: Redrawn = {"photo": open_upright(photo), "photo_sha256": sha256_of(photo), "strength": strength}
+    redrawn |= {"mask_content": mask_content, "mask_padding": mask_padding}
     if mask:
         redrawn |= {"mask": open_mask(mask, str(mask)), "mask_sha256": sha256_of(mask)}
     write_pictures(wanted, redrawn)

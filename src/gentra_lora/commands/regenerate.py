@@ -15,10 +15,12 @@ from gentra_lora.base.source import BaseModelError, BaseSource, base_identity
 from gentra_lora.commands.pictures import check_output, make_pictures
 from gentra_lora.errors import InputError
 from gentra_lora.params import load_params
+from gentra_lora.photos.crops import Size
 from gentra_lora.photos.masks import open_mask
 from gentra_lora.photos.photo import open_upright, sha256_of
 from gentra_lora.pictures.masks import file_of, open_holes
 from gentra_lora.pictures.record import PictureTextError, png_of, read_record, request_of
+from gentra_lora.pictures.regions import edited
 from gentra_lora.revisions.weights import pull_weights
 from gentra_lora.service.jobs.revision import same_base
 
@@ -34,6 +36,7 @@ def regenerate_command(file: Path, out: Path, adapter: Path, photo: Path | None,
     source = recorded_base(file, record)
     precision = same_precision(file, record)
     request = request_of(record, same_photo(file, record, photo), same_mask(file, record, mask))
+    check_size(file, pixels, request.picture_size)
     weights = same_adapter(file, record, adapter, repo)
     (picture,) = make_pictures(source, precision, weights, [request])
     out.write_bytes(png_of(picture, record | {"torch": str(torch.__version__)}))
@@ -44,18 +47,29 @@ def read_picture(path: Path) -> tuple[Record, np.ndarray]:
     """Return (record, pixels (H, W, 3), uint8) of a PNG of ours.
 
     Raises:
-        PictureTextError: none of ours, or scaled or cropped since.
+        PictureTextError: none of ours, or scaled or cropped since, which is found out later where a region of a photo
+            was drawn.
     """
     record = read_record(path)
     with Image.open(path) as image:
         pixels = np.array(image.convert("RGB"))
-    height, width = pixels.shape[:2]
-    if (width, height) != (record["width"], record["height"]):
-        raise PictureTextError(
-            f"{path}: is {width} x {height} px and was made at {record['width']} x {record['height']}; take the file "
-            f"as it was made"
-        )
+    if record["mask_padding"] is None:
+        check_size(path, pixels, (record["width"], record["height"]))
     return record, pixels
+
+
+def check_size(path: Path, pixels: np.ndarray, made_at: Size) -> None:
+    """Refuse a picture (H, W, 3) that has lost the size at which it was made.
+
+    Raises:
+        PictureTextError: it has.
+    """
+    height, width = pixels.shape[:2]
+    if (width, height) != made_at:
+        raise PictureTextError(
+            f"{path}: is {width} x {height} px and was made at {made_at[0]} x {made_at[1]}; take the file as it was "
+            f"made"
+        )
 
 
 def recorded_base(path: Path, record: Record) -> BaseSource:
@@ -122,7 +136,7 @@ def same_mask(path: Path, record: Record, mask: Path | None) -> Image.Image | No
         raise InputError(f"{path}: redraws a part of a photo; name the mask (sha256 {wanted}) with --mask")
     image = open_mask(mask, str(mask))
     if sha256_of(mask) == wanted:
-        return image
+        return edited(image, record["mask_inverted"], record["mask_blur"])
     holes = open_holes(mask, str(mask))
     if hashlib.sha256(file_of(holes)).hexdigest() == wanted:  # the file of one of OpenAI's clients
         return holes

@@ -10,7 +10,7 @@ from diffusers.utils.torch_utils import randn_tensor
 
 from gentra_lora.adapter.rows import RowAdapter
 from gentra_lora.base.samplers import Scheduler, keep_rows, make_sampler
-from gentra_lora.pictures.masks import KeptLatents
+from gentra_lora.pictures.masks import KeptLatents, with_contents
 from gentra_lora.pictures.request import PictureRequest
 from gentra_lora.pictures.sampling_pipeline import generators
 
@@ -73,6 +73,7 @@ class PictureBatch:
             self.scheduler.set_begin_index(len(self.scheduler.timesteps) - len(self.timesteps))
         if changing is not None:
             self.kept = KeptLatents(photos, noise, changing)
+            photos = with_contents(photos, noise, changing, [request.mask_content for request in self.requests])
         timesteps = self.timesteps[:1].repeat(len(noise))
         return self.scheduler.add_noise(photos, noise, timesteps)  # type: ignore[arg-type]  # int64 is taken
 

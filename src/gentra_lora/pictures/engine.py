@@ -16,6 +16,7 @@ from gentra_lora.base.source import BaseSource
 from gentra_lora.photos.photo import to_pixel_values
 from gentra_lora.pictures.batch import PictureBatch
 from gentra_lora.pictures.masks import fitted_mask, may_change, pasted
+from gentra_lora.pictures.regions import put_back
 from gentra_lora.pictures.request import PictureRequest, fitted
 from gentra_lora.pictures.sampling_pipeline import BATCH_PIXELS, MOST_PICTURES, GenerationError, check_prompts
 
@@ -69,7 +70,7 @@ class PictureEngine:
             photos = torch.cat([self.encode(request) for request in requests]).to(self.dtype)
         changing = None
         if any(request.mask for request in requests):
-            changing = torch.cat([may_change(r.mask, r.size, self.vae_factor) for r in requests]).to(self.device)
+            changing = torch.cat([may_change(r.drawn_mask, r.size, self.vae_factor) for r in requests]).to(self.device)
         return PictureBatch(self.unet, self.adapter, self.schedule, requests, embeds, negative, photos, changing)
 
     @torch.no_grad()
@@ -88,14 +89,15 @@ class PictureEngine:
 
     @torch.no_grad()
     def encode(self, request: PictureRequest) -> torch.Tensor:
-        """Return a request's photo, its centre at the request's size, as scaled latents (1, 4, H/f, W/f).
+        """Return a request's photo, its centre or region at the request's size, as scaled latents (1, 4, H/f, W/f).
 
         Raises:
             GenerationError: it has none.
         """
-        if request.photo is None:
+        photo = request.drawn_photo
+        if photo is None:
             raise GenerationError(f"strength: {request.strength} redraws a photo, and there is none; give one")
-        pixel_values = to_pixel_values(fitted(request.photo, request.width, request.height)).to(self.device)
+        pixel_values = to_pixel_values(photo).to(self.device)
         return self.vae.encode(pixel_values).latent_dist.mean * self.vae.config["scaling_factor"]
 
     @torch.no_grad()
@@ -117,12 +119,16 @@ class PictureEngine:
     def picture(self, request: PictureRequest, latents: torch.Tensor) -> np.ndarray:
         """Return a request's picture (H, W, 3), uint8, of its latents; what a mask keeps is the photo's own.
 
+        A region has the place in its photo that it was taken from.
+
         Raises:
             NotFiniteError: see `pixels`.
         """
         picture = to_uint8(self.pixels(latents))
         if request.photo is None or request.mask is None:
             return picture
+        if request.region is not None:
+            return put_back(picture, request.photo, fitted_mask(request.mask, request.mask.size), request.region)
         return pasted(picture, fitted(request.photo, *request.size), fitted_mask(request.mask, request.size))
 
     def pictures(self, requests: Sequence[PictureRequest]) -> list[np.ndarray]:

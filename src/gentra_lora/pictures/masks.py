@@ -1,5 +1,6 @@
 """A mask says which pixels of a photo may change: white may, black stays, grey in between mixes both."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
@@ -14,6 +15,7 @@ from gentra_lora.base.samplers import Scheduler
 from gentra_lora.photos.crops import Size
 from gentra_lora.photos.masks import opacity_of
 from gentra_lora.photos.photo import open_upright
+from gentra_lora.pictures.limits import MaskContent
 
 NEARLY = 8  # levels from black or white that a JPEG's losses make of it
 
@@ -65,6 +67,22 @@ def may_change(mask: Image.Image | None, size: Size, factor: int) -> torch.Tenso
         return torch.ones(1, 1, height // factor, width // factor, dtype=torch.bool)
     levels = torch.from_numpy(np.array(fitted_mask(mask, size), dtype=np.float32))  # (H, W)
     return max_pool2d(levels[None, None], factor) > 0
+
+
+def with_contents(
+    photos: torch.Tensor, noise: torch.Tensor, changing: torch.Tensor, contents: Sequence[MaskContent]
+) -> torch.Tensor:
+    """Return what scaled latents (N, 4, h, w) begin as: those that may change are the noise itself, nothing, or stay.
+
+    Args:
+        noise: that will be added, as in A1111.
+        changing: bool (N, 1, h, w).
+    """
+    found = photos.clone()
+    for row, content in enumerate(contents):
+        if content in ("noise", "nothing"):
+            found[row] = torch.where(changing[row], noise[row] * (content == "noise"), photos[row])
+    return found
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,14 @@ from PIL import Image, PngImagePlugin
 from gentra_lora.base.precision import DTYPES
 from gentra_lora.base.samplers import SAMPLERS
 from gentra_lora.errors import InputError, first_line
-from gentra_lora.pictures.limits import LEAST_SEED, MOST_SEED, SCHEDULE_STEPS
+from gentra_lora.pictures.limits import (
+    LEAST_SEED,
+    MASK_CONTENTS,
+    MOST_BLUR,
+    MOST_PADDING,
+    MOST_SEED,
+    SCHEDULE_STEPS,
+)
 from gentra_lora.pictures.request import PictureRequest
 from gentra_lora.whole_file import json_text
 
@@ -33,8 +40,17 @@ FIELDS: dict[str, type | UnionType] = {
     "strength": float | int | None,
     "photo_sha256": str | None,
     "mask_sha256": str | None,
+    "mask_inverted": bool,
+    "mask_blur": float | int,
+    "mask_content": str,
+    "mask_padding": int | None,
 }
-LIMITS = {"seed": (LEAST_SEED, MOST_SEED), "num_inference_steps": (1, SCHEDULE_STEPS)}
+LIMITS = {
+    "seed": (LEAST_SEED, MOST_SEED),
+    "num_inference_steps": (1, SCHEDULE_STEPS),
+    "mask_blur": (0, MOST_BLUR),
+    "mask_padding": (0, MOST_PADDING),
+}
 ORIGIN: dict[str, type | UnionType] = {
     "base": str,
     "adapter": str,
@@ -46,9 +62,18 @@ ORIGIN: dict[str, type | UnionType] = {
 }
 
 
+CONTENTS = {"original": None, "fill": "fill", "noise": "latent noise", "nothing": "latent nothing"}
 LINE_BELOW = "Negative prompt:|Steps:"  # starts what follows the prompt in A1111's text
 # What older pictures do not say, and what it was.
-SINCE = {"adapter": "sport_gentra_lora", "adapter_model_hash": "", "mask_sha256": None}
+SINCE = {
+    "adapter": "sport_gentra_lora",
+    "adapter_model_hash": "",
+    "mask_sha256": None,
+    "mask_inverted": False,
+    "mask_blur": 0.0,
+    "mask_content": "original",
+    "mask_padding": None,
+}
 
 
 class PictureTextError(InputError):
@@ -68,7 +93,8 @@ def request_of(
     record: Mapping[str, Any], photo: Image.Image | None = None, mask: Image.Image | None = None
 ) -> PictureRequest:
     """Return the PictureRequest of a record, with the RGB image that it started from and its mask."""
-    return PictureRequest(**{name: record[name] for name in FIELDS}, photo=photo, mask=mask)
+    whole = {**SINCE, **record}
+    return PictureRequest(**{name: whole[name] for name in FIELDS}, photo=photo, mask=mask)
 
 
 def parameters_text(record: Mapping[str, Any]) -> str:
@@ -90,9 +116,22 @@ def parameters_text(record: Mapping[str, Any]) -> str:
         "Size": f"{record['width']}x{record['height']}",
         "Model": record["base"].split("@")[0].split("/")[-1].replace(",", " "),
         "Denoising strength": record["strength"],
+        **(_mask_values(record) if record["mask_sha256"] else {}),
         "Lora hashes": f'"{record["adapter"]}: {record["adapter_model_hash"][:12]}"',
     }
     return "\n".join([*lines, ", ".join(f"{key}: {value}" for key, value in values.items() if value is not None)])
+
+
+def _mask_values(record: Mapping[str, Any]) -> dict[str, object]:
+    """Return what was done with a mask, in A1111's words."""
+    region = record["mask_padding"] is not None
+    return {
+        "Mask blur": f"{record['mask_blur']:g}" if record["mask_blur"] else None,
+        "Mask mode": "Inpaint not masked" if record["mask_inverted"] else None,
+        "Masked content": CONTENTS[record["mask_content"]],
+        "Inpaint area": "Only masked" if region else None,
+        "Masked area padding": record["mask_padding"],
+    }
 
 
 def _escaped(prompt: str) -> str:
@@ -145,9 +184,9 @@ def _problem(record: Any) -> str | None:
         if not isinstance(record[name], kind):
             return f"has {name} {record[name]!r}"
     for name, (least, most) in LIMITS.items():
-        if not least <= record[name] <= most:
+        if record[name] is not None and not least <= record[name] <= most:
             return f"has {name} {record[name]}"
-    for name, known in (("sampler", SAMPLERS), ("precision", DTYPES)):
+    for name, known in (("sampler", SAMPLERS), ("precision", DTYPES), ("mask_content", MASK_CONTENTS)):
         if record[name] not in known:
             return f"has {name} {record[name]!r}"
     if record["commit"] and not re.fullmatch("[0-9a-f]{40}", record["commit"]):  # it becomes a path and git's argument

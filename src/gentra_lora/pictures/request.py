@@ -2,13 +2,15 @@
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 from PIL import Image, ImageOps
 
 from gentra_lora.base.sampler_names import DEFAULT
 from gentra_lora.photos.crops import Size
-from gentra_lora.pictures.limits import SCHEDULE_STEPS
+from gentra_lora.pictures.limits import SCHEDULE_STEPS, MaskContent
 from gentra_lora.pictures.masks import fitted_mask
+from gentra_lora.pictures.regions import Region, filled, framed, region_of
 from gentra_lora.pictures.sampling_pipeline import GenerationError
 
 
@@ -29,7 +31,11 @@ class PictureRequest:
     photo: Image.Image | None = None
     photo_sha256: str | None = None  # of the file's bytes
     mask: Image.Image | None = None  # mode L, of the photo's size: white may change, black stays
-    mask_sha256: str | None = None
+    mask_sha256: str | None = None  # of the file's bytes
+    mask_inverted: bool = False  # what has been done to the file's: see regions.edited
+    mask_blur: float = 0.0
+    mask_content: MaskContent = "original"  # what the white part begins as; noise and nothing are latents
+    mask_padding: int | None = None  # px around the white part; with it, what lies within is drawn and put back
 
     def __post_init__(self) -> None:
         if self.strength is not None and steps_of(self.num_inference_steps, self.strength) < 1:
@@ -40,6 +46,10 @@ class PictureRequest:
             )
         if self.mask is not None:
             self._check_mask(self.mask)
+        elif self.mask_padding is not None or self.mask_content != "original":
+            name = "mask_content" if self.mask_padding is None else "mask_padding"
+            if self.mask_sha256 is None:  # a job that is done has given its mask away
+                raise GenerationError(f"{name}: is of a mask, and there is none; give one, or leave it out")
 
     def _check_mask(self, mask: Image.Image) -> None:
         if self.photo is None:
@@ -47,7 +57,8 @@ class PictureRequest:
         if mask.size != self.photo.size:
             sizes = [f"{width} x {height}" for width, height in (mask.size, self.photo.size)]
             raise GenerationError(f"mask: is {sizes[0]} px, and the photo {sizes[1]}; make it of the photo's size")
-        if not fitted_mask(mask, self.size).getbbox():
+        drawn = self.drawn_mask
+        if drawn is None or not drawn.getbbox():
             what = "of the part that is drawn" if mask.getbbox() else "of it: all is black"
             raise GenerationError(f"mask: keeps every pixel {what}; paint white what may change")
 
@@ -55,6 +66,35 @@ class PictureRequest:
     def size(self) -> Size:
         """(width, height) in px."""
         return self.width, self.height
+
+    @cached_property
+    def region(self) -> Region | None:
+        """The part of the photo that is drawn and put back; None where all of it is the picture."""
+        if self.mask is None or self.mask_padding is None:
+            return None
+        return region_of(fitted_mask(self.mask, self.mask.size), self.mask_padding, self.size)
+
+    @property
+    def drawn_mask(self) -> Image.Image | None:
+        """The mask at the size that is drawn."""
+        if self.mask is None or self.region is None:
+            return self.mask and fitted_mask(self.mask, self.size)
+        return fitted_mask(framed(self.mask, self.region, self.size, Image.Resampling.BOX), self.size)
+
+    @property
+    def drawn_photo(self) -> Image.Image | None:
+        """The photo at the size that is drawn, as the denoiser begins with it."""
+        if self.photo is None:
+            return None
+        photo, mask = fitted(self.photo, *self.size), self.drawn_mask
+        if self.region is not None:
+            photo = framed(self.photo, self.region, self.size, Image.Resampling.LANCZOS)
+        return filled(photo, mask) if mask and self.mask_content == "fill" else photo
+
+    @property
+    def picture_size(self) -> Size:
+        """(width, height) of the picture in px: the photo's where a region of it is put back."""
+        return self.size if self.photo is None or self.mask_padding is None else self.photo.size
 
     @property
     def guided(self) -> bool:

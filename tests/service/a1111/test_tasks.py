@@ -1,7 +1,11 @@
+import base64
+import io
+
 import numpy as np
+from PIL import Image
 
 from gentra_lora.pictures.request import PictureRequest
-from gentra_lora.service.a1111.tasks import Tasks, progress_of
+from gentra_lora.service.a1111.tasks import Tasks, grid_of, progress_of
 from gentra_lora.service.jobs.job import Job
 
 
@@ -42,3 +46,20 @@ def test_preview_is_told_without_the_address_before_it_and_only_by_wish():
     shown.previews[0] = np.zeros((8, 8, 3), np.uint8)
     assert progress_of(shown, None, with_preview=True)["current_image"].startswith("iVBOR")
     assert progress_of(shown, None, with_preview=False)["current_image"] is None
+
+
+def test_previews_of_several_pictures_are_a_grid_that_is_black_where_there_is_none_yet():
+    previews = [np.full((2, 4, 3), level, np.uint8) for level in (1, 2, 3, 4, 5)]
+    assert grid_of([None, None]) is None
+    assert np.array_equal(grid_of(previews[:1]), previews[0])
+    assert grid_of([*previews[:2], None])[::2, ::4, 0].tolist() == [[1, 2], [0, 0]]
+    assert grid_of(previews)[::2, ::4, 0].tolist() == [[1, 2, 3], [4, 5, 0]]
+
+
+def test_progress_shows_every_picture_of_a_job():
+    shown = Job([PictureRequest("a", seed, 4, 3.0, 64, 64) for seed in (1, 2)], seconds=60)
+    shown.begin(None)
+    shown.previews = [np.full((8, 8, 3), level, np.uint8) for level in (10, 200)]
+    found = progress_of(shown, None, with_preview=True)["current_image"]
+    with Image.open(io.BytesIO(base64.b64decode(found))) as image:
+        assert np.array(image)[0, ::8, 0].tolist() == [10, 200]

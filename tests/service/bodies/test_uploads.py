@@ -137,6 +137,23 @@ def test_photo_is_redrawn_where_its_mask_is_white_and_kept_byte_for_byte_elsewhe
     assert record["mask_sha256"] == hashlib.sha256(png_of_array(half_white())).hexdigest()
 
 
+def test_answer_with_a_region_put_back_has_the_photos_size_and_says_so(served):
+    more = {"mask_padding": "4", "mask_content": "fill", "width": "64", "height": "64"}
+    answer, noise = masked(served, png_of_array(half_white()), **more)
+    assert answer.status_code == 200, answer.text
+    assert (answer.headers["X-Size"], pixels(answer.content).shape) == ("96x64", (64, 96, 3))
+    assert np.array_equal(pixels(answer.content)[:, 48:], noise[:, 48:])
+    state = served.get(f"/v1/jobs/{answer.headers['X-Job-ID']}").json()
+    assert (state["images"][0]["width"], state["images"][0]["parameters"]["width"]) == (96, 64)
+
+
+def test_padding_and_content_of_a_mask_that_is_not_there_are_refused(served):
+    for field, value in (("mask_padding", "4"), ("mask_content", "fill")):
+        answer = served.redraw(png_of_array(half_white()), **{field: value})
+        assert answer.status_code == 422
+        assert answer.json()["error"]["message"].startswith(f"{field} is of a mask, and there is none")
+
+
 def test_mask_is_as_upright_as_its_photo(served):
     exif = Image.Exif()
     exif[0x0112] = 6

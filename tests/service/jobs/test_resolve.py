@@ -35,6 +35,31 @@ def test_what_is_left_out_is_as_the_revision_was_evaluated():
     assert request.strength is None
 
 
+def region(size, mask=(10, 10, 20, 20), **values):
+    """Return the requests for a region of a photo."""
+    white = Image.new("L", size)
+    white.paste(255, mask)
+    upload = Upload(Image.new("RGB", size), "0" * 64, white, "1" * 64)
+    return resolve(ImageToImage(prompt="a gentra", mask_padding=8, **values), DEFAULTS, SETTINGS, upload)
+
+
+def test_region_has_the_trained_size_and_its_photo_stays_whole():
+    (request,) = region((400, 300))
+    assert (request.size, request.picture_size, request.region) == ((512, 512), (400, 300), (2, 2, 28, 28))
+    assert (request.photo.size, request.mask.size) == ((400, 300), (400, 300))
+
+
+def test_region_of_a_photo_that_is_too_large_to_keep_is_refused():
+    region((1536, 1024))
+    with pytest.raises(ServiceError, match="mask_padding puts what is drawn back .* at most 1572864 pixels"):
+        region((1536, 1025))
+    few = SETTINGS.model_copy(update={"max_sweep": 4})
+    white = Image.new("L", (1536, 1024), 255)
+    upload = Upload(Image.new("RGB", white.size), "0" * 64, white, "1" * 64)
+    with pytest.raises(ServiceError, match="in 2 pictures; ask for fewer at once"):
+        resolve(ImageToImage(prompt="a", mask_padding=0, num_images=2), DEFAULTS, few, upload)
+
+
 def test_drawn_seeds_differ_and_fit_what_browsers_count_exactly():
     seeds = {asked()[0].seed for _ in range(20)}
     assert len(seeds) == 20

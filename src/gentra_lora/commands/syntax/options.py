@@ -12,8 +12,10 @@ from gentra_lora.evaluation.scored_run import NOISE
 from gentra_lora.pictures.limits import (
     LEAST_SEED,
     LEAST_SIDE,
+    MASK_CONTENTS,
     MOST_GUIDANCE,
     MOST_IMAGES,
+    MOST_PADDING,
     MOST_SEED,
     MOST_SIDE,
     SCHEDULE_STEPS,
@@ -46,6 +48,7 @@ SIDE = Number(
 )
 SEED = Number(int, f"from {LEAST_SEED} to {MOST_SEED}", lambda n: LEAST_SEED <= n <= MOST_SEED)
 COUNT = Number(int, f"from 1 to {MOST_IMAGES}", lambda n: 1 <= n <= MOST_IMAGES)
+PADDING = Number(int, f"from 0 to {MOST_PADDING}", lambda n: 0 <= n <= MOST_PADDING)
 STEPS = Number(int, f"from 1 to {SCHEDULE_STEPS}", lambda n: 1 <= n <= SCHEDULE_STEPS)
 GUIDANCE = Number(float, f"from 0 to {MOST_GUIDANCE}", lambda n: 0 <= n <= MOST_GUIDANCE)
 SHARE = Number(float, "from 0 to 1", lambda n: 0 <= n <= 1)
@@ -110,6 +113,17 @@ PARAMETERS: dict[str, list[click.Parameter]] = {
         Argument("photo", "any picture; its centre is taken where its shape is another", type=Path),
         option("--strength X", "0.3 keeps the photo, 1 forgets it (0.5)", STRENGTH, 0.5),
         option("--mask FILE", "picture of the photo's size: white may change, black is kept, grey mixes both", Path),
+        option(
+            "--mask-content NAME",
+            "what the white part begins as: the photo, the colours around it, or latents of noise or zeros (original)",
+            Name(MASK_CONTENTS),
+            "original",
+        ),
+        option(
+            "--mask-padding PX",
+            "draw the white part with so much of the photo around it alone, and put it back into the photo",
+            PADDING,
+        ),
         *_of_picture("generated/img2img.png"),
     ],
     "regenerate": [

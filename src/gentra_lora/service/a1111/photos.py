@@ -1,20 +1,17 @@
 """The photo and the mask of A1111's img2img, as A1111 would cut, invert and blur them."""
 
 from dataclasses import replace
+from typing import Any
 
-from PIL import Image, ImageFilter, ImageOps
+from PIL import Image
 
+from gentra_lora.pictures.regions import edited
 from gentra_lora.pictures.request import Size, size_of_photo
 from gentra_lora.service.a1111.schemas import A1111ImageToImage
-from gentra_lora.service.bodies.uploads import Upload, read_base64, with_mask
+from gentra_lora.service.bodies.uploads import Upload, read_base64
 from gentra_lora.service.jobs.resolve import refusal
 
-# What A1111 can do with a mask besides, and the values at which it does what this service does; null is one of them.
-WITH_A_MASK: dict[str, tuple[bool | int, str]] = {
-    "inpainting_fill": (1, "the photo itself is redrawn"),
-    "inpaint_full_res": (False, "the whole photo is drawn at its size"),
-    "mask_round": (True, "a latent is drawn or kept"),
-}
+CONTENTS = ("fill", "original", "noise", "nothing")  # by A1111's numbers
 
 
 def photo_of(asked: A1111ImageToImage, max_pixels: int) -> tuple[Upload, list[str]]:
@@ -24,42 +21,38 @@ def photo_of(asked: A1111ImageToImage, max_pixels: int) -> tuple[Upload, list[st
         ServiceError: 422, what cannot be done with a mask; see uploads.read_base64.
     """
     if not asked.mask:
-        photo = read_base64(asked.init_images[0], max_pixels)
-    else:
-        check_mask(asked)
-        photo = softened(read_base64(asked.init_images[0], max_pixels, asked.mask), asked)
-    return stretched(photo, asked)
+        return stretched(read_base64(asked.init_images[0], max_pixels), asked)
+    if asked.mask_round not in (None, True):
+        raise refusal("mask_round", "is false; a latent is drawn or kept here: send true, or leave it out")
+    inverted, blur = bool(asked.inpainting_mask_invert), blur_of(asked)
+    photo = read_base64(asked.init_images[0], max_pixels, asked.mask)
+    mask = photo.mask and edited(photo.mask, inverted, blur)
+    photo = replace(photo, mask=mask, mask_inverted=inverted, mask_blur=blur)
+    return (photo, []) if asked.inpaint_full_res else stretched(photo, asked)
 
 
-def check_mask(asked: A1111ImageToImage) -> None:
-    """Refuse what cannot be done with a mask; the message says what A1111's clients must send, since they send other.
+def blur_of(asked: A1111ImageToImage) -> float:
+    """Return by how many px a mask is blurred.
 
     Raises:
-        ServiceError: 422.
+        ServiceError: 422, not the same on both sides.
     """
-    for field, (value, _) in WITH_A_MASK.items():
-        given = getattr(asked, field)
-        if given is not None and given != value:
-            all_of = ", ".join(f"{name} {_json(works)} ({why})" for name, (works, why) in WITH_A_MASK.items())
-            raise refusal(field, f"is {_json(given)}; with a mask this service takes {all_of}")
+    if asked.mask_blur is not None:
+        return asked.mask_blur
+    sides = asked.mask_blur_x or 0, asked.mask_blur_y or 0
+    if sides[0] != sides[1]:
+        raise refusal("mask_blur_y", f"is {sides[1]:g} and mask_blur_x {sides[0]:g}; send both alike, or mask_blur")
+    return sides[0]
 
 
-def _json(value: bool | int) -> str:
-    return str(value).lower()
-
-
-def softened(photo: Upload, asked: A1111ImageToImage) -> Upload:
-    """Return a photo whose mask is inverted and blurred as asked, as A1111 does: at the photo's size."""
-    mask = photo.mask
-    blur = [side or 0 for side in (asked.mask_blur_x, asked.mask_blur_y)]
-    blur = blur if asked.mask_blur is None else [asked.mask_blur] * 2
-    if mask is None or not (asked.inpainting_mask_invert or any(blur)):
-        return photo
-    if asked.inpainting_mask_invert:
-        mask = ImageOps.invert(mask)
-    if any(blur):
-        mask = mask.filter(ImageFilter.GaussianBlur(blur))
-    return with_mask(photo, mask)
+def mask_values(asked: A1111ImageToImage) -> dict[str, Any]:
+    """Return what a request says of its mask, in our words; what it says without one does not count."""
+    if not asked.mask:
+        return {}
+    return {
+        "mask_content": None if asked.inpainting_fill is None else CONTENTS[asked.inpainting_fill],
+        "mask_padding": (asked.inpaint_full_res_padding or 0) if asked.inpaint_full_res else None,
+    }
 
 
 def stretched(photo: Upload, asked: A1111ImageToImage) -> tuple[Upload, list[str]]:

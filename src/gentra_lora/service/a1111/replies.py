@@ -45,7 +45,7 @@ class A1111Progress(BaseModel):
     progress: float = Field(description="0 to 1")
     eta_relative: float = Field(description="seconds")
     state: A1111State
-    current_image: str | None = Field(description="a small preview, PNG in base64")
+    current_image: str | None = Field(description="small previews, of several pictures as a grid, PNG in base64")
     textinfo: str | None
 
 

@@ -4,7 +4,14 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, ConfigDict, Field
 
-from gentra_lora.pictures.limits import LEAST_SIDE, MOST_GUIDANCE, MOST_SIDE, SIDE_UNIT
+from gentra_lora.pictures.limits import (
+    LEAST_SIDE,
+    MOST_BLUR,
+    MOST_GUIDANCE,
+    MOST_PADDING,
+    MOST_SIDE,
+    SIDE_UNIT,
+)
 from gentra_lora.service.jobs.schemas import MAX_SEED, Prompt, Strict, Text
 
 
@@ -24,7 +31,6 @@ NoText = Annotated[str | None, _only("")]
 Zero = Annotated[float | None, _only(0)]
 One = Annotated[float | None, _only(1)]
 NoSide = Annotated[int | None, _only(0, -1)]
-MOST_BLUR = 64  # as A1111's page has it
 Unused = Any  # it has no effect as long as the fields are at rest that would give it one
 
 
@@ -109,16 +115,21 @@ class A1111ImageToImage(A1111Picture):
     mask: str | None = Field(None, description="a picture's file in base64; white may change, black stays")
     inpainting_mask_invert: int | bool | None = Field(None, description="1: black may change, white stays")
     mask_blur: float | None = Field(None, ge=0, le=MOST_BLUR, description="softens the mask's edge, px of the photo")
-    mask_blur_x: float | None = Field(None, ge=0, le=MOST_BLUR, description="the same of one side, without mask_blur")
-    mask_blur_y: float | None = Field(None, ge=0, le=MOST_BLUR)
-    inpainting_fill: int | None = Field(None, description="with a mask: 1")
-    inpaint_full_res: int | bool | None = Field(None, description="with a mask: false")
+    mask_blur_x: float | None = Field(None, ge=0, le=MOST_BLUR, description="the same, without mask_blur")
+    mask_blur_y: float | None = Field(None, ge=0, le=MOST_BLUR, description="the same as mask_blur_x")
+    inpainting_fill: int | None = Field(
+        None,
+        ge=0,
+        le=3,
+        description="the masked part begins as 0 its surroundings, 1 the photo, 2 noise, 3 nothing",
+    )
+    inpaint_full_res: int | bool | None = Field(None, description="true: the masked part alone is drawn, and put back")
+    inpaint_full_res_padding: int | None = Field(None, ge=0, le=MOST_PADDING, description="px around that part")
     mask_round: int | bool | None = Field(None, description="with a mask: true")
     latent_mask: NoText = None
     initial_noise_multiplier: One = None
 
     image_cfg_scale: Unused = None
-    inpaint_full_res_padding: Unused = None
 
 
 class A1111Image(Strict):

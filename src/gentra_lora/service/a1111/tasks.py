@@ -1,8 +1,12 @@
 """The requests of each client that are at work: A1111's clients ask for the one at work, and end it, without an id."""
 
+import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+
+import numpy as np
+from numpy.typing import NDArray
 
 from gentra_lora.service.http.answers import data_of
 from gentra_lora.service.jobs.job import Job
@@ -41,7 +45,7 @@ def progress_of(job: Job | None, position: int | None, with_preview: bool) -> di
         share = max(LEAST, job.step / job.steps)
         taken = time.monotonic() - job.created - job.timings["queued"]
         left = taken / share - taken
-    preview = data_of(job.preview) if with_preview else None
+    preview = data_of(grid_of(job.previews)) if with_preview else None
     return {
         "progress": share,
         "eta_relative": left,
@@ -49,6 +53,20 @@ def progress_of(job: Job | None, position: int | None, with_preview: bool) -> di
         "current_image": preview.partition(",")[2] if preview else None,
         "textinfo": f"waiting, place {position}" if position else None,
     }
+
+
+def grid_of(previews: Sequence[NDArray[np.uint8] | None]) -> NDArray[np.uint8] | None:
+    """Return the previews (h, w, 3) of a job in one picture, as A1111 lays them; black where there is none yet."""
+    size = next((preview.shape for preview in previews if preview is not None), None)
+    if size is None:
+        return None
+    rows = round(math.sqrt(len(previews)))
+    columns = math.ceil(len(previews) / rows)
+    grid = np.zeros((rows, columns, *size), np.uint8)  # (R, C, h, w, 3)
+    for index, preview in enumerate(previews):
+        if preview is not None:
+            grid[divmod(index, columns)] = preview
+    return grid.swapaxes(1, 2).reshape(rows * size[0], columns * size[1], 3)
 
 
 def _state(job: Job | None) -> dict[str, object]:

@@ -4,13 +4,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from gentra_lora.service.a1111.photos import mask_values
 from gentra_lora.service.a1111.samplers import check_noise, sampler_of
 from gentra_lora.service.a1111.schemas import A1111ImageToImage, A1111Picture
 from gentra_lora.service.errors import ServiceError
 from gentra_lora.service.jobs.resolve import refusal
 from gentra_lora.service.jobs.schemas import TextToImage
 
-NAMES = {"strength": "denoising_strength", "image": "init_images"}  # of what is found out after the body is read
+NAMES = {  # of what is found out after the body is read
+    "strength": "denoising_strength",
+    "image": "init_images",
+    "mask_padding": "inpaint_full_res",
+}
 SHOWN = 60  # characters of an option's name
 Body = TypeVar("Body", bound=TextToImage)
 
@@ -42,7 +47,7 @@ def translated(asked: A1111Picture, schema: type[Body], options: Mapping[str, ob
         "sampler": sampler,
     }
     if isinstance(asked, A1111ImageToImage):
-        values["strength"] = asked.denoising_strength
+        values |= {"strength": asked.denoising_strength, **mask_values(asked)}
     return schema(**values)
 
 

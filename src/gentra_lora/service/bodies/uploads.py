@@ -18,12 +18,17 @@ from gentra_lora.service.errors import ServiceError
 
 @dataclass(frozen=True)
 class Upload:
-    """An RGB image, perhaps a mask of its size, and the sha256 of the files that they came in."""
+    """An RGB image, perhaps a mask of its size, and the sha256 of the files that they came in.
+
+    The mask is as it counts: inverted and blurred already as it says.
+    """
 
     image: Image.Image
     sha256: str
     mask: Image.Image | None = None
     mask_sha256: str | None = None
+    mask_inverted: bool = False
+    mask_blur: float = 0.0
 
 
 def read_upload(content: bytes, max_pixels: int, mask: bytes | None = None) -> Upload:

@@ -3,7 +3,7 @@
 import base64
 import json
 import re
-from collections.abc import Mapping
+import struct
 from io import BytesIO
 
 import numpy as np
@@ -64,28 +64,29 @@ def picture_answer(job: Job, media_type: str) -> Response | dict[str, object]:
         headers = {
             "X-Job-ID": job.id,
             "X-Seed": str(record["seed"]),
-            "X-Size": f"{record['width']}x{record['height']}",
+            "X-Size": "{width}x{height}".format(**size_of_png(job.pngs[0])),
             "X-Commit": record["commit"] or "",
             "X-Weights-SHA256": record["adapter_sha256"],
             "X-Warnings": json.dumps(job.warnings),  # in ASCII
         }
         return Response(job.pngs[0], media_type=PNG, headers=headers)
     pictures = [
-        {**_size(record), "b64_json": base64.b64encode(png).decode(), "parameters": record}
+        {"seed": record["seed"], **size_of_png(png), "b64_json": base64.b64encode(png).decode(), "parameters": record}
         for png, record in zip(job.pngs, job.records, strict=True)
     ]
     return {"id": job.id, "images": pictures, "warnings": job.warnings, "timings": job.timings}
 
 
-def _size(record: Mapping[str, object]) -> dict[str, object]:
-    return {name: record[name] for name in ("seed", "width", "height")}
+def size_of_png(png: bytes) -> dict[str, int]:
+    """Return a PNG's sides; its record has those that were drawn, which differ where a region was put back."""
+    return dict(zip(("width", "height"), struct.unpack(">II", png[16:24]), strict=True))
 
 
 def job_state(job: Job, position: int | None) -> dict[str, object]:
     """Return how far a job is."""
     pictures = [
-        {**_size(record), "url": f"/v1/jobs/{job.id}/images/{index}", "parameters": record}
-        for index, record in enumerate(job.records if job.state == "done" else [])
+        {"seed": record["seed"], **size_of_png(png), "url": f"/v1/jobs/{job.id}/images/{index}", "parameters": record}
+        for index, (png, record) in enumerate(zip(job.pngs, job.records, strict=True) if job.state == "done" else [])
     ]
     return {
         "id": job.id,

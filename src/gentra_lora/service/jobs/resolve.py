@@ -10,6 +10,7 @@ from transformers import CLIPTokenizer
 
 from gentra_lora.base.sampler_names import DEFAULT
 from gentra_lora.photos.captions import has_trigger, lost_words
+from gentra_lora.photos.crops import Size
 from gentra_lora.photos.notation import NotationError, emphasis, foreign_notation, read_tags
 from gentra_lora.pictures.masks import fitted_mask
 from gentra_lora.pictures.request import PictureRequest, fitted, size_of_photo
@@ -19,9 +20,14 @@ from gentra_lora.service.jobs.revision import Defaults
 from gentra_lora.service.jobs.schemas import LEAST_SIDE, LISTS, MAX_SEED, MOST_SCALE, SIDE_UNIT, TextToImage
 from gentra_lora.service.settings import ServiceSettings
 
+REGION_PHOTO = 4  # times a service's max_pixels: of a photo into which a region is put back
+
 
 class Photo(Protocol):
-    """What is redrawn: an RGB image and perhaps a mask of its size, with the sha256 of the files that they came in."""
+    """What is redrawn: an RGB image and perhaps a mask of its size, with the sha256 of the files that they came in.
+
+    The mask has been inverted and blurred as it says.
+    """
 
     @property
     def image(self) -> Image.Image: ...
@@ -34,6 +40,12 @@ class Photo(Protocol):
 
     @property
     def mask_sha256(self) -> str | None: ...
+
+    @property
+    def mask_inverted(self) -> bool: ...
+
+    @property
+    def mask_blur(self) -> float: ...
 
 
 def resolve(
@@ -60,15 +72,39 @@ def resolve(
         raise refusal("seed", f"is {seed}, and the last of {count} pictures would have one above {MAX_SEED}")
     cells = _cells(wanted, given, settings, photo is not None)
     if photo is not None:
-        size = wanted["width"], wanted["height"]
-        wanted |= {"photo": fitted(photo.image, *size), "photo_sha256": photo.sha256}
-        if photo.mask is not None:
-            wanted |= {"mask": fitted_mask(photo.mask, size), "mask_sha256": photo.mask_sha256}
+        wanted |= _parts(photo, (wanted["width"], wanted["height"]), "mask_padding" in given)
+        if "mask_padding" in given:
+            _check_region(photo.image.size, len(cells) * count, settings)
     try:
         return [PictureRequest(seed=seed + index, **wanted | cell) for cell in cells for index in range(count)]
     except GenerationError as error:
         field, _, told = str(error).partition(": ")
         raise refusal(f"{field}s" if f"{field}s" in given else field, told) from error
+
+
+def _parts(photo: Photo, size: Size, whole: bool) -> dict[str, Any]:
+    """Return what requests hold of a photo: scaled, as it needs the less memory, unless a region of it is put back."""
+    wanted: dict[str, Any] = {"photo": photo.image if whole else fitted(photo.image, *size)}
+    wanted["photo_sha256"] = photo.sha256
+    if photo.mask is not None:
+        wanted["mask"] = photo.mask if whole else fitted_mask(photo.mask, size)
+        wanted |= {name: getattr(photo, name) for name in ("mask_sha256", "mask_inverted", "mask_blur")}
+    return wanted
+
+
+def _check_region(size: Size, pictures: int, settings: ServiceSettings) -> None:
+    """Refuse photos that would stay in memory at their size, and pictures as large as they, where that is too much.
+
+    Raises:
+        ServiceError: 422.
+    """
+    width, height = size
+    most = REGION_PHOTO * settings.max_pixels
+    told = f"puts what is drawn back into the photo of {width} x {height}"
+    if width * height > most:
+        raise refusal("mask_padding", f"{told}; that may have at most {most} pixels: scale it down, or leave this out")
+    if width * height * pictures > settings.max_sweep * settings.max_pixels:
+        raise refusal("mask_padding", f"{told}, in {pictures} pictures; ask for fewer at once")
 
 
 def _cells(
@@ -101,7 +137,7 @@ def _cells(
 def _size(
     given: Mapping[str, Any], defaults: Defaults, settings: ServiceSettings, photo: Photo | None
 ) -> tuple[int, int]:
-    if photo is not None and not {"width", "height"} <= given.keys():
+    if photo is not None and "mask_padding" not in given and not {"width", "height"} <= given.keys():
         if "width" in given or "height" in given:
             raise refusal("height" if "width" in given else "width", "is missing; give both sides or none")
         sides = size_of_photo(photo.image.size, min(defaults["width"] * defaults["height"], settings.max_pixels))

@@ -8,7 +8,15 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from gentra_lora.base.samplers import SAMPLERS
 from gentra_lora.photos.notation import says_nothing
-from gentra_lora.pictures.limits import LEAST_SIDE, MOST_GUIDANCE, MOST_IMAGES, MOST_SIDE, SIDE_UNIT
+from gentra_lora.pictures.limits import (
+    LEAST_SIDE,
+    MOST_GUIDANCE,
+    MOST_IMAGES,
+    MOST_PADDING,
+    MOST_SIDE,
+    SIDE_UNIT,
+    MaskContent,
+)
 
 MAX_SEED = 2**53 - 1  # above, JavaScript and others would round it
 MOST_SCALE = 2.0  # of the adapter
@@ -94,6 +102,15 @@ class ImageToImage(TextToImage):
 
     strength: float | None = Field(None, gt=0, le=1, description="share of the steps redone; 0.3 keeps the photo")
     strengths: Strengths | None = Field(None, description="a sweep, in place of strength, side by side for each scale")
+    mask_content: MaskContent | None = Field(
+        None, description="what the mask's white part begins as: the photo, its colours around it, or latents"
+    )
+    mask_padding: int | None = Field(
+        None,
+        ge=0,
+        le=MOST_PADDING,
+        description="px; the mask's white part and so much around it is drawn at the size asked for, and put back",
+    )
 
 
 class ImageToImageJson(ImageToImage):

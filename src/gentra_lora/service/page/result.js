@@ -170,7 +170,9 @@ function settingsOf({ parameters, width, height }) {
 
 /** What is no setting: the known ones first, then all others. */
 function originOf({ parameters }) {
-  const others = Object.keys(parameters).filter((name) => !(name in SETTINGS) && !SHOWN_ELSEWHERE.has(name));
+  const others = Object.keys(parameters).filter((name) => {
+    return !(name in SETTINGS) && !SHOWN_ELSEWHERE.has(name) && (parameters.mask_sha256 || !name.startsWith("mask_"));
+  });
   const told = { ...parameters, precision: PRECISIONS[parameters.precision] ?? parameters.precision };
   return facts([...new Set([...Object.keys(ORIGIN), ...others])], told);
 }

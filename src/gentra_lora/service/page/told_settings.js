@@ -41,6 +41,8 @@ function ofOurs(text, model) {
   if (record.adapter_sha256 !== model.file.sha256) notes.push("It was drawn by other weights than those served here.");
   if (record.mask_sha256) notes.push("It was drawn from a photo with a mask: choose the photo and paint its mask as well.");
   else if (record.photo_sha256) notes.push("It was drawn from a photo: choose that as well.");
+  if (record.mask_sha256 && (record.mask_padding != null || (record.mask_content ?? "original") !== "original"))
+    notes.push("Its mask was used in a way that this page does not have; `gentra-lora regenerate` does.");
   return { values: requestOf(record), notes };
 }
 

@@ -20,6 +20,10 @@ class Parameters(BaseModel):
     strength: float | None
     photo_sha256: str | None
     mask_sha256: str | None = Field(description="of the file that said what may change")
+    mask_inverted: bool
+    mask_blur: float = Field(description="px")
+    mask_content: str
+    mask_padding: int | None = Field(description="px; null where no region was put back into its photo")
     base: str
     adapter: str = Field(description="the name of its file, as in <lora:NAME:0.8>")
     adapter_sha256: str
