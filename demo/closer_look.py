@@ -75,8 +75,9 @@ def look_closer(clip, tokenizer, pictures, params, part):
         right.append(places)
     rows, right, pooled = torch.tensor(rows), torch.tensor(right), pooled_texts(clip, tokenizer, list(numbers))
     print(f"closer look: {len(numbers)} captions of {len(pictures)} pictures", flush=True)
-    run = Run(f"clip_{part}", Eyes(clip), params | params[part])
-    count = params["batch_size"]
+    settings = params | params[part]
+    run = Run(f"clip_{part}", Eyes(clip), settings, ema_decay=settings.get("ema_decay", 0.0))
+    count = settings["batch_size"]
     own = torch.arange(count, device=DEVICE)
     for _, generator in run.steps():
         chosen = torch.randperm(len(pictures), generator=generator)[:count]

@@ -20,7 +20,7 @@ from training import DEVICE, Run, load_captions, load_params, load_pictures, shi
 
 OUT, STATE = Path("../models/nano-clip"), Path("work/state/tokenizer")
 MAX_LENGTH = 40
-CLOSER = ("closer", "closer_again")
+CLOSER = ("closer", "closer_again", "closer_at_last")
 
 
 def kept_tokenizer(captions, params):

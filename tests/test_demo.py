@@ -166,11 +166,11 @@ def test_base_draws_what_the_prompt_says():
 
 
 @pytest.mark.repository
-def test_nano_clip_reads_views_as_the_judge_does_and_nine_of_ten_styles_and_features():
+def test_nano_clip_reads_views_and_styles_within_five_points_of_the_judge_and_nine_of_ten_features():
     read = json.loads((ROOT / "demo/base_scores.json").read_text(encoding="utf-8"))["renders_with_all_parts"]
-    assert read["nano_clip"]["view"] >= read["judge"]["view"] - 0.05
-    assert read["nano_clip"]["style"] >= read["judge"]["style"] - 0.08
-    assert min(read["nano_clip_features"].values()) >= 0.88
+    for kind in ("view", "style"):
+        assert round(read["judge"][kind] - read["nano_clip"][kind], 3) <= 0.05, kind
+    assert min(read["nano_clip_features"].values()) >= 0.9
 
 
 @pytest.fixture(scope="module")
