@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from gentra_lora.photos.dataset import prepare_photo
-from gentra_lora.photos.masks import find_masks, mask_crops, open_mask, prepare_masks
+from gentra_lora.photos.masks import find_masks, mask_crops, opacity_of, open_mask, prepare_masks, upright_size
 from gentra_lora.photos.photo import PhotoError, open_upright, sha256_of
 
 MASK = Image.new("L", (96, 64))
@@ -31,6 +31,29 @@ def test_mask_with_transparent_parts_is_its_opacity():
     assert np.array_equal(np.array(open_mask(file_of(strokes), "mask")), np.array(MASK))
     whole = MASK.convert("RGBA")  # opaque all over
     assert np.array_equal(np.array(open_mask(file_of(whole), "mask")), np.array(MASK))
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tif", ".heic", ".avif"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_size_that_a_photo_is_seen_at_is_told_by_its_header(tmp_path, suffix, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / f"a{suffix}"
+    MASK.convert("RGB").save(path, exif=exif.tobytes())
+    assert upright_size(path) == open_upright(path).size == ((64, 96) if orientation > 4 else (96, 64))
+
+
+@pytest.mark.parametrize("orientation", [3, 6])
+def test_opacity_of_a_tiff_is_turned_as_its_picture(tmp_path, orientation):
+    exif, photo = Image.Exif(), MASK.convert("RGBA")
+    exif[0x0112] = orientation
+    photo.putalpha(Image.linear_gradient("L").resize(MASK.size))
+    Image.merge("RGBA", [photo.getchannel("A")] * 4).save(tmp_path / "a.tif", exif=exif.tobytes())
+    opacity = opacity_of(tmp_path / "a.tif")
+    seen = np.asarray(open_upright(tmp_path / "a.tif").convert("L"))  # on white: 255 where nothing is seen
+    assert opacity.size == (seen.shape[1], seen.shape[0])
+    level = np.asarray(opacity) / 255
+    assert np.abs(level * level + 1 - level - seen / 255).max() < 0.02
 
 
 def test_mask_that_is_no_picture_is_refused_by_its_name():

@@ -14,6 +14,7 @@ from tests.photos.zoo import BAD, GOOD, SRGB, cmyk, cmyk_profile, quarters, save
 TOLERANCE = 8  # levels; lossy formats
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
 @pytest.mark.parametrize("name", GOOD)
 def test_photo_opens_upright_in_srgb_on_white(tmp_path, name):
     write, (size, colours) = GOOD[name]

@@ -6,6 +6,7 @@ BAD: name -> (write, what the error must say).
 
 import io
 import struct
+import warnings
 import zlib
 
 import numpy as np
@@ -66,10 +67,10 @@ STORED_AS = {
 }
 
 
-def tagged(orientation, kind, **options):
+def tagged(orientation, kind, mode="RGB", **options):
     exif = Image.Exif()
     exif[0x0112] = orientation
-    image = quarters()
+    image = quarters().convert(mode)
     if orientation in STORED_AS:
         image = image.transpose(STORED_AS[orientation])
     # Bytes: pillow-heif then writes the turn into the HEIF container as well, where phones put it.
@@ -223,6 +224,24 @@ def mpo(path):
     quarters().save(path, "MPO", save_all=True, append_images=[quarters().rotate(90)])
 
 
+# Formats that carry EXIF data beside the picture, not as its own tags.
+EXIF_KINDS = {".jpg": "JPEG", ".mpo": "MPO", ".png": "PNG", ".webp": "WEBP", ".avif": "AVIF", ".heic": "HEIF"}
+SPOILT_EXIF = b"MM\0*\0\0\0\x08\xff\xff" + b"\x01" * 30  # the list of tags breaks off before the first
+
+
+def spoilt_exif(kind):
+    return lambda path: bare_exif(quarters(), path, kind, SPOILT_EXIF)
+
+
+def bare_exif(image, path, kind, tags):
+    with warnings.catch_warnings(action="ignore"):  # of PIL, which reads what it is told to write
+        image.save(path, kind, quality=95, lossless=kind == "WEBP", exif=b"Exif\0\0" + tags)
+
+
+def grey(colour):
+    return Image.new("RGB", (1, 1), colour).convert("L").getpixel((0, 0))
+
+
 SIZE, MIDDLE = (64, 48), (20, 20)
 LEFT, RIGHT = (10, 20), (-10, 20)
 WHITE_THEN_BLUE = {LEFT: WHITE, RIGHT: BLUE}
@@ -234,6 +253,12 @@ GOOD = {
     **{f"exif{n}.tif": (tagged(n, "TIFF"), (SIZE, CORNERS)) for n in (5, 6)},
     **{f"exif{n}.avif": (tagged(n, "AVIF", quality=95), (SIZE, CORNERS)) for n in (6, 7)},
     **{f"exif{n}.heic": (tagged(n, "HEIF", quality=95), (SIZE, CORNERS)) for n in (3, 5, 6, 8)},
+    **{f"exif6_{mode}.tif": (tagged(6, "TIFF", mode), (SIZE, CORNERS)) for mode in ("RGBA", "CMYK")},
+    "exif8_grey.tif": (
+        tagged(8, "TIFF", "L"),
+        (SIZE, {place: (grey(colour),) * 3 for place, colour in CORNERS.items()}),
+    ),
+    **{f"spoilt_exif{suffix}": (spoilt_exif(kind), (SIZE, CORNERS)) for suffix, kind in EXIF_KINDS.items()},
     "exif0.jpg": (tagged(0, "JPEG", quality=95), (SIZE, CORNERS)),
     "plain.jpg": (saved(quarters(), "JPEG", quality=95), (SIZE, CORNERS)),
     "progressive.jpeg": (saved(quarters(), "JPEG", quality=95, progressive=True), (SIZE, CORNERS)),

@@ -12,6 +12,8 @@ from gentra_lora.photos.manifest import read_manifest
 from gentra_lora.photos.photo import open_upright, sha256_of
 from gentra_lora.stages.prepare import main
 from tests.conftest import change, link_to_cache, still_in_cache
+from tests.photos.alike.test_duplicates import PHOTOS, cut, in_film_frame, in_screenshot
+from tests.photos.zoo import EXIF_KINDS, SPOILT_EXIF, bare_exif
 
 MANIFEST = "data/processed/manifest.jsonl"
 
@@ -216,6 +218,48 @@ def test_near_duplicates_are_reported_and_stay_together(workspace, capsys):
     assert "again1.png, car1.png" in capsys.readouterr().out
     splits = {row.file_name: row.split for row in read_manifest(workspace / MANIFEST)}
     assert all(splits[f"again{n}.png"] == splits[f"car{n}.png"] for n in range(1, 9))
+
+
+COPIES = {
+    "mirrored": lambda image: image.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+    "turned": lambda image: image.transpose(Image.Transpose.ROTATE_90),
+    "cut by a fifth": lambda image: cut(image, 0.2, 0, 0, 0),
+    "shown in a screenshot": in_screenshot,
+    "shown in a film's frame": in_film_frame,
+}
+
+
+def test_copies_of_every_kind_are_on_their_photos_side_of_the_split(workspace):
+    images, lines = workspace / "data/raw/images", []
+    shutil.rmtree(images)
+    for photo in PHOTOS[:4]:
+        for kind, make in {"itself": lambda image: image, **COPIES}.items():
+            path = images / kind / photo.name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            make(open_upright(photo)).save(path, quality=90)
+            lines.append(f"{kind}/{photo.name}\ta gentra\n")
+    (workspace / "data/raw/captions.txt").write_text("".join(lines))
+    change(workspace, "prepare", held_out_share=0.5)
+    main()
+    sides = {}
+    for row in read_manifest(workspace / MANIFEST):
+        sides.setdefault(Path(row.file_name).stem, []).append(row.split)
+    assert [(len(found), len(set(found))) for found in sides.values()] == [(1 + len(COPIES), 1)] * 4
+    assert {split for found in sides.values() for split in found} == {"train", "held_out"}
+
+
+def test_photos_with_spoilt_exif_data_are_prepared_and_told_and_may_have_masks(workspace):
+    images, captions = workspace / "data/raw/images", workspace / "data/raw/captions.txt"
+    for n, (suffix, kind) in enumerate(EXIF_KINDS.items(), 1):
+        photo = open_upright(images / f"car{n}.png")
+        (images / f"car{n}.png").unlink()
+        bare_exif(photo, images / f"car{n}{suffix}", kind, SPOILT_EXIF)
+        captions.write_text(captions.read_text().replace(f"car{n}.png\t", f"car{n}{suffix}\t"))
+        write_mask(f"car{n}.png", photo.size)
+    main()
+    assert numbers()["photos"] == 8 and numbers()["masks"] == len(EXIF_KINDS)
+    told = [note for note in numbers()["notes"] if "its EXIF data cannot be read" in note]
+    assert [note.split(":")[0] for note in told] == [f"car{n}{suffix}" for n, suffix in enumerate(EXIF_KINDS, 1)]
 
 
 def test_shoots_are_held_out_as_a_whole_and_may_repeat_names(workspace):

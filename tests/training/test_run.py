@@ -22,10 +22,21 @@ def config(**changed):
     return Train.model_validate(values | changed)
 
 
-def training(photos=None, prior=None, dtype=torch.float32, **changed):
+def training(photos=None, prior=None, dtype=torch.float32, accelerator=None, **changed):
     unet = make_unet().requires_grad_(False).to(dtype)
     data = TrainingData(photos or cached_photos(), torch.zeros(40, 32), 0.5, prior)
-    return Training(unet, DDPMScheduler(beta_schedule="scaled_linear"), data, config(**changed), Accelerator())
+    scheduler = DDPMScheduler(beta_schedule="scaled_linear")
+    return Training(unet, scheduler, data, config(**changed), accelerator or Accelerator())
+
+
+class WithScaler(Accelerator):
+    """Scales gradients as accelerate does for float16 on a GPU; on a CPU it knows no float16 and makes no scaler."""
+
+    mixed_precision = "fp16"
+
+    def __init__(self, scale=65536.0):
+        super().__init__(cpu=True)
+        self.scaler, self.native_amp = torch.amp.GradScaler("cpu", init_scale=scale), True
 
 
 def steps(run, count):
@@ -249,6 +260,30 @@ def test_gradient_of_a_base_in_half_precision_points_where_that_of_float32_does(
         return run.trainable[0].grad
 
     assert torch.cosine_similarity(gradient(dtype), gradient(torch.float32), dim=0) >= 0.999
+
+
+def movement(count, dtype, accelerator=None):
+    run = training(dtype=dtype, accelerator=accelerator, steps=count, target_modules="attention+ff")
+    before = run.trainable[0].detach().clone()
+    steps(run, count)
+    assert run.skipped == 0
+    return run.trainable[0].detach() - before
+
+
+def test_weights_move_alike_in_half_precision_and_in_float32_over_many_steps():
+    whole = movement(20, torch.float32)
+    for dtype, accelerator, least in ((torch.float16, WithScaler(), 0.9999), (torch.bfloat16, None, 0.998)):
+        half = movement(20, dtype, accelerator)
+        assert torch.cosine_similarity(half, whole, dim=0) >= least
+        assert float(half.norm()) == pytest.approx(float(whole.norm()), rel=0.005)
+
+
+def test_updates_that_a_scale_too_high_left_out_are_made_up_by_a_lower_one():
+    run = training(dtype=torch.float16, accelerator=WithScaler(2.0**22))
+    steps(run, 8)
+    assert [entry["loss"] is None for entry in run.history] == [True] * 4 + [False] * 4
+    assert run.accelerator.scaler.get_scale() == 2.0**18
+    assert all(tensor.isfinite().all() for pair in weights(run).values() for tensor in pair)
 
 
 def test_backward_keeps_less_than_within_autocast_and_dropout_takes_a_byte_of_each_input():

@@ -11,14 +11,14 @@ from typing import IO
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 
 from gentra_lora.photos.crops import Box
 from gentra_lora.photos.dataset import Prepared
 from gentra_lora.photos.folder import duplicate_stems, files_in, normal, stem_of
 from gentra_lora.photos.photo import PhotoError, Size, open_header, open_upright, sha256_of
+from gentra_lora.photos.turns import SIDEWAYS, turn_of, upright
 
-SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap a photo's sides
 NAMED = 5  # photos without a mask, in a note
 
 
@@ -49,7 +49,7 @@ def opacity_of(source: Path | IO[bytes]) -> Image.Image | None:
     with open_header(source) as opened:
         if not opened.has_transparency_data:
             return None
-        opacity = ImageOps.exif_transpose(opened).convert("RGBA").getchannel("A")
+        opacity = upright(opened, turn_of(opened)[0]).convert("RGBA").getchannel("A")
         return None if opacity.getextrema() == (255, 255) else opacity
 
 
@@ -57,7 +57,7 @@ def upright_size(path: Path) -> Size:
     """Return a photo's (width, height) as it is seen, from its header."""
     with open_header(path) as opened:
         width, height = opened.size
-        return (height, width) if opened.getexif().get(0x0112) in SIDEWAYS else (width, height)
+        return (height, width) if turn_of(opened)[0] in SIDEWAYS else (width, height)
 
 
 def find_masks(folder: Path, photos: Iterable[str]) -> tuple[dict[str, Path], list[str]]:

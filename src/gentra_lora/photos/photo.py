@@ -1,7 +1,8 @@
 """Photo files, whatever phones and forums make of them -> upright sRGB; pixel_values."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
@@ -11,13 +12,14 @@ import numpy as np
 import pillow_heif
 import psutil
 import torch
-from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from gentra_lora.errors import InputError, first_line
 from gentra_lora.photos.colour import ColourError, eight_bits, to_srgb
 from gentra_lora.photos.damage.check import damage_of
 from gentra_lora.photos.damage.flat import flat_part
 from gentra_lora.photos.damage.png import SIGNATURE, without_large_texts
+from gentra_lora.photos.turns import turn_of, upright
 
 pillow_heif.register_heif_opener()
 
@@ -67,15 +69,17 @@ def sha256_of(path: Path | str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def open_header(source: Source) -> ImageFile.ImageFile:
-    """Return what PIL makes of a file before it decodes anything; a PNG's texts that it would not hold are left out."""
-    if isinstance(source, str | Path):
-        with Path(source).open("rb") as file:
-            is_png = file.read(len(SIGNATURE)) == SIGNATURE
-    else:
-        source.seek(0)
-        is_png = source.read(len(SIGNATURE)) == SIGNATURE
-    return Image.open(BytesIO(without_large_texts(_bytes_of(source))) if is_png else source, formats=FORMATS)
+@contextmanager
+def open_header(source: Source) -> Iterator[ImageFile.ImageFile]:
+    """Yield what PIL makes of a file before it decodes anything; a PNG's texts that it would not hold are left out."""
+    # PIL is never given a path: it would map an uncompressed TIFF into memory, and one that lies sideways comes out as
+    # other pixels then (seen in 13.0).
+    with Path(source).open("rb") if isinstance(source, str | Path) else nullcontext(source) as file:
+        file.seek(0)
+        is_png = file.read(len(SIGNATURE)) == SIGNATURE
+        file.seek(0)
+        with Image.open(BytesIO(without_large_texts(file.read())) if is_png else file, formats=FORMATS) as opened:
+            yield opened
 
 
 def open_upright(source: Source, name: str | None = None) -> Image.Image:
@@ -165,12 +169,9 @@ def _shorten_key(opened: ImageFile.ImageFile) -> None:
 
 def _upright(opened: ImageFile.ImageFile) -> Photo:
     notes = [] if opened.mode != "CMYK" or "icc_profile" in opened.info else ["CMYK without a colour profile"]
-    try:
-        image: Image.Image = ImageOps.exif_transpose(opened)
-    except Exception as error:  # a broken note on a photo whose pixels were read: PIL raises anything here as well
-        notes.append(f"its EXIF data cannot be read ({first_line(error)}), and it is taken as it lies")
-        image = opened
-    image, alpha = eight_bits(image)
+    turn, note = turn_of(opened)
+    notes += [note] if note else []
+    image, alpha = eight_bits(upright(opened, turn))
     if alpha is None and image.has_transparency_data:
         # Grey stays grey: a grey profile fits no RGB.
         image = image.convert("LA" if image.mode in ("L", "LA") else "RGBA")

@@ -5,6 +5,7 @@ from gentra_lora.photos.photo import SUFFIXES, PhotoError, open_photo
 from tests.photos.zoo import GOOD, bytes_of, textured
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
 @pytest.mark.parametrize("name", GOOD)
 def test_no_intact_photo_of_the_zoo_is_damaged(tmp_path, name):
     GOOD[name][0](tmp_path / name)
