@@ -59,6 +59,22 @@ def test_clients_photos_come_one_after_the_other_and_anothers_does_not_wait_for_
     asyncio.run(run())
 
 
+def test_opened_photo_is_scaled_before_the_clients_next_ones_are_opened():
+    async def run():
+        decoders, order = Decoders(4, 60, threads=2), []
+
+        async def photo(number):
+            await decoders.run("one", lambda: order.append(f"opened {number}"))
+            await decoders.scale(lambda: order.append(f"scaled {number}"))
+
+        await asyncio.gather(*[photo(number) for number in range(4)])
+        decoders.close()
+        opened = {number: order.index(f"opened {number}") for number in range(4)}
+        return [order.index(f"scaled {number}") - opened[number] for number in range(4)]
+
+    assert max(asyncio.run(run())) <= 2  # one more, at most, is opened meanwhile
+
+
 def test_client_has_a_few_places_all_clients_have_some_and_the_wait_that_is_told_is_the_longest_possible():
     async def run():
         decoders = Decoders(2, 30)

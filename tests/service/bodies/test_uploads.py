@@ -1,17 +1,20 @@
 import hashlib
 import io
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from PIL import Image, TiffImagePlugin
 
-from gentra_lora.service.bodies.uploads import read_upload
+from gentra_lora.service.bodies.uploads import opened, read_upload
 from gentra_lora.service.errors import ServiceError
 from tests.photos.zoo import BAD, GOOD
 from tests.service.http.test_answers import pixels
 from tests.service.http.test_routes_pictures import photo
 from tests.serving import gated
+from tests.waiting import PATIENCE
 
 MOST, TOLERANCE = 50_000_000, 8  # levels; lossy formats
 pytestmark = pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning", "ignore::UserWarning")
@@ -209,3 +212,20 @@ def test_global_limit_of_pil_is_as_it_was(served):
     before = Image.MAX_IMAGE_PIXELS
     served.redraw(photo())
     assert before == Image.MAX_IMAGE_PIXELS
+
+
+def test_two_large_photos_are_not_opened_at_once_and_a_small_one_waits_for_neither():
+    inside, gate = threading.Semaphore(0), threading.Event()
+
+    def read(*_):
+        inside.release()
+        gate.wait(PATIENCE)
+
+    large, small = (png_of_array(half_white(side, side)) for side in (80, 40))
+    with ThreadPoolExecutor(3) as pool:
+        work = [pool.submit(opened, content, 10_000, "image", read) for content in (large, large, small)]
+        assert inside.acquire(timeout=PATIENCE) and inside.acquire(timeout=PATIENCE)
+        assert not inside.acquire(timeout=0.2)
+        gate.set()
+        for one in work:
+            one.result(PATIENCE)

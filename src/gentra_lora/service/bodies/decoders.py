@@ -25,6 +25,7 @@ class Decoders:
         """Let a client have so many uploads on their way, each for at most so many seconds."""
         self.uploads_per_client, self.seconds = uploads_per_client, seconds
         self._pool = ThreadPoolExecutor(threads, "decoder")
+        self._scaler = ThreadPoolExecutor(1, "scaler")
         self._uploads: list[tuple[str, float]] = []  # client, when it must have arrived
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -32,6 +33,13 @@ class Decoders:
         """Return function(*args), called in one of the threads; a client's calls come one after the other."""
         async with self._turns.setdefault(client, asyncio.Lock()):
             return await asyncio.get_running_loop().run_in_executor(self._pool, function, *args)
+
+    async def scale(self, function: Callable[[*Args], Result], *args: *Args) -> Result:
+        """Return function(*args), which lets an opened photo go; it waits for none that are still to be opened.
+
+        Behind these, a client's photos would all be in memory as a whole before the first of them is scaled.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._scaler, function, *args)
 
     @contextmanager
     def upload(self, client: str) -> Iterator[None]:
@@ -56,7 +64,8 @@ class Decoders:
 
     def close(self) -> None:
         """Wait for no one."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._pool, self._scaler):
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _full(what: str, deadlines: list[float]) -> ServiceError:

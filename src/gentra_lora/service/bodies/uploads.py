@@ -4,7 +4,9 @@ import base64
 import binascii
 import hashlib
 import re
+import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from io import BytesIO
 
@@ -14,6 +16,8 @@ from gentra_lora.photos.masks import open_mask
 from gentra_lora.photos.photo import FORMATS, PhotoError, open_header, open_upright
 from gentra_lora.pictures.masks import file_of
 from gentra_lora.service.errors import ServiceError
+
+ONE_LARGE = threading.Lock()  # a photo of more than half of what is taken is opened with no other such beside it
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,8 @@ def opened(content: bytes, max_pixels: int, field: str, read: Callable[[BytesIO,
     if several:
         raise _refused(422, "photo_refused", field, "holds several pictures (an animation or pages); send one alone")
     try:
-        return read(BytesIO(content), field)
+        with ONE_LARGE if width * height > max_pixels / 2 else nullcontext():
+            return read(BytesIO(content), field)
     except PhotoError as error:
         raise _refused(422, "photo_refused", field, str(error).removeprefix(f"{field}: ")) from error
 

@@ -109,7 +109,7 @@ async def submitted(request: Request, body: TextToImage, photo: Upload | None = 
     service: Service = request.app.state.service
     decoders: Decoders = request.app.state.decoders
     given = body, photo, request.state.request_id
-    job = service.submit(*given) if photo is None else await decoders.run(request.state.holder, service.submit, *given)
+    job = service.submit(*given) if photo is None else await decoders.scale(service.submit, *given)
     note(request, job)
     return job
 
