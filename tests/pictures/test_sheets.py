@@ -34,7 +34,7 @@ def test_each_sheet_pairs_base_and_adapter_of_one_prompt_and_seed():
     grid, scales, strips, drift = made()
     assert (grid.columns, values(grid)) == (
         PROMPTS,
-        {"base": [100, 102], "adapter": [0, 2], "nearest real photo": [250, 250]},
+        {"base": [100, 102], "adapter": [0, 2], "adapter, seed 2": [1, 3], "nearest real photo": [250, 250]},
     )
     assert (scales.columns, values(scales)) == (["strength 1"], {"step 1, kept": [1]})
     assert strips.columns == ["held-out photo", "strength 0.3", "strength 0.7"]
@@ -45,7 +45,15 @@ def test_each_sheet_pairs_base_and_adapter_of_one_prompt_and_seed():
 def test_grid_is_of_the_first_prompts_where_there_are_many(monkeypatch):
     monkeypatch.setattr(sheets, "GRID_COLUMNS", 1)
     grid = made()[0]
-    assert (grid.columns, values(grid)) == (PROMPTS[:1], {"base": [100], "adapter": [0], "nearest real photo": [250]})
+    shown = {"base": [100], "adapter": [0], "adapter, seed 2": [1], "nearest real photo": [250]}
+    assert (grid.columns, values(grid)) == (PROMPTS[:1], shown)
+
+
+def test_grid_of_one_seed_has_no_second_row():
+    plan = Plan({"prompt": [request(prompt=prompt) for prompt in PROMPTS], "drift": [request()]}, {}, {0.3: []}, [])
+    drawn = {name: {"adapter": [picture(1)] * 2, "base": [picture(2)] * 2} for name in ("prompt", "drift")}
+    grid = sheets_of(plan, drawn, {0.3: {"adapter": [], "base": []}}, [], [], {}, [picture(3)] * 2)[0]
+    assert [label for label, _ in grid.rows] == ["base", "adapter", "nearest real photo"]
 
 
 def test_files_are_the_sheets_and_each_prompts_picture_in_its_own_size(tmp_path):

@@ -59,7 +59,8 @@ def sheets_of(
     prompts, numbers = first_of_each(plan.groups["prompt"])
     prompts, numbers = prompts[:GRID_COLUMNS], numbers[:GRID_COLUMNS]
     same = f"the same prompt and seed ({plan.groups['prompt'][0].seed}) in each column"
-    grid_rows = [*_both(drawn["prompt"], numbers), ("nearest real photo", real[:GRID_COLUMNS])]
+    grid_rows = [*_both(drawn["prompt"], numbers), *_next_seed(plan.groups["prompt"], drawn["prompt"], numbers)]
+    grid_rows.append(("nearest real photo", real[:GRID_COLUMNS]))
     drift_prompts, places = first_of_each(plan.groups["drift"])
     captions = [request.prompt for request in next(iter(plan.strips.values()))]
     strip_rows = [
@@ -68,7 +69,7 @@ def sheets_of(
         for name in ("base", "adapter")
     ]
     return [
-        Sheet("grid", same, prompts, grid_rows),
+        Sheet("grid", f"{same}, unless a row names its own", prompts, grid_rows),
         Sheet("scales", prompts[0], [f"strength {scale:g}" for scale in scales], steps),
         Sheet("img2img", "img2img", ["held-out photo", *(f"strength {strength:g}" for strength in strips)], strip_rows),
         Sheet("drift", f"{same}; these should not change", drift_prompts, _both(drawn["drift"], places)),
@@ -77,6 +78,17 @@ def sheets_of(
 
 def _both(pictures: Mapping[str, Sequence[np.ndarray]], numbers: Sequence[int]) -> list[tuple[str, list[np.ndarray]]]:
     return [(name, [pictures[name][n] for n in numbers]) for name in ("base", "adapter")]
+
+
+def _next_seed(
+    requests: Sequence[PictureRequest], pictures: Mapping[str, Sequence[np.ndarray]], numbers: Sequence[int]
+) -> list[tuple[str, list[np.ndarray]]]:
+    """Return a row of the adapter's pictures of the seed after each of `numbers`; none where there is one seed."""
+    following = [number + 1 for number in numbers]
+    last = following[-1] if following else 0
+    if last >= len(requests) or requests[last].prompt != requests[last - 1].prompt:
+        return []
+    return [(f"adapter, seed {requests[last].seed}", [pictures["adapter"][number] for number in following])]
 
 
 def first_of_each(requests: Sequence[PictureRequest]) -> tuple[list[str], list[int]]:
