@@ -39,11 +39,15 @@ def test_table_of_recipes_is_the_one_that_was_measured():
     }
 
 
-@pytest.mark.skipif(not (ROOT / "bench/time_to_quality.json").exists(), reason="not measured on this base yet")
+def span(values):
+    low, high = min(values), max(values)
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
 def test_table_of_the_time_to_quality_is_the_one_that_was_measured():
     assert table("docs/training.md", "time_to_quality") == {
         name: [
-            f"{min(found['steps'])} to {max(found['steps'])}",
+            span(found["steps"]),
             f"{found['times']:.1f}",
             f"{found['sd15_times']:.1f}",
         ]
@@ -78,7 +82,9 @@ def test_table_of_speed_is_the_one_that_was_measured():
     assert table("docs/training.md", "train") == faster | {
         "seconds a step": [f"{base['seconds_a_step']:.3f}" for base in bases],
         "of its bare forward, backward and optimizer": [f"{base['of_the_bare_step']:.3f}" for base in bases],
+        "with preservation, times the step": [f"{base['preserving_of_the_step']:.2f}" for base in bases],
         "peak memory, MB": [str(base["peak_mb"]) for base in bases],
+        "with preservation, MB": [str(base["peak_mb_preserving"]) for base in bases],
         "the plain loop's, MB": [str(base["peak_mb_plain_loop"]) for base in bases],
     }
 
