@@ -6,6 +6,7 @@ What is done already lies in bench/preservation/ and is not done again. Run `dvc
 """
 
 import json
+import math
 from pathlib import Path
 
 from variants import ADAPTER, ROOT, UNATTENDED, project, scored, stage
@@ -18,6 +19,7 @@ from gentra_lora.params import load_params
 WORK, RESULT = Path(__file__).with_suffix(""), Path(__file__).with_suffix(".json")
 PLOT = ROOT / "docs/demo/preservation.svg"
 CHOSEN = load_params(ROOT / "profiles/demo.yaml").train.prior_weight
+COLOURS = ("#36c", "#093", "#c33", "#b70")  # of the weights
 WEIGHTS, SEEDS = (0.0, 0.05, CHOSEN, 0.5), (1, 2, 3)
 RUNS = [(weight, seed) for weight in WEIGHTS for seed in (SEEDS if weight in (0.0, CHOSEN) else SEEDS[:1])]
 
@@ -41,7 +43,8 @@ def plot(points):
     """Return an SVG of likeness against drift; points: {weight: [(drift, likeness), ...]}."""
     width, height, edge = 560, 360, 60
     drifts, likenesses = zip(*(point for of in points.values() for point in of), strict=True)
-    most, low, high = max(drifts) * 1.05, min(likenesses) - 0.02, max(likenesses) + 0.01
+    most, low, high = math.ceil(max(drifts)), math.floor(min(likenesses) * 50), math.ceil(max(likenesses) * 50)
+    low, high = low / 50, high / 50  # in steps of 0.02
 
     def place(drift, likeness):
         across = edge + drift / most * (width - 2 * edge)
@@ -53,20 +56,15 @@ def plot(points):
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif">']
     parts.append(f'<rect width="{width}" height="{height}" fill="white"/><g font-size="12" fill="#333">')
     parts.append(f'<path d="M{edge} {edge}V{height - edge}H{width - edge}" fill="none" stroke="#888"/>')
-    for n in range(5):
-        x, y = place(most * n / 4, low + (high - low) * n / 4)
-        parts += [text(x, height - edge + 18, f"{most * n / 4:.2f}")]
-        parts += [text(edge - 8, y + 4, f"{low + (high - low) * n / 4:.2f}", "end")]
-    parts.append(
-        text(width / 2, height - 16, "drift of other cars (0: as the base draws them, 1: as far as another seed)")
-    )
-    parts.append(text(edge, edge - 16, "likeness to the subject", "start"))
-    for weight, of in points.items():
-        for n, (drift, likeness) in enumerate(of):
-            x, y = place(drift, likeness)
-            parts.append(f'<circle cx="{x}" cy="{y}" r="5" fill="{"#c33" if weight == CHOSEN else "#36c"}"/>')
-            if not n:
-                parts.append(text(x + 9, y + 4, f"weight {weight:g}", "start" if x < width * 0.7 else "end"))
+    parts += [text(place(drift, low)[0], height - edge + 18, drift) for drift in range(most + 1)]
+    ticks = [low + 0.02 * n for n in range(round((high - low) / 0.02) + 1)]
+    parts += [text(edge - 8, place(0, tick)[1] + 4, f"{tick:.2f}", "end") for tick in ticks]
+    below = "drift of other cars (0: as the base draws them, 1: as far as another seed)"
+    parts += [text(width / 2, height - 16, below), text(edge, 20, "likeness to the subject", "start")]
+    for number, ((weight, of), colour) in enumerate(zip(points.items(), COLOURS, strict=True)):
+        parts += [f'<circle cx="{x}" cy="{y}" r="5" fill="{colour}"/>' for x, y in (place(*point) for point in of)]
+        x = edge + 14 + 110 * number
+        parts += [f'<circle cx="{x}" cy="40" r="5" fill="{colour}"/>', text(x + 10, 44, f"weight {weight:g}", "start")]
     return "\n".join([*parts, "</g></svg>"]) + "\n"
 
 
