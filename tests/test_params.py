@@ -193,6 +193,13 @@ def test_file_that_is_not_there_is_an_error(tmp_path):
         load_params(tmp_path / "params.yaml")
 
 
+def test_file_of_another_encoding_is_an_error_that_names_the_line(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_bytes("# 1\n# моя машина\n".encode("cp1251"))
+    with pytest.raises(ParamsError, match=r"params\.yaml: line 2 is not UTF-8; save the file as UTF-8"):
+        load_params(path)
+
+
 @pytest.mark.parametrize("text", ["", "- 1", "train: [", "<<<<<<< HEAD\ntrain: 1"])
 def test_file_that_is_no_mapping_is_an_error(text):
     with pytest.raises(ParamsError, match=r"params\.yaml"):

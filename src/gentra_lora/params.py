@@ -232,6 +232,24 @@ class Params(Block):
         return self
 
 
+def params_text(path: Path = PARAMS_FILE) -> str:
+    """Return the text of a file that a person edits, UTF-8 as DVC reads it.
+
+    Raises:
+        ParamsTextError: there is no such file, it cannot be read, or it has another encoding.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        way_out = "run from the repository's root, or `gentra-lora profile demo`"
+        raise ParamsTextError(f"{path}: no such file; {way_out}") from error
+    except OSError as error:
+        raise ParamsTextError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ParamsTextError(f"{path}: line {line} is not UTF-8; save the file as UTF-8 in your editor") from error
+
+
 def parse_params(text: str, source: str) -> Any:
     """Return what DVC's own loader returns: dicts, lists and scalars.
 
@@ -268,9 +286,11 @@ def read_params(text: str, source: str = "params.yaml") -> Params:
 
 def load_params(path: Path = PARAMS_FILE) -> Params:
     """Return the Params of a file. Every block is checked, so that a late stage's typo stops the first one."""
-    if not path.exists():
-        raise ParamsError(f"{path}: no such file; run from the repository's root, or `gentra-lora profile demo`")
-    return read_params(path.read_text(encoding="utf-8"), source=str(path))
+    try:
+        text = params_text(path)
+    except ParamsTextError as error:
+        raise ParamsError(str(error)) from error
+    return read_params(text, source=str(path))
 
 
 def _explain(problem: ErrorDetails) -> str:

@@ -54,6 +54,13 @@ def test_what_will_fail_gives_1_and_the_way_out(whole, capsys):
     assert "train.rank: Input should be a valid integer, not 'abc'" in shown
 
 
+def test_params_of_another_encoding_are_told_as_a_fault(whole, capsys):
+    (whole / "params.yaml").write_bytes("# моя машина\n".encode("cp1251"))
+    code, shown = run(capsys)
+    assert code == 1
+    assert "FAIL params.yaml  params.yaml: line 1 is not UTF-8" in shown
+
+
 def test_json_holds_the_same(whole, capsys):
     code, shown = run(capsys, "--json")
     assert code == 0

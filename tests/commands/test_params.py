@@ -101,10 +101,16 @@ def test_full_disk_leaves_params_as_they_were(demo_project):
     assert (demo_project / "params.yaml").read_bytes() == before
 
 
-@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00"])
-def test_params_that_cannot_be_read_are_told(demo_project, content):
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (None, "no such file; run from the repository's root"),
+        ("a: 1\n# моя машина\n".encode("cp1251"), "line 2 is not UTF-8; save the file as UTF-8 in your editor"),
+    ],
+)
+def test_params_that_cannot_be_read_are_told(demo_project, content, told):
     (demo_project / "params.yaml").unlink()
     if content:
         (demo_project / "params.yaml").write_bytes(content)
-    with pytest.raises(SystemExit, match=r"error: params\.yaml: cannot be read"):
+    with pytest.raises(SystemExit, match=rf"error: params\.yaml: {told}"):
         main(["set", "train.rank=32"])

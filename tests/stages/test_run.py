@@ -2,6 +2,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 from io import BytesIO, TextIOWrapper
 
@@ -85,6 +86,16 @@ def test_stage_ends_with_the_message_alone_and_notes_no_time(workspace):
     assert not (workspace / "reports").exists()
     assert "Traceback" not in str(caught.value)
     assert sys.exc_info() == (None, None, None)
+
+
+@pytest.mark.parametrize("stage", ["prepare", "cache_latents", "train", "evaluate"])
+def test_ctrl_c_ends_a_stage_with_one_line_while_it_is_still_imported(tmp_path, stage):
+    (tmp_path / "safetensors.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    env = os.environ | {"PYTHONPATH": str(tmp_path)}
+    start = [sys.executable, "-m", f"gentra_lora.stages.{stage}"]
+    ended = subprocess.run(start, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120)
+    assert ended.stderr == "stopped by Ctrl-C: this stage is not done; `dvc repro` goes on\n"
+    assert ended.returncode != 0
 
 
 @pytest.fixture

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gentra_lora.commands.params_edit import with_values
-from gentra_lora.errors import first_line
-from gentra_lora.params import PARAMS_FILE, ParamsError, read_params
+from gentra_lora.params import PARAMS_FILE, ParamsError, params_text, read_params
 from gentra_lora.revisions.killed_experiment import at_work
 from gentra_lora.whole_file import write_whole
 
@@ -52,13 +51,7 @@ def _committed(path: Path) -> bytes | None:
 def checked(edits: Edits) -> str:
     """Return params.yaml's text with values set, see `set_values`."""
     _refuse_at_work()
-    try:
-        text = PARAMS_FILE.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ParamsError(
-            f"{PARAMS_FILE}: cannot be read ({first_line(error)}); run from the project's root"
-        ) from error
-    text = with_values(text, dict(edits))
+    text = with_values(params_text(), dict(edits))
     read_params(text, source=str(PARAMS_FILE))
     return text
 
@@ -68,6 +61,7 @@ def set_values(edits: Edits) -> None:
 
     Raises:
         EditError, ParamsError: an unknown key, or a value that it cannot have, or a stage runs.
+        ParamsTextError: params.yaml cannot be read.
     """
     text = checked(edits)
     write_whole(PARAMS_FILE, lambda partial: partial.write_text(text, encoding="utf-8"))

@@ -85,7 +85,9 @@ def _stopped(root: Path) -> bool:
     if not last.startswith("dvc: Restore HEAD") or not _git(root, "ls-files", "--deleted", "--", "reports"):
         return False
     params = root / "params.yaml"
-    return params.exists() and params.read_text().strip() != _git(root, "show", "HEAD:./params.yaml")
+    return params.exists() and params.read_text(encoding="utf-8", errors="replace").strip() != _git(
+        root, "show", "HEAD:./params.yaml"
+    )
 
 
 def repair(root: Path) -> list[str]:

@@ -6,7 +6,7 @@ from dvc.repo import Repo
 
 from gentra_lora.errors import listed
 from gentra_lora.git import git
-from gentra_lora.params import parse_params
+from gentra_lora.params import params_text, parse_params
 
 MODELS = ("evaluate.likeness_model", "evaluate.prompt_model", "evaluate.judge")
 INPUTS = ("prepare.raw_dir", "base.model", "base.vae", *MODELS)
@@ -42,7 +42,7 @@ def unkept(repo: Repo) -> dict[str, str]:
 
 def _inputs(root: Path) -> list[str]:
     params = root / "params.yaml"
-    values = parse_params(params.read_text(encoding="utf-8"), "params.yaml") if params.exists() else {}
+    values = parse_params(params_text(params), "params.yaml") if params.exists() else {}
     found = (values.get(block, {}).get(key) for block, key in (name.split(".") for name in INPUTS))
     return [path for path in dict.fromkeys(found) if path]
 

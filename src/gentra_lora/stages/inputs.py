@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from gentra_lora.errors import InputError, first_line
-from gentra_lora.params import PARAMS_FILE, ParamsTextError, parse_params
+from gentra_lora.params import PARAMS_FILE, ParamsTextError, params_text, parse_params
 
 DVC_FILE, IGNORED = Path("dvc.yaml"), Path(".dvcignore")
 HASHED = 1_000_000  # bytes; of a larger file size and time of change are looked at, as DVC does
@@ -58,8 +58,8 @@ def check_unchanged(before: Mapping[str, object], after: Mapping[str, object]) -
 def _params() -> Any:
     """Return the values of params.yaml; a half text or none, as an editor may leave it, is another value as well."""
     try:
-        return parse_params(PARAMS_FILE.read_text(encoding="utf-8"), str(PARAMS_FILE))
-    except (OSError, ParamsTextError) as error:
+        return parse_params(params_text(PARAMS_FILE), str(PARAMS_FILE))
+    except ParamsTextError as error:
         return str(error)
 
 

@@ -1,21 +1,26 @@
 """SIGTERM and Ctrl-C noted, so that work ends where its state can be saved."""
 
 import signal
+import time
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, Self
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+SAME = (
+    1.0  # seconds in which another one is the first again: `timeout` sends each to its child, and to the group as well
+)
 
 
 class Interruption:
-    """A context in which the first SIGTERM or SIGINT only sets `number`; a second one of them interrupts at once.
+    """A context in which the first SIGTERM or SIGINT only sets `number`; one of them a second later interrupts at once.
 
     Colab and schedulers send SIGTERM before they take a machine away; Ctrl-C sends SIGINT.
     """
 
     def __init__(self) -> None:
         self.number: int | None = None
+        self._noted = 0.0
         self._before: dict[signal.Signals, Callable[[int, FrameType | None], Any] | int | None] = {}
 
     def __enter__(self) -> Self:
@@ -32,6 +37,7 @@ class Interruption:
         return signal.Signals(self.number).name if self.number else None
 
     def _note(self, number: int, _: FrameType | None) -> None:
-        if self.number:
+        if self.number is None:
+            self.number, self._noted = number, time.monotonic()
+        elif time.monotonic() - self._noted > SAME:
             raise KeyboardInterrupt
-        self.number = number
