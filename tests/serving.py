@@ -46,7 +46,7 @@ def write_serving_adapter(path, base, seed=0, std=0.1, resolution=64, rank=RANK,
         "gentra.base": base_identity(BaseSource(str(base))),
         "modelspec.trigger_phrase": TRIGGER,
         "modelspec.resolution": f"{resolution}x{resolution}",
-        "gentra.train_params": json.dumps({"sample_guidance_scale": GUIDANCE}),
+        "gentra.train_params": "{}",
     }
     write_adapter(path, kohya_tensors(lora_modules(unet), 2), values | header)
     return path

@@ -2,7 +2,7 @@ import shutil
 
 import pytest
 
-from gentra_lora.revisions.examples import examples_beside, pull_examples
+from gentra_lora.revisions.examples import examples_beside, numbers_beside, pull_examples
 from tests.dvc_project import command
 from tests.evaluated_project import PROMPTS, write_reports
 
@@ -28,6 +28,12 @@ def test_evaluation_of_other_weights_gives_no_examples(project):
     assert examples_beside(project / "models/gentra.safetensors", "cd" * 32) == []
     shutil.rmtree(project / "reports")
     assert examples_beside(project / "models/gentra.safetensors", SHA256) == []
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", "<<<<<<< HEAD"])
+def test_evaluation_that_cannot_be_read_gives_no_numbers(project, text):
+    (project / "reports/evaluation.json").write_text(text)
+    assert numbers_beside(project / "models/gentra.safetensors", SHA256) == {}
 
 
 def test_examples_of_a_commit_are_pulled_from_the_remote(project):

@@ -33,6 +33,17 @@ def examples_beside(weights: Path, sha256: str) -> list[Example]:
     return _examples(lambda name: (project / name).read_bytes(), names, sha256) if names else []
 
 
+def numbers_beside(weights: Path, sha256: str) -> dict[str, float]:
+    """Return the steps and guidance by which a weights file in a project's models/ was evaluated; none elsewhere."""
+    try:
+        setup: Setup = json.loads((weights.parent.parent / SETUP).read_bytes())
+        of_these = setup["weights_sha256"] == sha256
+        numbers = {"num_inference_steps": setup["num_inference_steps"], "guidance_scale": setup["guidance_scale"]}
+    except (OSError, ValueError, KeyError, TypeError):  # never evaluated, or half written: they are defaults, no more
+        return {}
+    return numbers if of_these else {}
+
+
 def pull_examples(
     repo: str, commit: str, sha256: str, remote: str | None = None, credentials: str | None = None
 ) -> list[Example]:

@@ -10,8 +10,10 @@ from safetensors.torch import load_file, save_file
 from gentra_lora.adapter.lora import AdapterError
 from gentra_lora.base.source import BaseModelError, BaseSource, base_identity
 from gentra_lora.errors import InputError
+from gentra_lora.photos.photo import sha256_of
 from gentra_lora.revisions.weights import WeightsError
 from gentra_lora.service.jobs.revision import (
+    GUIDANCE_SCALE,
     RevisionError,
     check_limits,
     check_source,
@@ -20,6 +22,7 @@ from gentra_lora.service.jobs.revision import (
     same_base,
 )
 from tests.dvc_project import command
+from tests.evaluated_project import write_reports
 from tests.serving import GUIDANCE, STEPS, settings_for, write_serving_adapter
 
 
@@ -99,10 +102,20 @@ def test_each_revision_is_pulled_into_a_folder_of_its_own(repo):
     assert {path.name for path in settings.weights_dir.iterdir()} >= {"first", "second", "feature_x"}
 
 
-def test_file_is_served_with_the_defaults_of_its_header(file, tiny_base):
+def test_file_is_served_with_the_numbers_of_the_evaluation_beside_it(tmp_path, tiny_base):
+    (tmp_path / "models").mkdir()
+    file = write_serving_adapter(tmp_path / "models/a.safetensors", tiny_base)
+    write_reports(tmp_path, sha256_of(file))
     found = from_file(file, tiny_base)
     assert (found.commit, found.rev) == (None, None)
-    assert found.defaults["guidance_scale"] == GUIDANCE
+    assert (found.defaults["num_inference_steps"], found.defaults["guidance_scale"]) == (3, 2.5)
+
+
+def test_evaluation_of_other_weights_gives_a_file_no_numbers(tmp_path, tiny_base):
+    (tmp_path / "models").mkdir()
+    file = write_serving_adapter(tmp_path / "models/a.safetensors", tiny_base)
+    write_reports(tmp_path, "ab" * 32)
+    assert from_file(file, tiny_base).defaults["guidance_scale"] == GUIDANCE_SCALE
 
 
 def test_file_has_no_other_revisions(file, tiny_base):

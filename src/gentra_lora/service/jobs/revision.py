@@ -1,7 +1,6 @@
 """The weights that are served, proven to be a revision's, and what is known of them."""
 
 import hashlib
-import json
 import re
 import threading
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ from gentra_lora.base.checks import check_base
 from gentra_lora.base.source import BaseSource, base_identity, prediction_type_in
 from gentra_lora.errors import InputError
 from gentra_lora.evaluation.scored_run import Metrics
-from gentra_lora.revisions.locked_run import Params
+from gentra_lora.revisions.examples import numbers_beside
 from gentra_lora.revisions.weights import Weights, pull_weights, read_record
 from gentra_lora.service.settings import ServiceSettings
 
@@ -108,7 +107,7 @@ def find_revision(settings: ServiceSettings, rev: str | None = None) -> Revision
         model_hash=model_hash(content),
         metrics=weights.metrics if weights else {},
         metrics_fault=weights.metrics_fault if weights else None,
-        defaults=_defaults(header, weights.params if weights else {}),
+        defaults=_defaults(header, weights.params.get("evaluate", {}) if weights else numbers_beside(path, sha256)),
         source=_source(settings, weights.base if weights else {}, base, path),
         tensors=tensors,
     )
@@ -123,16 +122,14 @@ def _name_of(repo: str) -> str:
     return path.name if path.is_absolute() else repo
 
 
-def _defaults(header: Mapping[str, str], params: Params) -> Defaults:
-    """Return the defaults: as the revision was evaluated."""
-    evaluate, train = params.get("evaluate", {}), json.loads(header.get("gentra.train_params", "{}"))
-    guidance_scale = evaluate.get("guidance_scale", train.get("sample_guidance_scale", GUIDANCE_SCALE))
+def _defaults(header: Mapping[str, str], evaluated: Mapping[str, Any]) -> Defaults:
+    """Return the defaults: as the weights were evaluated, where that is known."""
     width, height = (int(side) for side in header.get("modelspec.resolution", "512x512").split("x"))
     return {
         "width": width,
         "height": height,
-        "num_inference_steps": evaluate.get("num_inference_steps", STEPS),
-        "guidance_scale": float(guidance_scale),
+        "num_inference_steps": evaluated.get("num_inference_steps", STEPS),
+        "guidance_scale": float(evaluated.get("guidance_scale", GUIDANCE_SCALE)),
         "lora_scale": 1.0,
         "strength": 0.5,
     }
