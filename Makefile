@@ -70,6 +70,10 @@ format: .venv/installed
 	ruff format .
 
 .venv/installed: pyproject.toml
+	@found=$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])'); case "$$found" in 3.11|3.12|3.13) ;; *) \
+		echo "error: Python 3.11 to 3.13 is needed, and $(PYTHON) is $${found:-none}; name another one:" \
+			"make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1 ;; esac
 	$(PYTHON) -m venv .venv
+	@echo "pip installs torch and the rest into .venv, gigabytes: some minutes without a word"
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[serve,dev]'
 	touch $@

@@ -1,4 +1,5 @@
 import os
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -6,6 +7,7 @@ from importlib.metadata import version
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 from tests.conftest import ROOT
 
@@ -22,6 +24,24 @@ def test_google_drive_client_can_be_imported():
 def test_installed_version_lies_in_the_stated_range(line):
     requirement = Requirement(line)
     assert version(requirement.name) in requirement.specifier
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
+@pytest.mark.parametrize(
+    ("found", "starts"), [("3.10", False), ("3.11", True), ("3.13", True), ("3.14", False), ("", False)]
+)
+def test_make_refuses_a_python_that_pip_would_refuse_before_it_makes_an_environment(tmp_path, found, starts):
+    assert (found in SpecifierSet(PROJECT["requires-python"]) if found else False) == starts
+    for name in ("Makefile", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    python = tmp_path / "some-python"
+    python.write_text(f'#!/bin/sh\n[ "$1" = -c ] && echo {found} || touch asked-for-venv\n')
+    python.chmod(0o755)
+    made = subprocess.run(["make", "demo", f"PYTHON={python}"], cwd=tmp_path, capture_output=True, text=True)
+    assert (tmp_path / "asked-for-venv").exists() == starts
+    assert (
+        starts or f"Python 3.11 to 3.13 is needed, and {python} is {found or 'none'}; name another one" in made.stderr
+    )
 
 
 COLAB = {
