@@ -1,3 +1,4 @@
+import hashlib
 import json
 import re
 import shlex
@@ -67,6 +68,34 @@ def test_summary_needs_no_git(workspace, capsys, monkeypatch):
     monkeypatch.setenv("PATH", str(workspace))
     main(["summary"])
     assert "report, for any browser" in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_summary_names_the_file_that_is_missing(workspace):
+    (workspace / "reports").mkdir()
+    (workspace / "reports/metrics.json").write_text("{}")  # which git has of somebody's run, and DVC not the report
+    with pytest.raises(SystemExit, match=r"reports/report\.html: nothing to show yet"):
+        main(["summary"])
+
+
+def test_metrics_after_a_merge_with_conflicts_are_told_with_the_way_out(evaluated):
+    (evaluated / "reports/metrics.json").write_text('<<<<<<< HEAD\n{"val_loss": 1}\n')
+    with pytest.raises(SystemExit, match=r"metrics\.json: cannot be read .* conflicts; `git checkout --ours"):
+        main(["summary"])
+
+
+@pytest.mark.parametrize(("content", "told"), [(b"other", True), (b"these", False)])
+def test_summary_says_that_the_lock_names_other_weights_than_lie_here(evaluated, capsys, content, told):
+    text = b'{"val_loss": 0.03}'
+    md5 = {name: hashlib.md5(data).hexdigest() for name, data in (("weights", b"these"), ("metrics", text))}
+    out = {"path": "models/sport_gentra_lora.safetensors", "md5": md5["weights"]}
+    metrics = {"path": "reports/metrics.json", "md5": md5["metrics"]}
+    stages = {"train": {"outs": [out]}, "evaluate": {"deps": [out], "outs": [metrics]}}
+    (evaluated / "dvc.lock").write_text(json.dumps({"stages": stages}))
+    (evaluated / "reports/metrics.json").write_bytes(text)
+    (evaluated / "models").mkdir(exist_ok=True)
+    (evaluated / "models/sport_gentra_lora.safetensors").write_bytes(content)
+    main(["summary"])
+    assert ("that lie here: dvc.lock names md5" in capsys.readouterr().out) == told
 
 
 def test_summary_says_that_the_metrics_are_of_other_weights(evaluated, capsys):
