@@ -18,8 +18,9 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from gentra_lora.params import read_params
+from gentra_lora.training.batches import TrainingData
 from gentra_lora.training.denoising import denoising_loss
-from gentra_lora.training.run import Training, TrainingData
+from gentra_lora.training.run import Training
 
 RESULT = Path(__file__).with_suffix(".json")
 PROFILE = Path(__file__).parents[1] / "profiles/sd15_t4.yaml"
@@ -104,7 +105,7 @@ def count(batch_size, autocast=False, checkpointing=False, side=SIZE // 8, make_
         training = Training(unet, DDPMScheduler(), TrainingData(None, embeds[0], 0.18215), config, on_it)
 
         def step():
-            predict = (lambda *given: unet(*given).sample) if autocast else training._noise_pred
+            predict = (lambda *given: unet(*given).sample) if autocast else training.objective.noise_pred
             return denoising_loss(predict(latents, timesteps, embeds), latents, weights)
 
         with OnAGpu(autocast):

@@ -42,8 +42,9 @@ from gentra_lora.latents.cached_photos import load_split, read_empty_prompt, rea
 from gentra_lora.latents.posteriors import token_ids
 from gentra_lora.params import load_params
 from gentra_lora.photos.manifest import read_manifest
+from gentra_lora.training.batches import TrainingData
 from gentra_lora.training.held_out import banded, held_out_errors
-from gentra_lora.training.run import Training, TrainingData
+from gentra_lora.training.run import Training
 
 PROCESSED_DIR, LATENTS_DIR, RESULT = Path("data/processed"), Path("data/latents"), Path(__file__).with_suffix(".json")
 SEEDS = (1, 2, 3)

@@ -46,9 +46,10 @@ from gentra_lora.latents.base_predictions import CachedPredictions
 from gentra_lora.latents.cached_photos import CachedPhotos
 from gentra_lora.latents.posteriors import token_ids
 from gentra_lora.params import load_params
+from gentra_lora.training.batches import TrainingData
 from gentra_lora.training.optimizers import make_lr_scheduler
 from gentra_lora.training.progress import Progress
-from gentra_lora.training.run import Training, TrainingData
+from gentra_lora.training.run import Training
 
 RESULT = Path(__file__).with_suffix(".json")
 SIZES = {"160 x 160": (160, 160), "1 megapixel": (866, 1155), "12 megapixels": (3000, 4000)}  # of the photos

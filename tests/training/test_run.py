@@ -9,8 +9,9 @@ from diffusers import DDPMScheduler
 from bench.activations import count
 from gentra_lora.adapter.lora import LoraModule, attach_adapter, lora_modules
 from gentra_lora.params import Train
+from gentra_lora.training.batches import TrainingData
 from gentra_lora.training.held_out import held_out_errors
-from gentra_lora.training.run import MOST_SKIPPED, Training, TrainingData, TrainingError
+from gentra_lora.training.run import MOST_SKIPPED, Training, TrainingError
 from gentra_lora.training.sampling import predictions_of_step
 from tests.conftest import cached_photos, demo_values, make_unet
 from tests.random_latents import cached_predictions
@@ -255,7 +256,7 @@ def test_gradient_of_a_base_in_half_precision_points_where_that_of_float32_does(
         run = training(dtype=base_dtype, lora_dropout=lora_dropout)
         for module in lora_modules(run.unet).values():  # a new adapter's B is zero, and the gradient of A with it
             module.up.data.copy_(torch.linspace(-0.1, 0.1, module.up.numel()).view_as(module.up))
-        run._add_gradients(run.data.photos, run._draw())
+        run._add_photos_gradients(run._draw())
         assert run.trainable[0].grad.dtype == torch.float32
         return run.trainable[0].grad
 

@@ -10,7 +10,8 @@ from PIL import Image
 from gentra_lora.base.model import BaseSource, load_unet
 from gentra_lora.pictures.sampling_pipeline import Settings, load_sampler
 from gentra_lora.training import samples
-from gentra_lora.training.run import Training, TrainingData
+from gentra_lora.training.batches import TrainingData
+from gentra_lora.training.run import Training
 from gentra_lora.training.samples import Samples
 from tests.conftest import cached_photos
 from tests.training.test_run import config, weights

@@ -36,13 +36,14 @@ from gentra_lora.params import Params, Train, load_params
 from gentra_lora.photos.notation import check_notation
 from gentra_lora.pictures.sampling_pipeline import Settings, check_prompts, load_sampler
 from gentra_lora.stages.run import run
+from gentra_lora.training.batches import TrainingData
 from gentra_lora.training.between_steps import BetweenSteps, check_result, result_of
 from gentra_lora.training.checkpoint import check_writable, checkpoint_folder, newest_checkpoint, remove_old
 from gentra_lora.training.identity import note_values, noted_values, of_any_length, why_fresh
 from gentra_lora.training.interruption import Interruption
 from gentra_lora.training.optimizers import find_optimizer, package_of
 from gentra_lora.training.progress import Progress
-from gentra_lora.training.run import Training, TrainingData
+from gentra_lora.training.run import Training
 from gentra_lora.training.samples import NUM_INFERENCE_STEPS, Samples
 from gentra_lora.training.step_adapters import RUN, write_run
 

@@ -1,7 +1,7 @@
 """What the denoiser is given: cached posteriors and captions, with a step's random choices applied."""
 
 from dataclasses import dataclass, fields
-from typing import Protocol, Self
+from typing import Self
 
 import torch
 
@@ -9,6 +9,16 @@ from gentra_lora.latents.base_predictions import CachedPredictions
 from gentra_lora.latents.cached_photos import CachedPhotos
 from gentra_lora.latents.posteriors import draw_latents
 from gentra_lora.training.sampling import Draw
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What training sees."""
+
+    photos: CachedPhotos
+    empty_prompt: torch.Tensor  # (L, D)
+    scaling_factor: float  # of the VAE
+    prior: CachedPredictions | None = None  # the base's own, for prior preservation
 
 
 @dataclass(frozen=True)
@@ -40,30 +50,16 @@ class PriorBatch(TensorBatch):
     prompt_embeds: torch.Tensor  # (B, L, D)
 
 
-class SharedData(Protocol):
-    """What all batches of a training share."""
-
-    @property
-    def empty_prompt(self) -> torch.Tensor: ...  # (L, D)
-
-    @property
-    def scaling_factor(self) -> float: ...
-
-
 def masks_of(photos: CachedPhotos, draw: Draw, chosen: torch.Tensor) -> torch.Tensor:
     """Return where the samples `chosen` of a Draw show the subject, (B, 1, h, w) in [0, 1]."""
     pairs = zip(draw.photos[chosen].tolist(), draw.crops[chosen].tolist(), strict=True)
     return torch.stack([photos.read_mask(n, crop) for n, crop in pairs])
 
 
-def micro_batch(data: SharedData, photos: CachedPhotos, draw: Draw, chosen: torch.Tensor) -> Batch:
-    """Return the Batch of the samples `chosen`, int64 (B,), of a Draw.
-
-    Args:
-        photos: those that the Draw was made for.
-    """
+def micro_batch(data: TrainingData, draw: Draw, chosen: torch.Tensor) -> Batch:
+    """Return the Batch of the samples `chosen`, int64 (B,), of a Draw over the photos."""
     pairs = zip(draw.photos[chosen].tolist(), draw.crops[chosen].tolist(), strict=True)
-    read = [photos.read(n, crop) for n, crop in pairs]
+    read = [data.photos.read(n, crop) for n, crop in pairs]
     mean, std, prompt_embeds = (torch.stack(parts) for parts in zip(*read, strict=True))
     return Batch(
         latents=draw_latents(mean, std, draw.eps[chosen], data.scaling_factor),

@@ -1,7 +1,13 @@
 """The denoising objective: target, weights, loss. No randomness, no files."""
 
+from dataclasses import dataclass
+from typing import Protocol
+
 import torch
+from diffusers.models import UNet2DConditionModel
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
+
+from gentra_lora.training.batches import Batch, PriorBatch
 
 LEAST_SEEN = 0.05  # of a crop, by weight
 
@@ -77,3 +83,49 @@ def loss_weights(noise_scheduler: DDPMScheduler, timesteps: torch.Tensor, weight
         return torch.ones(len(timesteps), device=timesteps.device)
     ratio = snr(noise_scheduler.alphas_cumprod, timesteps)
     return min_snr_weights(ratio, gamma, noise_scheduler.config["prediction_type"])
+
+
+class ObjectiveConfig(Protocol):
+    """What the objective reads of params.yaml's train block."""
+
+    min_snr_gamma: float
+    background_weight: float
+
+    @property
+    def loss_weighting(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What the denoiser's answers to a batch cost, each a scalar to lower."""
+
+    unet: UNet2DConditionModel
+    noise_scheduler: DDPMScheduler
+    config: ObjectiveConfig
+
+    def of_photos(self, batch: Batch, masks: torch.Tensor | None) -> torch.Tensor:
+        """Return the denoising loss of a Batch; masks are (B, 1, h, w), None where all of a photo counts alike."""
+        latents, noise, timesteps = batch.latents, batch.noise, batch.timesteps
+        noisy_latents = self.noise_scheduler.add_noise(latents, noise, timesteps)  # type: ignore[arg-type]
+        noise_pred = self.noise_pred(noisy_latents, timesteps, batch.prompt_embeds)
+        target = target_of(self.noise_scheduler, latents, noise, timesteps)
+        areas = None if masks is None else area_weights(masks, self.config.background_weight)
+        return denoising_loss(noise_pred, target, self._weights(timesteps), areas)
+
+    def of_predictions(self, batch: PriorBatch) -> torch.Tensor:
+        """Return the distance to the base's own predictions, weighted as the denoising loss."""
+        noise_pred = self.noise_pred(batch.noisy_latents, batch.timesteps, batch.prompt_embeds)
+        return denoising_loss(noise_pred, batch.noise_pred, self._weights(batch.timesteps))
+
+    def noise_pred(
+        self, noisy_latents: torch.Tensor, timesteps: torch.Tensor, prompt_embeds: torch.Tensor
+    ) -> torch.Tensor:
+        """Return the denoiser's answer in the dtype of its frozen weights.
+
+        Without autocast, which on a GPU keeps what norms read in float32, a quarter of all that backward needs.
+        """
+        dtype = self.unet.dtype
+        return self.unet(noisy_latents.to(dtype), timesteps, prompt_embeds.to(dtype)).sample
+
+    def _weights(self, timesteps: torch.Tensor) -> torch.Tensor:
+        return loss_weights(self.noise_scheduler, timesteps, self.config.loss_weighting, self.config.min_snr_gamma)

@@ -70,3 +70,9 @@ def make_lr_scheduler(name: str, optimizer: Optimizer, warmup_steps: int, steps:
         num_training_steps=steps,
         num_cycles=restarts,
     )
+
+
+def rate_of(optimizer: Optimizer) -> float:
+    """Return the rate of the step at hand: of Prodigy the schedule's times the step size that it found, its d."""
+    (group,) = optimizer.param_groups
+    return float(group["lr"]) * float(group.get("d", 1.0))

@@ -15,13 +15,11 @@ from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 from gentra_lora.adapter.fused import fuse
 from gentra_lora.adapter.lora import LoraModule, attach_adapter, flatten, lora_modules
 from gentra_lora.errors import InputError
-from gentra_lora.latents.base_predictions import CachedPredictions
-from gentra_lora.latents.cached_photos import CachedPhotos
-from gentra_lora.training.batches import masks_of, micro_batch, prior_batch
+from gentra_lora.training.batches import TrainingData, masks_of, micro_batch, prior_batch
 from gentra_lora.training.config import TrainConfig
-from gentra_lora.training.denoising import area_weights, denoising_loss, loss_weights, target_of
+from gentra_lora.training.denoising import Objective
 from gentra_lora.training.kept_weights import KeptWeights
-from gentra_lora.training.optimizers import make_lr_scheduler, make_optimizer
+from gentra_lora.training.optimizers import make_lr_scheduler, make_optimizer, rate_of
 from gentra_lora.training.sampling import Draw, draw_step, predictions_of_step, seed_of
 
 MOST_SKIPPED = 10  # updates in a row; loss scaling leaves out a few at its start
@@ -29,16 +27,6 @@ MOST_SKIPPED = 10  # updates in a row; loss scaling leaves out a few at its star
 
 class TrainingError(InputError):
     """Training cannot go on; the message says at which step, and what to change."""
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """What training sees."""
-
-    photos: CachedPhotos
-    empty_prompt: torch.Tensor  # (L, D)
-    scaling_factor: float  # of the VAE
-    prior: CachedPredictions | None = None  # the base's own, for prior preservation
 
 
 class StepEntry(TypedDict):
@@ -78,6 +66,7 @@ class Training:
         trainable = attach_adapter(self.unet, *shape, config.lora_dropout)
         fuse(self.unet)
         self.unet.to(self.device, memory_format=torch.channels_last).train()
+        self.objective = Objective(self.unet, self.noise_scheduler, config)
         self.trainable, self._first = [flatten(trainable)], trainable[0]
         optimizer = make_optimizer(config.optimizer, self.trainable, config.learning_rate, config.weight_decay)
         schedule = config.lr_warmup_steps, config.steps, config.lr_restarts
@@ -121,12 +110,12 @@ class Training:
         if self._first.data_ptr() != self.trainable[0].data_ptr():
             raise RuntimeError("the denoiser was moved after its adapter was flattened: training would change nothing")
         draw = self._draw()
-        share = self._add_gradients(self.data.photos, draw)
+        share = self._add_photos_gradients(draw)
         if self.config.prior_weight:
             share = share + self._add_prior_gradients()
         loss = self._sum_over_processes(share)
         grad_norm = float(self.accelerator.clip_grad_norm_(self.trainable, self.config.max_grad_norm))
-        finite, learning_rate = math.isfinite(loss) and math.isfinite(grad_norm), self._learning_rate()
+        finite, learning_rate = math.isfinite(loss) and math.isfinite(grad_norm), rate_of(self.optimizer)
         if finite or self.accelerator.scaler:  # the scaler leaves the update out by itself, and lowers its scale
             self.optimizer.step()
         if finite:
@@ -144,11 +133,6 @@ class Training:
             self.lr_scheduler.step()
         self.step += 1
         return entry
-
-    def _learning_rate(self) -> float:
-        """Return the rate of the step at hand: of Prodigy the schedule's times the step size that it found, its d."""
-        (group,) = self.optimizer.param_groups
-        return float(group["lr"]) * float(group.get("d", 1.0))
 
     @property
     def skipped(self) -> int:
@@ -170,67 +154,52 @@ class Training:
         total = self.noise_scheduler.config["num_train_timesteps"]
         return draw_step(self.seed, self.step, batch, self.data.photos, self.config, total)
 
+    def _add_photos_gradients(self, draw: Draw) -> torch.Tensor:
+        """Add the gradients of the photos' denoising loss; return this process's share of the loss."""
+
+        def loss_of(mine: torch.Tensor) -> torch.Tensor:
+            batch = micro_batch(self.data, draw, mine).to(self.device)
+            masked = self.config.background_weight < 1
+            masks = masks_of(self.data.photos, draw, mine).to(self.device) if masked else None
+            if self.config.lora_dropout:  # the only use of the global random state: the same after a resume
+                torch.manual_seed(seed_of(self.seed, "lora dropout", self.step, *mine.tolist()))
+            return self.objective.of_photos(batch, masks)
+
+        return self._add_gradients(len(draw.photos), loss_of)
+
     def _add_prior_gradients(self) -> torch.Tensor:
-        """Add those of the distance to the base's own predictions, as `_add_gradients` does."""
-        prior, config, loss = self.data.prior, self.config, torch.zeros((), device=self.device)
+        """Add the gradients of the distance to the base's own predictions, by its weight, as for the photos."""
+        prior, config = self.data.prior, self.config
         if prior is None:
             raise TrainingError(
                 f"train.prior_weight: {config.prior_weight:g} needs the base's predictions; "
                 "set cache_latents.prior_draws to 8, say"
             )
         chosen, draws = predictions_of_step(self.seed, self.step, config.prior_batch_size, prior)
-        for chunk in torch.arange(len(chosen)).split(config.batch_size):
-            mine = chunk[self.accelerator.process_index :: self.accelerator.num_processes]
-            if not len(mine):
-                continue
-            batch = prior_batch(prior, chosen[mine], draws[mine]).to(self.device)
-            noise_pred = self._noise_pred(batch.noisy_latents, batch.timesteps, batch.prompt_embeds)
-            weights = self._loss_weights(batch.timesteps)
-            share = denoising_loss(noise_pred, batch.noise_pred, weights)
-            share = share * (config.prior_weight * len(mine) / len(chosen))
-            self.accelerator.backward(share)
-            loss = loss + share.detach()
-        return loss
 
-    def _add_gradients(self, photos: CachedPhotos, draw: Draw) -> torch.Tensor:
-        """Add the gradients of this process's share of a step's samples; return its share of the loss."""
-        config, loss = self.config, torch.zeros((), device=self.device)
-        for chunk in torch.arange(len(draw.photos)).split(config.batch_size):
-            mine = chunk[self.accelerator.process_index :: self.accelerator.num_processes]
-            batch = micro_batch(self.data, photos, draw, mine).to(self.device)
-            noise, timesteps = batch.noise, batch.timesteps
-            noisy_latents = self.noise_scheduler.add_noise(batch.latents, noise, timesteps)  # type: ignore[arg-type]
-            if config.lora_dropout:  # the only use of the global random state: the same after a resume
-                torch.manual_seed(seed_of(self.seed, "lora dropout", self.step, *mine.tolist()))
-            noise_pred = self._noise_pred(noisy_latents, batch.timesteps, batch.prompt_embeds)
-            target = target_of(self.noise_scheduler, batch.latents, batch.noise, batch.timesteps)
-            weights = self._loss_weights(batch.timesteps)
-            # A share of the whole step's batch: accumulated gradients then equal those of one large batch.
-            loss_of_share = denoising_loss(noise_pred, target, weights, self._areas(photos, draw, mine))
-            share = loss_of_share * (len(mine) / len(draw.photos))
-            self.accelerator.backward(share)
-            loss = loss + share.detach()
-        return loss
+        def loss_of(mine: torch.Tensor) -> torch.Tensor:
+            return self.objective.of_predictions(prior_batch(prior, chosen[mine], draws[mine]).to(self.device))
 
-    def _noise_pred(
-        self, noisy_latents: torch.Tensor, timesteps: torch.Tensor, prompt_embeds: torch.Tensor
+        return self._add_gradients(len(chosen), loss_of, config.prior_weight)
+
+    def _add_gradients(
+        self, count: int, loss_of: Callable[[torch.Tensor], torch.Tensor], weight: float = 1.0
     ) -> torch.Tensor:
-        """Return the denoiser's answer in the dtype of its frozen weights.
+        """Add the gradients of this process's share of a step's samples; return its share of the loss.
 
-        Without autocast, which on a GPU keeps what norms read in float32, a quarter of all that backward needs.
+        Args:
+            count: of the samples, of which the denoiser sees a batch at a time.
+            loss_of: a function of samples' numbers, int64 (B,), to their mean loss.
         """
-        dtype = self.unet.dtype
-        return self.unet(noisy_latents.to(dtype), timesteps, prompt_embeds.to(dtype)).sample
-
-    def _areas(self, photos: CachedPhotos, draw: Draw, mine: torch.Tensor) -> torch.Tensor | None:
-        """Return what the latents' errors count by the photos' masks; None where all count alike."""
-        background_weight = self.config.background_weight
-        if background_weight == 1:
-            return None
-        return area_weights(masks_of(photos, draw, mine).to(self.device), background_weight)
-
-    def _loss_weights(self, timesteps: torch.Tensor) -> torch.Tensor:
-        return loss_weights(self.noise_scheduler, timesteps, self.config.loss_weighting, self.config.min_snr_gamma)
+        loss = torch.zeros((), device=self.device)
+        for chunk in torch.arange(count).split(self.config.batch_size):
+            mine = chunk[self.accelerator.process_index :: self.accelerator.num_processes]
+            if len(mine):
+                # A share of the whole step's samples: accumulated gradients then equal those of one large batch.
+                share = loss_of(mine) * (weight * len(mine) / count)
+                self.accelerator.backward(share)
+                loss = loss + share.detach()
+        return loss
 
     def _sum_over_processes(self, loss: torch.Tensor) -> float:
         """Sum gradients and loss over the processes, in one message; return the loss as a float."""
