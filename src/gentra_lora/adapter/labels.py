@@ -2,7 +2,8 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from gentra_lora.whole_file import json_text
 
@@ -19,6 +20,39 @@ def output_name(trigger_word: str) -> str:
     return re.sub(r"[^\w.-]+", "_", trigger_word).strip("_") or "lora"
 
 
+def training_fields(train_params: Mapping[str, Any], base: str, resolution: int, trigger_word: str) -> dict[str, str]:
+    """Return kohya's fields on the network and its training, of params.yaml's train block."""
+    return {
+        "ss_sd_model_name": base,
+        "ss_network_module": "networks.lora",
+        "ss_network_dim": str(train_params["rank"]),
+        "ss_network_alpha": f"{train_params['lora_alpha']:g}",
+        "ss_network_dropout": f"{train_params['lora_dropout']:g}",
+        "ss_resolution": f"({resolution}, {resolution})",
+        "ss_max_train_steps": str(train_params["steps"]),
+        "ss_learning_rate": f"{train_params['learning_rate']:g}",
+        "ss_lr_scheduler": train_params["lr_scheduler"],
+        "ss_optimizer": train_params["optimizer"],
+        "ss_seed": str(train_params["seed"]),
+        "ss_output_name": output_name(trigger_word),
+    }
+
+
+def title_fields(trigger_word: str, rank: int, photos: int, resolution: int, author: str | None) -> dict[str, str]:
+    """Return ModelSpec's fields on what the file is, and on the word that calls it up."""
+    return {
+        "modelspec.sai_model_spec": "1.0.0",
+        "modelspec.implementation": "diffusers",
+        "modelspec.title": trigger_word,
+        "modelspec.description": (
+            f'A LoRA of rank {rank} of one subject, trained on {photos} photos; write "{trigger_word}" in the prompt.'
+        ),
+        **({"modelspec.author": author} if author else {}),
+        "modelspec.trigger_phrase": trigger_word,
+        "modelspec.resolution": f"{resolution}x{resolution}",
+    }
+
+
 def dataset_fields(captions: Sequence[str], sizes: Sequence[Size], trigger_word: str) -> dict[str, str]:
     """Return kohya's fields on the training photos.
 
@@ -28,6 +62,7 @@ def dataset_fields(captions: Sequence[str], sizes: Sequence[Size], trigger_word:
     folder = {"n_repeats": 1, "img_count": len(captions)}
     buckets = {str(n): {"resolution": size, "count": count} for n, (size, count) in enumerate(_counted(sizes))}
     return {
+        "ss_num_train_images": str(len(captions)),
         "ss_dataset_dirs": json_text({FOLDER: folder}),
         "ss_tag_frequency": json_text({FOLDER: tag_frequency(captions, trigger_word)}),
         "ss_bucket_info": json_text({"buckets": buckets}),

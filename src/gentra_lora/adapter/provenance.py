@@ -10,7 +10,7 @@ from typing import Any
 import torch
 import yaml
 
-from gentra_lora.adapter.labels import Size, architecture, dataset_fields, output_name
+from gentra_lora.adapter.labels import Size, architecture, dataset_fields, title_fields, training_fields
 from gentra_lora.errors import InputError
 from gentra_lora.git import git
 from gentra_lora.whole_file import json_text
@@ -100,36 +100,14 @@ def adapter_metadata(
         photos, captions, sizes: of the training photos: sha256 each, and (width, height) of a crop in px.
         cross_attention_dim: of the denoiser, which says whose adapter it is.
     """
-    alpha = f"{train_params['lora_alpha']:g}"
     revision, dirty = git_state(trained_from(raw_dir))
     return {
         "format": "pt",
         **architecture(cross_attention_dim, prediction_type),
-        "ss_sd_model_name": base,
-        "ss_network_module": "networks.lora",
-        "ss_network_dim": str(train_params["rank"]),
-        "ss_network_alpha": alpha,
-        "ss_network_dropout": f"{train_params['lora_dropout']:g}",
-        "ss_resolution": f"({resolution}, {resolution})",
-        "ss_num_train_images": str(len(photos)),
+        **training_fields(train_params, base, resolution, trigger_word),
         **dataset_fields(captions, sizes, trigger_word),
-        "ss_max_train_steps": str(train_params["steps"]),
-        "ss_learning_rate": f"{train_params['learning_rate']:g}",
-        "ss_lr_scheduler": train_params["lr_scheduler"],
-        "ss_optimizer": train_params["optimizer"],
-        "ss_seed": str(train_params["seed"]),
-        "ss_output_name": output_name(trigger_word),
-        "modelspec.sai_model_spec": "1.0.0",
-        "modelspec.implementation": "diffusers",
-        "modelspec.title": trigger_word,
-        "modelspec.description": (
-            f"A LoRA of rank {train_params['rank']} of one subject, trained on {len(photos)} photos; "
-            f'write "{trigger_word}" in the prompt.'
-        ),
-        **({"modelspec.author": author} if author else {}),
+        **title_fields(trigger_word, train_params["rank"], len(photos), resolution, author),
         **commit_date(revision, dirty),
-        "modelspec.trigger_phrase": trigger_word,
-        "modelspec.resolution": f"{resolution}x{resolution}",
         "gentra.base": base,
         "gentra.git_revision": revision,
         "gentra.git_dirty": dirty,

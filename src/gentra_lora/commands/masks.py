@@ -48,20 +48,12 @@ def masks_command(
     folder = Path(params.prepare.raw_dir)
     photos, masks = look_into(folder)
     kept = {} if overwrite else masks
-    finder = None
-    if photos.keys() - kept.keys():
-        pinned = SEGMENTER_REVISION if model == SEGMENTER and revision is None else revision
-        segmentation = Segmentation(model, pinned, choose_device())
-        wanted = ("--label", label) if label else ("evaluate.class_noun", params.evaluate.class_noun)
-        finder = Finder(segmentation, segmentation.label_id(*wanted), threshold)
+    all_kept = photos.keys() <= kept.keys()
+    finder = None if all_kept else make_finder(model, revision, label, params.evaluate.class_noun, threshold)
     tiles, counts = [], Counter[str]()
     for name, path in tqdm(photos.items(), desc="masks", unit="photo", leave=False, disable=None):
-        photo = open_upright(path, name)
-        mask, outcome = (None, KEPT) if name in kept or not finder else found(photo, finder)
-        if mask:
-            write_mask(mask, folder / "masks" / f"{stem_of(name)}.png", masks.get(name))
-        elif name in masks:
-            mask, outcome = open_mask(masks[name], str(masks[name])), KEPT
+        photo, place = open_upright(path, name), folder / "masks" / f"{stem_of(name)}.png"
+        mask, outcome = mask_of(photo, place, masks.get(name), None if name in kept else finder)
         picture = veiled(thumbnail(photo), mask) if mask else thumbnail(photo)
         tiles.append(Tile(picture, FRAMES[outcome], [name, outcome]))
         counts[outcome] += 1
@@ -82,10 +74,23 @@ def look_into(folder: Path) -> tuple[dict[str, Path], dict[str, Path]]:
     return dict(sorted(photos.items(), key=lambda item: natural_key(item[0]))), masks
 
 
-def found(photo: Image.Image, finder: Finder) -> tuple[Image.Image | None, str]:
-    """Return a photo's mask, where there is a subject, and how it came."""
-    mask = finder.model.mask_of(photo, finder.label_id, finder.threshold)
-    return mask, MADE if mask else NOTHING
+def make_finder(model: str, revision: str | None, label: str | None, class_noun: str, threshold: float) -> Finder:
+    """Load the model; without a label the class noun is it."""
+    pinned = SEGMENTER_REVISION if model == SEGMENTER and revision is None else revision
+    segmentation = Segmentation(model, pinned, choose_device())
+    wanted = ("--label", label) if label else ("evaluate.class_noun", class_noun)
+    return Finder(segmentation, segmentation.label_id(*wanted), threshold)
+
+
+def mask_of(
+    photo: Image.Image, place: Path, earlier: Path | None, finder: Finder | None
+) -> tuple[Image.Image | None, str]:
+    """Return a photo's mask and how it came; one that the finder makes is written to `place`."""
+    mask = finder.model.mask_of(photo, finder.label_id, finder.threshold) if finder else None
+    if mask:
+        write_mask(mask, place, earlier)
+        return mask, MADE
+    return (open_mask(earlier, str(earlier)), KEPT) if earlier else (None, NOTHING)
 
 
 def write_mask(mask: Image.Image, path: Path, earlier: Path | None) -> None:
