@@ -57,14 +57,8 @@ def main() -> None:
             for photo, split in zip(prepared, splits, strict=True)
         ]
         numbers = numbers_of(rows, prepared, pairs) | texts.counts | {"captions": captions.form}
-        numbers["notes"] = (
-            notes_on(raw_dir / "images")
-            + captions.notes
-            + repeats_note(photos)
-            + texts.notes
-            + masks.notes
-            + [note for photo in prepared for note in photo.notes]
-        )
+        numbers["notes"] = [*notes_on(raw_dir / "images"), *captions.notes, *repeats_note(photos), *texts.notes]
+        numbers["notes"] += [*masks.notes, *(note for photo in prepared for note in photo.notes)]
         numbers["doubtful"] = {photo.file_name: photo.doubts for photo in prepared if photo.doubts}
         save(rows, numbers)
     finally:

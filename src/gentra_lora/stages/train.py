@@ -76,27 +76,9 @@ def main() -> None:
         unet.enable_gradient_checkpointing()
     training = Training(unet, load_noise_scheduler(source), load_data(config, index), config, accelerator)
     samples = make_samples(training, params, source, DTYPES[precision], checkpoints)
-    shapes = training.data.photos.shapes
     if start:
         training.start_from(start_modules(start, lora_modules(training.unet)), start.sha256)
-    metadata = (
-        {RUN: name}
-        | ({START: start.sha256} if start else {})
-        | adapter_metadata(
-            train_params=config.model_dump(exclude=ASIDE),
-            base=index["base"],
-            trigger_word=params.prepare.trigger_word,
-            resolution=params.prepare.resolution,
-            prediction_type=training.noise_scheduler.config["prediction_type"],
-            cross_attention_dim=training.unet.config["cross_attention_dim"],
-            photos=training.data.photos.digests,
-            captions=[row["caption"] for row in index["photos"] if row["split"] == "train"],
-            sizes=[(width * index["downscale"], height * index["downscale"]) for _, height, width in shapes],
-            author=config.author,
-            raw_dir=params.prepare.raw_dir,
-            versions=versions(package_of(config.optimizer)),
-        )
-    )
+    metadata = {RUN: name} | ({START: start.sha256} if start else {}) | header_of(training, params, index)
     if accelerator.is_main_process:
         shutil.rmtree(LOG_DIR, ignore_errors=True)  # it is the last run's, and may hold links to DVC's cache
         write_run(LOG_DIR, name)
@@ -108,6 +90,25 @@ def main() -> None:
     if accelerator.is_main_process:
         export(training, metadata)
         remove_old(checkpoints, 1, training.step)
+
+
+def header_of(training: Training, params: Params, index: Mapping[str, Any]) -> dict[str, str]:
+    """Return the adapter file's header, but for the training's result."""
+    config, photos = params.train, training.data.photos
+    return adapter_metadata(
+        train_params=config.model_dump(exclude=ASIDE),
+        base=index["base"],
+        trigger_word=params.prepare.trigger_word,
+        resolution=params.prepare.resolution,
+        prediction_type=training.noise_scheduler.config["prediction_type"],
+        cross_attention_dim=training.unet.config["cross_attention_dim"],
+        photos=photos.digests,
+        captions=[row["caption"] for row in index["photos"] if row["split"] == "train"],
+        sizes=[(width * index["downscale"], height * index["downscale"]) for _, height, width in photos.shapes],
+        author=config.author,
+        raw_dir=params.prepare.raw_dir,
+        versions=versions(package_of(config.optimizer)),
+    )
 
 
 def everything_that_counts(
