@@ -18,7 +18,7 @@ from dvc.utils.serialize import dumps_yaml
 from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from gentra_lora.adapter.file import module_deltas, read_adapter
+from gentra_lora.adapter.file import module_names, read_adapter
 from gentra_lora.base.files.configs import sd1_path
 from gentra_lora.base.files.tokens import tokenizer_of_merges
 from gentra_lora.params import parse_params
@@ -103,7 +103,7 @@ def test_base_of_sd15s_shape_goes_through_all_four_stages(folder, tiny_clip, tmp
         assert done.returncode == 0, done.stdout + done.stderr
         print(done.stdout, end="")
     tensors, metadata = read_adapter(tmp_path / "models/sport_gentra_lora.safetensors")
-    assert len(module_deltas(tensors)) == 16 * 12
+    assert len(module_names(tensors)) == 16 * 12
     assert metadata["gentra.steps"] == "2"
     metrics = json.loads((tmp_path / "reports/metrics.json").read_text())
     assert metrics["val_loss"] != metrics["val_loss_base"]

@@ -9,12 +9,12 @@ from safetensors.torch import save_file
 from gentra_lora.adapter.file import (
     check_effect,
     kohya_tensors,
-    module_deltas,
     read_adapter,
     write_adapter,
 )
 from gentra_lora.adapter.lora import TARGET_MODULES, AdapterError, attach_adapter, lora_modules
 from tests.adapter.test_lora import inputs, trained
+from tests.reference import module_deltas
 
 METADATA = {f"key{n}": str(n) for n in range(12)}
 
@@ -47,7 +47,7 @@ def test_reloaded_file_gives_the_trained_noise_pred(tiny_base, tiny_unet, tmp_pa
     assert (found - base).abs().max() > 10 * (found - wanted).abs().max()
 
 
-def test_module_deltas_are_those_of_the_attached_adapter(tiny_unet):
+def test_files_tensors_are_the_weights_of_the_attached_adapter(tiny_unet):
     modules = trained(tiny_unet)
     deltas = module_deltas(kohya_tensors(modules, 2))
     for name, module in modules.items():

@@ -4,11 +4,11 @@ import weakref
 import pytest
 import torch
 
-from gentra_lora.adapter.file import module_deltas
 from gentra_lora.adapter.lora import AdapterError
 from gentra_lora.adapter.rows import RowAdapter, module_names
 from tests.adapter.test_lora import inputs, trained
 from tests.conftest import make_unet
+from tests.reference import module_deltas
 from tests.tiny_engine import adapter_tensors
 
 

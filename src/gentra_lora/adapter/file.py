@@ -99,13 +99,3 @@ def check_tensors(path: Path, tensors: Tensors) -> None:
 def module_names(tensors: Tensors) -> list[str]:
     """Return the kohya module names of an adapter file's tensors."""
     return list(dict.fromkeys(key.split(".")[0] for key in tensors))
-
-
-def module_deltas(tensors: Tensors) -> Tensors:
-    """Return {kohya module name: weight delta in float32} of an adapter file's tensors."""
-    deltas = {}
-    for name in module_names(tensors):
-        down, up, alpha = (tensors[f"{name}.{part}"].float() for part in PARTS)
-        delta = up.flatten(1) @ down.flatten(1) * (alpha / down.shape[0])
-        deltas[name] = delta.reshape(up.shape[0], *down.shape[1:])
-    return deltas
