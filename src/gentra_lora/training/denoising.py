@@ -1,6 +1,7 @@
 """The denoising objective: target, weights, loss. No randomness, no files."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import torch
@@ -124,8 +125,12 @@ class Objective:
 
         Without autocast, which on a GPU keeps what norms read in float32, a quarter of all that backward needs.
         """
-        dtype = self.unet.dtype
-        return self.unet(noisy_latents.to(dtype), timesteps, prompt_embeds.to(dtype)).sample
+        return self.unet(noisy_latents.to(self.dtype), timesteps, prompt_embeds.to(self.dtype)).sample
+
+    @cached_property
+    def dtype(self) -> torch.dtype:
+        """Of the frozen weights; to find it diffusers walks through all modules."""
+        return self.unet.dtype
 
     def _weights(self, timesteps: torch.Tensor) -> torch.Tensor:
         return loss_weights(self.noise_scheduler, timesteps, self.config.loss_weighting, self.config.min_snr_gamma)

@@ -24,14 +24,14 @@ def held_out_errors(
     The centre crop's posterior mean is noised by a generator seeded with the photo's content and the timestep, so that
     neither other photos nor the training's random state can change a value. `unet` keeps its train or eval mode.
     """
-    parameter = next(unet.parameters())
-    was_training = unet.training
+    device, was_training = next(unet.parameters()).device, unet.training
+    dtype = unet.dtype  # once: to find it diffusers walks through all modules
     unet.eval()
     steps = held_out_timesteps(noise_scheduler)
     errors = torch.empty(len(photos), TIMESTEPS)
     for chunk in _batches(photos.shapes):
         index, column = torch.tensor(chunk).unbind(1)
-        timesteps = steps[column].to(parameter.device)
+        timesteps = steps[column].to(device)
         read = [photos.read(n, 0) for n, _ in chunk]
         mean, _, prompt_embeds = (torch.stack(parts) for parts in zip(*read, strict=True))
         latents = mean * scaling_factor
@@ -41,10 +41,10 @@ def held_out_errors(
                 for (n, _), t in zip(chunk, timesteps.tolist(), strict=True)
             ]
         )
-        latents, noise = latents.to(parameter.device), noise.to(parameter.device)
+        latents, noise = latents.to(device), noise.to(device)
         noisy_latents = noise_scheduler.add_noise(latents, noise, timesteps)  # type: ignore[arg-type]  # int64 is taken
-        prompt_embeds = prompt_embeds.to(parameter.device, unet.dtype)
-        noise_pred = unet(noisy_latents.to(unet.dtype), timesteps, prompt_embeds).sample
+        prompt_embeds = prompt_embeds.to(device, dtype)
+        noise_pred = unet(noisy_latents.to(dtype), timesteps, prompt_embeds).sample
         errors[index, column] = squared_errors(noise_pred, target_of(noise_scheduler, latents, noise, timesteps)).cpu()
     unet.train(was_training)
     return errors
