@@ -17,6 +17,7 @@ from tests.made_once import made_once
 ROOT = Path(__file__).parent.parent
 PROFILES = ("demo", "sd15_a100", "sd15_t4")  # those that ship; an owner may add some
 needs_git = pytest.mark.skipif(not (ROOT / ".git").exists(), reason="this copy is no git repository")
+FEWER_STEPS = train, "NUM_INFERENCE_STEPS", 2  # of sample pictures, which took half of a tiny training
 STAGES = {"prepare": prepare, "cache_latents": cache_latents, "train": train, "evaluate": evaluate}
 
 
@@ -105,7 +106,13 @@ def workspace_after(tmp_path_factory, tiny_base, tiny_clip):
         shutil.copytree(after(before[stage]), folder)
         if stage == "train":
             change(folder, "train", sample_every=2)
-        with chdir(folder), Path("shown.txt").open("w") as shown, redirect_stdout(shown):
+        with (
+            chdir(folder),
+            Path("shown.txt").open("w") as shown,
+            redirect_stdout(shown),
+            pytest.MonkeyPatch.context() as patch,
+        ):
+            patch.setattr(*FEWER_STEPS)
             STAGES[stage].main()
 
     def after(stage):
@@ -126,6 +133,7 @@ def enter(workspace_after, tmp_path, monkeypatch):
         return tmp_path
 
     monkeypatch.delenv("GENTRA_CHECKPOINTS", raising=False)
+    monkeypatch.setattr(*FEWER_STEPS)
     return entered
 
 
