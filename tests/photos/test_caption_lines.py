@@ -343,3 +343,11 @@ def test_numbers_in_another_order_than_the_photos_are_refused(numbers):
 def test_list_that_counts_otherwise_than_the_photos_names_is_refused():
     assert "not in the order of the photos" in problem("1. a\n2. b\n", ["2.jpg", "3.jpg"])
     assert right("1. a\n2. b\n", ["01.jpg", "02.jpg"]) == {"01.jpg": "a", "02.jpg": "b"}
+
+
+@pytest.mark.parametrize(
+    "line", ["{n}) {name} - a car", "- {name}: a car", "{n}. Photo {name} a car", "[{name}] a car"]
+)
+def test_photos_names_do_not_become_captions_whatever_stands_around_them(line):
+    text = "".join(line.format(n=n, name=name) + "\n" for n, name in enumerate(NAMES, 1))
+    assert len(problems(text)) == len(NAMES)

@@ -410,6 +410,14 @@ def flipped(data, at):
     return written(data[:at] + bytes([data[at] ^ 255]) + data[at + 1 :])
 
 
+def canons_raw(path):
+    """A TIFF with Canon's mark behind its header, and its list of tags behind that."""
+    data, mark = bytes_of(quarters(), "TIFF"), b"CR\2\0\0\0\0\0"
+    (at,) = struct.unpack("<I", data[4:8])
+    assert at == 8  # the list follows the header at once: a copy of it goes to the end
+    path.write_bytes(data[:4] + struct.pack("<I", len(data)) + mark + data[16:] + data[8:])
+
+
 NO_PICTURE, DAMAGED, SEVERAL = "is no picture, or a damaged one", "is damaged", "holds 2 pictures"
 EITHER = "is damaged|is no picture, or a damaged one"
 
@@ -451,6 +459,9 @@ BAD = {
     "cut_profile.png": (saved(quarters(), "PNG", icc_profile=ADOBE_RGB[:140]), "its embedded colour profile cannot"),
     "grey_profile_on_colours.png": (saved(quarters(), "PNG", icc_profile=LINEAR_GREY), "its embedded colour profile"),
     "rgb_profile_on_cmyk.jpg": (saved(cmyk(), "JPEG", icc_profile=LINEAR_RGB), "its embedded colour profile cannot"),
+    "preview.nef": (saved(quarters(), "TIFF", tiffinfo={254: 1}), "is a camera's raw file, of which only a preview"),
+    "preview.dng": (saved(quarters(), "TIFF", tiffinfo={50706: b"\1\4\0\0"}), "is a camera's raw file"),
+    "preview.cr2": (canons_raw, "is a camera's raw file"),
     "dangling.jpg": (lambda path: path.symlink_to("nowhere.jpg"), "cannot be read"),
     "folder.jpg": (lambda path: path.mkdir(), "cannot be read"),
 }

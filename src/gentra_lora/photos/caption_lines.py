@@ -13,7 +13,7 @@ from gentra_lora.photos.folder import normal, stem_of
 from gentra_lora.photos.names import WrittenNames, key_of
 
 SEPARATORS = {"\t": "tab", ",": "comma", "|": "bar", ";": "semicolon"}
-PICTURE_NAME = re.compile(r'\.(jpe?g|jfif|png|webp|tiff?|bmp|gif|avif|hei[cf])"?\s*([\t,;|]|$)', re.IGNORECASE)
+PICTURE_NAME = re.compile(r"\.(jpe?g|jfif|png|webp|tiff?|bmp|gif|avif|hei[cf])\b", re.IGNORECASE)
 WRITE_ONE = "write captions.txt: on each line a photo's file name, a tab, its caption"
 SIZES = re.compile(r"\s*\d+(\.\d+)?\s*")
 SPLITS = re.compile(r"\s*(train(ing)?|test(ing)?|dev|val(id(ation)?)?)\s*", re.IGNORECASE)

@@ -8,14 +8,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from gentra_lora.errors import InputError
+from gentra_lora.photos.companions import is_companion
 
 # What file managers and cloud drives leave behind; hidden files (".DS_Store", "._photo.jpg") are ignored as well.
 LITTER = {"thumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir"}
 REPEATS = re.compile(r"\d+_.+")
 SIDECARS = (".txt", ".caption")  # beside a photo; the second is kohya's
 CAPTION_SUFFIXES = (*SIDECARS, ".jsonl", ".csv")
-# Live Photos' films and edits, cameras' films and thumbnails, raw converters' settings, kohya's latents.
-COMPANIONS = (".mov", ".mp4", ".m4v", ".3gp", ".avi", ".aae", ".thm", ".xmp", ".npz")
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif", ".heic", ".heif")
 
 
@@ -72,17 +71,9 @@ def notes_on(folder: Path) -> list[str]:
 def _photos_and_captions(folder: Path) -> tuple[list[Path], list[Path]]:
     """Return the files that are photos or captions, and the companions."""
     files = sorted(path for path in _walk(folder) if not path.is_dir())
-    companions = [path for path in files if _is_companion(path)]
-    return [path for path in files if path not in set(companions)], companions
-
-
-def _is_companion(path: Path) -> bool:
-    """Return whether a file is what phones, Google Takeout and kohya put beside photos."""
-    if path.suffix.lower() != ".json":
-        return path.suffix.lower() in COMPANIONS
-    # IMG_1.jpg.json, IMG_1.jpg.supplemental-metadata.json; any other may be captions, which are not to be lost.
-    first = path.name.split(".")
-    return len(first) > 2 and path.with_name(".".join(first[:2])).exists()
+    photos = {path.with_suffix("") for path in files if path.suffix.lower() in PHOTO_SUFFIXES}
+    companions = {path for path in files if is_companion(path, photos)}
+    return [path for path in files if path not in companions], sorted(companions)
 
 
 def _walk(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:

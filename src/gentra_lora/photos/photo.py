@@ -6,13 +6,14 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 import numpy as np
 import pillow_heif
 import psutil
 import torch
 from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from gentra_lora.errors import InputError, first_line
 from gentra_lora.photos.colour import ColourError, eight_bits, to_srgb
@@ -41,6 +42,7 @@ BYTES_PER_PIXEL = 16  # of memory while a photo is opened and scaled: 14.8 were 
 # A JPEG with more is decoded at a half, quarter or eighth of its sides where that is enough; one with fewer is decoded
 # whole, so that its crops stay what they are.
 LARGE = 80_000_000
+DNG_VERSION, SUBFILE_TYPE, REDUCED = 50706, 254, 1  # tags of a TIFF, and a bit of the second
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # PIL's own limit is under what phones take
 Source = Path | str | IO[bytes]
 Size = tuple[int, int]  # (width, height) in px
@@ -145,6 +147,15 @@ def _refuse_by_header(opened: ImageFile.ImageFile, name: str) -> None:
     frames = 1 if opened.format in ("MPO", "HEIF") else getattr(opened, "n_frames", 1)
     if frames > 1:
         raise PhotoError(f"{name}: holds {frames} pictures (an animation or pages); save the one that you want alone")
+    if isinstance(opened, TiffImageFile) and _is_raw(opened):
+        raise PhotoError(f"{name}: is a camera's raw file, of which only a preview opens; save it as JPEG, PNG or TIFF")
+
+
+def _is_raw(opened: TiffImageFile) -> bool:
+    """Return whether a TIFF is a DNG or Canon's raw file, or begins with a reduced picture as Nikon's and Sony's do."""
+    file, tags = cast(IO[bytes], opened.fp), opened.tag_v2
+    file.seek(8)
+    return file.read(2) == b"CR" or DNG_VERSION in tags or bool(tags.get(SUBFILE_TYPE, 0) & REDUCED)
 
 
 def _refuse_by_memory(opened: ImageFile.ImageFile, name: str) -> None:
