@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import shutil
 import subprocess
 
@@ -187,21 +188,22 @@ def test_copied_request_with_a_mask_names_the_file_that_it_needs(page, photo, do
     assert (tmp_path / "gentra-seed-5.png").read_bytes() == fetched(address)
 
 
-def test_restored_picture_says_that_its_mask_is_needed(page, served):
+def drop_made(page, **more):
+    """Drop a picture made of a photo with a mask; `more` of its record."""
     record = PngImagePlugin.PngInfo()
-    record.add_text("gentra", '{"prompt": "a car", "photo_sha256": "ab", "mask_sha256": "cd"}')
+    record.add_text("gentra", json.dumps({"prompt": "a car", "photo_sha256": "ab", "mask_sha256": "cd"} | more))
     content = io.BytesIO()
     Image.new("RGB", (64, 64)).save(content, "PNG", pnginfo=record)
     drop(page, "masked.png", content.getvalue())
+
+
+def test_restored_picture_says_that_its_mask_is_needed(page, served):
+    drop_made(page)
     page.says("imported", "choose the photo and paint its mask as well")
 
 
 def test_restored_picture_of_a_region_says_that_the_page_draws_none(page, served):
-    record = PngImagePlugin.PngInfo()
-    record.add_text("gentra", '{"prompt": "a car", "photo_sha256": "ab", "mask_sha256": "cd", "mask_padding": 32}')
-    content = io.BytesIO()
-    Image.new("RGB", (64, 64)).save(content, "PNG", pnginfo=record)
-    drop(page, "region.png", content.getvalue())
+    drop_made(page, mask_padding=32)
     page.says("imported", "a way that this page does not have")
 
 

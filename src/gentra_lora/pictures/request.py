@@ -74,7 +74,7 @@ class PictureRequest:
             return None
         return region_of(fitted_mask(self.mask, self.mask.size), self.mask_padding, self.size)
 
-    @property
+    @cached_property
     def drawn_mask(self) -> Image.Image | None:
         """The mask at the size that is drawn."""
         if self.mask is None or self.region is None:
@@ -86,10 +86,11 @@ class PictureRequest:
         """The photo at the size that is drawn, as the denoiser begins with it."""
         if self.photo is None:
             return None
-        photo, mask = fitted(self.photo, *self.size), self.drawn_mask
-        if self.region is not None:
+        if self.region is None:
+            photo = fitted(self.photo, *self.size)
+        else:
             photo = framed(self.photo, self.region, self.size, Image.Resampling.LANCZOS)
-        return filled(photo, mask) if mask and self.mask_content == "fill" else photo
+        return filled(photo, self.drawn_mask) if self.drawn_mask and self.mask_content == "fill" else photo
 
     @property
     def picture_size(self) -> Size:

@@ -7,9 +7,8 @@ from types import FrameType
 from typing import Any, Self
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
-SAME = (
-    1.0  # seconds in which another one is the first again: `timeout` sends each to its child, and to the group as well
-)
+# Seconds in which another one is the first again: `timeout` sends each to its child, and to the group as well.
+SAME = 1.0
 
 
 class Interruption:
