@@ -9,10 +9,9 @@ import json
 import math
 from pathlib import Path
 
-from variants import ADAPTER, ROOT, UNATTENDED, project, scored, stage
+from variants import ROOT, UNATTENDED, project, trained_and_scored
 
 from gentra_lora.evaluation.compare import compare
-from gentra_lora.evaluation.scored_run import METRICS
 from gentra_lora.evaluation.shown.comparison_text import text_lines
 from gentra_lora.params import load_params
 
@@ -31,12 +30,7 @@ def folder_of(weight, seed):
 
 def run(weight, seed):
     """Train and evaluate, unless it is done; return the ScoredRun."""
-    folder, name = folder_of(weight, seed), f"weight {weight:g}, seed {seed}"
-    for made, by in ((ADAPTER, "train"), (METRICS, "evaluate")):
-        if not (folder / made).exists():
-            print(f"--- {by} {name}", flush=True)
-            stage(folder, by)
-    return scored(folder, name)
+    return trained_and_scored(folder_of(weight, seed), f"weight {weight:g}, seed {seed}")
 
 
 def plot(points):

@@ -149,6 +149,15 @@ def scored(folder, name):
     return parsed_run(name, setup, scores, metrics, load_params(folder / "params.yaml").model_dump())
 
 
+def trained_and_scored(folder, name):
+    """Train and evaluate a project, as far as it is not done; return its ScoredRun."""
+    for made, by in ((ADAPTER, "train"), (METRICS, "evaluate")):
+        if not (folder / made).exists():
+            print(f"--- {by} {name}", flush=True)
+            stage(folder, by)
+    return scored(folder, name)
+
+
 def planted(metrics):
     """Return whether each planted fault moved its metric in the right direction, with the metric's values."""
     drift = "drift_in_seeds"
