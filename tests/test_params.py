@@ -139,10 +139,10 @@ def test_prompt_without_the_trigger_word_is_refused(key):
             r"learning_rate is 1, a factor of Prodigy, .* set .* to 0\.0001",
         ),
         ({"optimizer": "adamw8bit", "learning_rate": 0.5}, r"but optimizer is adamw8bit, .* or optimizer to prodigy"),
-        ({"keep": "best", "held_out_every": 600}, r"held_out_every is 600 of 600 steps, .* or set keep to last"),
+        ({"keep": "best", "held_out_every": 700}, r"held_out_every is 700 of 700 steps, .* or set keep to last"),
         (
-            {"lr_scheduler": "cosine_with_restarts", "lr_restarts": 571},
-            r"lr_restarts is 571, but only 570 steps are left .* lower lr_restarts",
+            {"lr_scheduler": "cosine_with_restarts", "lr_restarts": 666},
+            r"lr_restarts is 666, but only 665 steps are left .* lower lr_restarts",
         ),
     ],
     ids=str,

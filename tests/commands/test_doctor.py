@@ -47,7 +47,7 @@ def test_sound_project_gives_a_line_each_and_0(whole, capsys):
 
 
 def test_what_will_fail_gives_1_and_the_way_out(whole, capsys):
-    (whole / "params.yaml").write_text((whole / "params.yaml").read_text().replace("rank: 16", "rank: abc"))
+    (whole / "params.yaml").write_text((whole / "params.yaml").read_text().replace("rank: 32", "rank: abc"))
     code, shown = run(capsys)
     assert code == 1
     assert "FAIL params.yaml" in shown

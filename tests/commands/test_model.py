@@ -36,7 +36,7 @@ def test_base_that_cannot_be_one_changes_nothing(demo_project):
 
 def test_lora_says_how_many_weights_are_trained(demo_project, capsys):
     main(["lora"])
-    assert capsys.readouterr().out.startswith("rank 16, alpha 16, on attention+ff+conv: ")
+    assert capsys.readouterr().out.startswith("rank 32, alpha 32, on attention+ff+conv: ")
 
 
 def test_prediction_type_is_set_and_another_base_forgets_it(demo_project):
