@@ -19,7 +19,7 @@ WORK, RESULT = Path(__file__).with_suffix(""), Path(__file__).with_suffix(".json
 PLOT = ROOT / "docs/demo/preservation.svg"
 CHOSEN = load_params(ROOT / "profiles/demo.yaml").train.prior_weight
 COLOURS = ("#36c", "#093", "#c33", "#b70")  # of the weights
-WEIGHTS, SEEDS = (0.0, 0.05, CHOSEN, 0.5), (1, 2, 3)
+WEIGHTS, SEEDS = (0.0, 0.15, CHOSEN, 0.5), (1, 2, 3)
 RUNS = [(weight, seed) for weight in WEIGHTS for seed in (SEEDS if weight in (0.0, CHOSEN) else SEEDS[:1])]
 
 

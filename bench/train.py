@@ -6,7 +6,7 @@ steps, so that the ratios hold on a noisy machine; `sd15` is a model of Stable D
 
 - ours: a step as `train` does it, drawing, reading the cache, clipping, schedule and log included.
 - bare: forward, backward and optimizer of the same denoiser on tensors that are ready.
-- preserving: ours with the base's predictions beside the photos, half as many as photos.
+- preserving: ours with one of the base's predictions beside the photos, as the profiles of these bases take.
 - plain loop: what the usual script does in a step: opens, resizes, crops and flips the photos, encodes them with the
   VAE and the captions with the text encoder, then peft's LoRA and torch's default AdamW, gradients clipped.
 """
@@ -114,7 +114,7 @@ def write_predictions(folder, count, parts):
 
 
 def make_training(parts, photos, prior=None):
-    update = {"batch_size": parts.batch_size, "prior_batch_size": parts.batch_size // 2}
+    update = {"batch_size": parts.batch_size, "prior_batch_size": 1}
     config = CONFIG.model_copy(update=update if prior else update | {"prior_weight": 0.0})
     empty_prompt = torch.zeros_like(photos.read(0, 0)[2])
     data = TrainingData(photos, empty_prompt, parts.vae.config.scaling_factor, prior)
