@@ -25,7 +25,7 @@ from gentra_lora.photos.manifest import Row
 from gentra_lora.photos.photo import open_upright, to_pixel_values
 
 BASE = BaseSource("models/nano-sd")
-SIZE, VARIANTS, BATCH_SIZE, ROUNDS = (128, 128), 6, 2, 5  # as in profiles/demo.yaml
+SIZE, VARIANTS, MIN_SCALE, BATCH_SIZE, ROUNDS = (128, 128), 6, 0.95, 2, 5  # as in profiles/demo.yaml
 RESULT = Path(__file__).with_suffix(".json")
 
 
@@ -65,7 +65,7 @@ def timed(work, *args):
 
 def speed(photos, rows):
     """Return photos/s of cache_latents and of the plain loop: medians of ROUNDS turns, and the ratio of each turn."""
-    settings, seconds = CropSettings(VARIANTS, 0.85, flip=False), []
+    settings, seconds = CropSettings(VARIANTS, MIN_SCALE, flip=False), []
     for _ in range(ROUNDS):
         with tempfile.TemporaryDirectory() as folder:
             cache = new_cache(Path(folder), settings)

@@ -59,10 +59,10 @@ COUNTS = (50, 500, 5000)
 
 
 class Parts:
-    """The models of a base, and the size in px that it is trained at here."""
+    """The models of a base, and the size in px and the rank that it is trained at here."""
 
-    def __init__(self, size, batch_size, unet, vae, text_encoder, noise_scheduler, ids):
-        self.size, self.batch_size = size, batch_size
+    def __init__(self, size, batch_size, unet, vae, text_encoder, noise_scheduler, ids, rank=CONFIG.rank):
+        self.size, self.batch_size, self.rank = size, batch_size, rank
         self.unet, self.vae, self.text_encoder = unet, vae, text_encoder
         self.noise_scheduler, self.ids = noise_scheduler, torch.tensor([ids] * batch_size)
 
@@ -83,7 +83,7 @@ def sd15():
     text_encoder = CLIPTextModel(CLIPTextConfig(hidden_size=768, intermediate_size=3072, num_attention_heads=12))
     models = [model.requires_grad_(False).eval() for model in (unet, vae, text_encoder)]
     scheduler = DDPMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
-    return Parts(256, 2, *models, scheduler, [49406, *[320] * 10, *[49407] * 66])
+    return Parts(256, 2, *models, scheduler, [49406, *[320] * 10, *[49407] * 66], rank=16)
 
 
 def write_cache(folder, count, parts, crops):
@@ -114,7 +114,7 @@ def write_predictions(folder, count, parts):
 
 
 def make_training(parts, photos, prior=None):
-    update = {"batch_size": parts.batch_size, "prior_batch_size": 1}
+    update = {"batch_size": parts.batch_size, "prior_batch_size": 1, "rank": parts.rank, "lora_alpha": parts.rank}
     config = CONFIG.model_copy(update=update if prior else update | {"prior_weight": 0.0})
     empty_prompt = torch.zeros_like(photos.read(0, 0)[2])
     data = TrainingData(photos, empty_prompt, parts.vae.config.scaling_factor, prior)
@@ -131,7 +131,7 @@ class PlainLoop:
 
     def __init__(self, parts, files, target_modules=CONFIG.target_modules, captions=None, flip=0.5):
         self.parts, self.files, self.captions, self.flip = parts, files, captions, flip
-        self.trainable = attach_adapter(parts.unet, CONFIG.rank, CONFIG.lora_alpha, target_modules, CONFIG.seed)
+        self.trainable = attach_adapter(parts.unet, parts.rank, parts.rank, target_modules, CONFIG.seed)
         self.optimizer = torch.optim.AdamW(self.trainable, lr=CONFIG.learning_rate, weight_decay=CONFIG.weight_decay)
         self.lr_scheduler = make_lr_scheduler("cosine", self.optimizer, CONFIG.lr_warmup_steps, CONFIG.steps, 1)
         self.bar = tqdm(disable=True)

@@ -1,7 +1,7 @@
 """Runs of the demo that differ in one thing, each evaluated, and what `gentra-lora compare` says of them.
 
-`python bench/variants.py` trains and evaluates each of VARIANTS for a third of the demo's steps (two to five minutes
-each on two cores), and writes bench/variants.json; what is done already lies in bench/variants/ and is not done
+`python bench/variants.py` trains and evaluates each of VARIANTS for less than a third of the demo's steps (two to five
+minutes each on two cores), and writes bench/variants.json; what is done already lies in bench/variants/ and is not done
 again. Run `dvc repro cache_latents` before.
 """
 
@@ -29,7 +29,7 @@ ROOT, WORK, RESULT = Path(__file__).parents[1], Path(__file__).with_suffix(""), 
 STEPS = 200
 # No pictures on the way, and no checkpoints but by the clock and at the end.
 UNATTENDED = {"train.sample_every": "null", "train.checkpoint_every": 999}
-# A third of the demo's steps, and half its seeds, strengths and scales or fewer: dozens of runs in an evening.
+# Less than a third of the demo's steps, and half its seeds, strengths and scales or fewer: dozens of runs an evening.
 SETTINGS = UNATTENDED | {"train.steps": STEPS, "train.lr_warmup_steps": 10, "train.held_out_every": 100}
 SETTINGS |= {"evaluate.num_inference_steps": 10, "evaluate.seeds": "[4, 5]", "evaluate.adapter_scales": "[1.0]"}
 SETTINGS |= {"evaluate.img2img_strengths": "[0.5]"}

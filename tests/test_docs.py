@@ -1,14 +1,20 @@
 """docs/ and the README: every table and number is the measured one, and every link leads somewhere."""
 
+import ast
 import json
 import re
+import shlex
 import statistics
 import subprocess
+from contextlib import suppress
 from itertools import groupby
 
 import pytest
+from click import MissingParameter
 
-from gentra_lora.params import Params
+from gentra_lora.commands.main import parsed
+from gentra_lora.commands.params_edit import with_values
+from gentra_lora.params import Params, read_params
 from tests.conftest import ROOT, needs_git
 
 pytestmark = pytest.mark.repository
@@ -228,3 +234,44 @@ def test_params_named_on_a_page_exist(page):
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"(?:^|`)make ([a-z][\w-]+)", TEXT, flags=re.MULTILINE))))
 def test_make_target_exists(target):
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+
+
+def texts_of(path):
+    """Return the texts of a Python file, 1 for each value of an f-string."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    joined = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
+    parts = {id(part) for node in joined for part in node.values}
+    found = ["".join(part.value if isinstance(part, ast.Constant) else "1" for part in n.values) for n in joined]
+    plain = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in parts)
+    return found + [node.value for node in plain if isinstance(node.value, str)]
+
+
+def test_commands_that_messages_and_pages_name_can_be_typed():
+    texts = [text for path in ROOT.glob("src/gentra_lora/**/*.py") for text in texts_of(path)] + [*PAGES.values()]
+    named = {name for text in texts for name in re.findall(r"`gentra-lora ([^`]+)`", " ".join(text.split()))}
+    typed = [words for words in map(shlex.split, named) if not {"...", "--help"} & {*words} and len(words) > 1]
+    assert len(typed) > 20
+    for words in typed:
+        with suppress(MissingParameter):  # `drive login`: what it takes besides is not said here
+            parsed(words)
+
+
+def blocks_of_commands():
+    """Return (page, its commands of ours) of each block of shell lines."""
+    blocks = [
+        (page, block) for page, text in PAGES.items() for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    ]
+    lines = [(page, block.replace("\\\n", " ").splitlines()) for page, block in blocks]
+    return [
+        (page, [shlex.split(line, comments=True)[1:] for line in of if re.match("gentra-lora ", line)])
+        for page, of in lines
+    ]
+
+
+def test_commands_in_blocks_can_be_typed_and_set_valid_values():
+    for page, commands in blocks_of_commands():
+        text = (ROOT / "profiles/sd15_t4.yaml").read_text(encoding="utf-8")
+        for words in commands:
+            edits = parsed(words)[1].get("edits", [])
+            text = with_values(text, dict(edits))
+            read_params(text, source=f"{page}: {shlex.join(words)}")

@@ -23,9 +23,23 @@ def form():
     return {name: ast.literal_eval(value) for name, value in lines}
 
 
+def placeholders():
+    """Return {name: text} of what the form shows in grey where a field is empty."""
+    return dict(re.findall(r'^(\w+) = .+?  # @param \{.*placeholder:"(.+?)"', "\n".join(CODE), re.MULTILINE))
+
+
+def given(values):
+    """Return what the cell of the hyperparameters makes of a form's values, the words after `gentra-lora set`."""
+    (cell,) = (source for source in CODE if "Hyperparameters" in source)
+    names = dict(values)
+    exec(re.sub(r"^\w+ = .*# @param.*$", "", cell.partition("if given:")[0], flags=re.MULTILINE), names)
+    return names["given"]
+
+
 def commands():
     """Return the words of each gentra-lora command of the notebook, its form filled in."""
-    names = form() | {"output_dir": "drive/out", "photo": "a.png", "revision": "--revision abc", "BASE_MODEL": "a/b"}
+    names = form() | placeholders() | {"output_dir": "drive/out", "photo": "a.png", "BASE_MODEL": "a/b"}
+    names |= {"revision": "--revision abc", "given": given(names)}
     shell = re.findall(r"^\s*!((?:.*\\\n)*.*)", "\n".join(CODE), re.MULTILINE)
     parts = [part.strip() for line in shell for part in re.split(r"&&|\|\|", line.replace("\\\n", " "))]
     ours = [part.removeprefix("gentra-lora ") for part in parts if part.startswith("gentra-lora ")]
@@ -64,6 +78,14 @@ def test_the_values_of_its_form_are_valid_in_every_profile(profile):
     assert edits()["train.steps"] == "1500"
     read_params(with_values(text, edits()), source=profile)
     read_params(with_values(text, edits() | {key: value}), source=profile)
+
+
+def test_an_empty_form_keeps_the_profile_and_shows_the_t4s_values():
+    assert given(form()) == ""
+    shipped = read_params((ROOT / "profiles/sd15_t4.yaml").read_text(encoding="utf-8")).train.model_dump()
+    shown = dict(pair.removeprefix("train.").split("=") for pair in given(form() | placeholders()).split())
+    assert {key: float(value) for key, value in shown.items()} == {key: shipped[key] for key in shown}
+    assert given(form() | {"STEPS": "0"}) == "train.steps=0"  # to be refused by `gentra-lora set`
 
 
 def test_its_profiles_are_those_that_ship():

@@ -101,7 +101,7 @@ def test_weights_of_a_commit_are_read_from_dvcs_cache_and_a_name_that_moves_is_r
     assert read_start(commit, weights.relative_to(tmp_path), tmp_path / "kept").sha256 == digest
     shutil.rmtree(tmp_path / ".dvc/cache")
     assert read_start(commit, weights.relative_to(tmp_path), tmp_path / "kept").sha256 == digest
-    with pytest.raises(AdapterError, match=rf"no weights here .*`gentra-lora weights pull \. --rev {commit}"):
+    with pytest.raises(AdapterError, match=rf"no weights here .*`gentra-lora weights pull --rev {commit}"):
         read_start(commit, weights.relative_to(tmp_path), tmp_path / "empty")
 
 

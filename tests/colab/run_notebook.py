@@ -21,8 +21,8 @@ from nbclient.exceptions import CellExecutionError
 from session import ROOT, Machine, Session
 
 EXECUTED = Path(sys.prefix) / "executed"
-FORM = {"PROFILE": "demo", "RANK": 16, "LEARNING_RATE": "2e-3", "STEPS": 12, "BATCH_SIZE": 4, "NAME": "slower"}
-LONGER = {"STEPS": 60, "NAME": ""}
+FORM = {"PROFILE": "demo", "RANK": "16", "STEPS": "12", "NAME": "slower"}
+LONGER = {"STEPS": "60", "NAME": ""}
 ADAPTER = "models/sport_gentra_lora.safetensors"
 # Less to encode, fewer pictures and shorter trainings: the result is not what is tested here.
 CHEAPER = {"  seeds: [1, 2, 3, 4]": "  seeds: [1, 2]", "  num_inference_steps: 10": "  num_inference_steps: 4"}
@@ -142,7 +142,7 @@ def again(machine, form, first):
 def refused(machine, form):
     """The cell that a value is given in stops those after it."""
     try:
-        Session(machine, form | {"STEPS": 0}, EXECUTED / "3_refused.ipynb").run()
+        Session(machine, form | {"STEPS": "0"}, EXECUTED / "3_refused.ipynb").run()
     except CellExecutionError as error:
         assert "# @title 6." in str(error), error
     else:

@@ -59,7 +59,7 @@ def _of_file(path: Path, digest: str, weights: Path, kept: Path) -> Path:
     if copy.is_file():
         return copy
     if found is None:
-        raise AdapterError(f"{KEY}: {path}: no such file; name one, or the commit that it was trained at")
+        raise AdapterError(f"{KEY}: {path}: no such file; name one, or the commit whose dvc.lock has it")
     raise AdapterError(f"{KEY}: {path} is another file by now; if that is the one, write {path}@{found}")
 
 
@@ -84,7 +84,7 @@ def _fetched(commit: str, weights: Path, md5: str) -> bytes:
     """Return the bytes of the weights at a commit, of DVC's cache or of its remote."""
     from dvc.repo import Repo  # a second, which a training from nothing does without
 
-    way_out = f"`gentra-lora weights pull . --rev {commit} --dest FOLDER`, then name the file there with its hash"
+    way_out = f"`gentra-lora weights pull --rev {commit} --dest FOLDER`, then name the file there with its hash"
     try:
         with Repo(".", rev=commit) as repo:
             content = bytes(repo.dvcfs.cat_file(weights.as_posix()))

@@ -65,7 +65,7 @@ def uncommitted_results() -> list[str]:
     except (OSError, subprocess.CalledProcessError):  # no git, or nothing committed yet
         return []
     return [
-        f"not committed: {', '.join(names)} (another CPU's numbers differ as another seed's do). `git commit -am "
-        "'My run'` keeps them, so that `gentra-lora compare HEAD` finds this run; `git checkout dvc.lock reports` goes "
-        "back until the next `dvc repro`"
+        f"not committed: {', '.join(names)} (another CPU's numbers differ as much as another seed's, or more). "
+        "`git commit -am 'My run'` keeps them, so that `gentra-lora compare HEAD` finds this run; `git checkout "
+        "dvc.lock reports` goes back until the next `dvc repro`"
     ] * bool(names)
