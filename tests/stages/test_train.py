@@ -501,6 +501,16 @@ def test_training_that_ends_in_nan_fails_says_what_to_lower_and_leaves_the_model
     json.loads((trained / "reports/train/metrics.json").read_text(), parse_constant=pytest.fail)
 
 
+@pytest.mark.parametrize(("keep", "told"), [("last", 1), ("best", 0)])
+def test_model_that_is_worse_than_none_on_unseen_photos_is_said_to_be_so(trained, monkeypatch, capsys, keep, told):
+    change(trained, "train", keep=keep, learning_rate=0.005, held_out_every=3)
+    losses = iter([0.9, 0.5, 0.95])  # the base's, then after steps 3 and 6
+    monkeypatch.setattr(between_steps, "banded", lambda _: dict.fromkeys(("whole", *BANDS), next(losses)))
+    train.main()
+    words = "its held-out loss, 0.9500, is above the base's own 0.9000: for unseen photos this is worse than no adapter"
+    assert capsys.readouterr().out.count(f"{words}; lower train.learning_rate, now 0.005") == told
+
+
 def test_rate_at_which_weights_grow_without_bound_ends_in_an_error_and_no_file(cached):
     change(cached, "train", learning_rate=0.09, weight_decay=1e6)
     with pytest.raises(InputError, match=r"lower train\.learning_rate"):

@@ -247,6 +247,12 @@ def export(training: Training, metadata: dict[str, str]) -> None:
         + (f"; the lowest held-out loss was {best['held_out']:.4f} at step {best['step']}" if best else "")
         + (f"; {listed(left_out, 'update')} left out as not finite" if left_out else "")
     )
+    measured, base = (float(header[f"gentra.held_out_loss{part}"]) for part in ("", "_base"))
+    if measured > base:
+        print(
+            f"its held-out loss, {measured:.4f}, is above the base's own {base:.4f}: for unseen photos this is worse "
+            f"than no adapter; lower train.learning_rate, now {training.config.learning_rate:g}"
+        )
 
 
 if __name__ == "__main__":
