@@ -62,7 +62,6 @@ def test_table_of_the_time_to_quality_is_the_one_that_was_measured():
     }
 
 
-@pytest.mark.skipif(not (ROOT / "bench/going_on.json").exists(), reason="not measured on this base yet")
 def test_table_of_going_on_is_the_one_that_was_measured():
     assert table("docs/training.md", "going_on") == {
         way: [f"{statistics.mean(losses):.4f}", f"{min(losses):.4f} to {max(losses):.4f}"]
