@@ -85,7 +85,8 @@ def test_an_empty_form_keeps_the_profile_and_shows_the_t4s_values():
     shipped = read_params((ROOT / "profiles/sd15_t4.yaml").read_text(encoding="utf-8")).train.model_dump()
     shown = dict(pair.removeprefix("train.").split("=") for pair in given(form() | placeholders()).split())
     assert {key: float(value) for key, value in shown.items()} == {key: shipped[key] for key in shown}
-    assert given(form() | {"STEPS": "0"}) == "train.steps=0"  # to be refused by `gentra-lora set`
+    assert given(form() | {"STEPS": "0", "SEED": " "}) == "train.steps=0"  # to be refused by `gentra-lora set`
+    assert shlex.split(given(form() | {"RANK": "16 # T4", "STEPS": 'a"'}))[-1] == 'train.steps=a"'
 
 
 def test_its_profiles_are_those_that_ship():

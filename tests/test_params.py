@@ -127,6 +127,13 @@ def test_prompt_without_the_trigger_word_is_refused(key):
         parsed(block, **{name: ["a photo of a sport gentra", "a red van"]})
 
 
+@pytest.mark.parametrize("prompt", ["a photo of a blue van on a road", "A photo of  a blue van on a road."])
+def test_class_prompt_that_is_a_drift_prompt_is_refused_however_it_is_written(prompt):
+    assert "a photo of a blue van on a road" in demo_values()["evaluate"]["drift_prompts"]
+    with pytest.raises(ParamsError, match=r"cache_latents\.class_prompts: '.*' is one of evaluate\.drift_prompts"):
+        parsed("cache_latents", class_prompts=[prompt])
+
+
 @pytest.mark.parametrize(
     ("values", "told"),
     [

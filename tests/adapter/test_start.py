@@ -1,5 +1,6 @@
 import hashlib
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
@@ -121,6 +122,15 @@ def test_adapter_of_another_shape_or_base_is_refused_by_the_parameter(project, t
     check_start(start, **SHAPE)
     with pytest.raises(AdapterError, match=told):
         check_start(start, **SHAPE | changed)
+
+
+def test_strengths_that_differ_within_a_file_are_refused(project, tmp_path):
+    _, digest = project
+    start = started(f"{WEIGHTS}@{digest}", tmp_path)
+    last = max(key for key in start.tensors if key.endswith(".alpha"))
+    mixed = replace(start, tensors=start.tensors | {last: torch.tensor(1.0)})
+    with pytest.raises(AdapterError, match=r"has lora_alpha 1\.0, train\.lora_alpha is 4\.0"):
+        check_start(mixed, **SHAPE)
 
 
 def test_its_factors_come_by_the_paths_of_the_attached_modules(project, tmp_path):

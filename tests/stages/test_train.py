@@ -6,6 +6,7 @@ import shutil
 import signal
 import sys
 from contextlib import nullcontext
+from itertools import chain, repeat
 from pathlib import Path
 
 import pytest
@@ -490,8 +491,9 @@ def test_masks_reach_the_training_from_their_folder(cached, capsys):
 @pytest.mark.parametrize("keep", ["last", "best"])
 def test_training_that_ends_in_nan_fails_says_what_to_lower_and_leaves_the_model_of_before(trained, monkeypatch, keep):
     before = {path.name: path.read_bytes() for path in (trained / "models").iterdir()}
+    folders = [*(trained / "checkpoints").iterdir()]
     change(trained, "train", keep=keep, learning_rate=0.09, held_out_every=3)
-    losses = iter([0.9, 0.5, float("nan")])  # the base's, then after steps 3 and 6
+    losses = chain([0.9, 0.5], repeat(float("nan")))  # the base's, then after steps 3 and 6
     monkeypatch.setattr(between_steps, "banded", lambda _: dict.fromkeys(("whole", *BANDS), next(losses)))
     told = r"loss is nan \(after 6 steps; the lowest was 0\.5000 at step 3\); lower train\.learning_rate, now 0\.09"
     for _ in range(2):  # and again, where all steps are done
@@ -499,6 +501,8 @@ def test_training_that_ends_in_nan_fails_says_what_to_lower_and_leaves_the_model
             train.main()
     assert {path.name: path.read_bytes() for path in (trained / "models").iterdir()} == before
     json.loads((trained / "reports/train/metrics.json").read_text(), parse_constant=pytest.fail)
+    (spoiled,) = (path for path in (trained / "checkpoints").iterdir() if path not in folders)
+    assert not list(spoiled.glob("step-0000006*"))
 
 
 @pytest.mark.parametrize(("keep", "told"), [("last", 1), ("best", 0)])

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,7 +84,8 @@ def _fetched(commit: str, weights: Path, md5: str) -> bytes:
     """Return the bytes of the weights at a commit, of DVC's cache or of its remote."""
     from dvc.repo import Repo  # a second, which a training from nothing does without
 
-    way_out = f"`gentra-lora weights pull --rev {commit} --dest FOLDER`, then name the file there with its hash"
+    way_out = f"`gentra-lora weights pull --rev {commit} --dest FOLDER`, where no remote is set up with `--remote`, "
+    way_out += "then name the file there with its hash"
     try:
         with Repo(".", rev=commit) as repo:
             content = bytes(repo.dvcfs.cat_file(weights.as_posix()))
@@ -116,11 +117,11 @@ def check_start(start: Start, *, base: str, rank: int, lora_alpha: float, target
     Raises:
         AdapterError: it names the parameter to change.
     """
-    header, first = start.header, module_names(start.tensors)[0]
+    header, names = start.header, module_names(start.tensors)
     trained = json.loads(header.get("gentra.train_params", "{}"))
     found = {
-        "rank": start.tensors[f"{first}.lora_down.weight"].shape[0],
-        "lora_alpha": float(start.tensors[f"{first}.alpha"]),
+        "rank": _other_than(rank, [start.tensors[f"{name}.lora_down.weight"].shape[0] for name in names]),
+        "lora_alpha": _other_than(float(lora_alpha), [float(start.tensors[f"{name}.alpha"]) for name in names]),
         "target_modules": trained.get("target_modules", target_modules),
     }
     wanted = {"rank": rank, "lora_alpha": float(lora_alpha), "target_modules": target_modules}
@@ -131,6 +132,11 @@ def check_start(start: Start, *, base: str, rank: int, lora_alpha: float, target
             raise AdapterError(
                 f"{KEY}: {start.label} has {key} {found[key]}, train.{key} is {value}; set it to {found[key]}"
             )
+
+
+def _other_than(wanted: float, found: Sequence[float]) -> float:
+    """Return the first value that is not the wanted one, or the wanted one: other programs mix them within a file."""
+    return next((value for value in found if value != wanted), wanted)
 
 
 def start_modules(start: Start, modules: Mapping[str, LoraModule]) -> dict[str, LoraModule]:

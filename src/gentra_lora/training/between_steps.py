@@ -59,7 +59,9 @@ class BetweenSteps:
             self._tell("sample pictures", self.samples.draw(training))
             self._tell("adapter kept for the report", self.samples.keep_adapter(training.step, *self._adapter()))
         minutes = (time.monotonic() - self.saved) / 60
-        if last or training.stop or minutes > config.checkpoint_minutes or training.step % config.checkpoint_every == 0:
+        due = minutes > config.checkpoint_minutes or training.step % config.checkpoint_every == 0
+        spoiled = "held_out" in entry and not math.isfinite(entry["held_out"]["whole"])  # nothing can go on from these
+        if (due or last or training.stop) and not spoiled:
             self._save()
 
     def _measure(self) -> dict[str, float]:
