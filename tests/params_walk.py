@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import cycle
 from typing import Any, get_type_hints
 
-from gentra_lora.params import Params
+from gentra_lora.params import Params, folded
 
 # What a reader of YAML, a shell or Hydra may take for something else than the words that it is.
 WORDS = ("models/nano-sd", "no", "On", "yes", "y", "true", "null", "~", "nan", ".inf", "=", "<<", "007", "-1", "+1.")
@@ -73,11 +73,10 @@ def _made_valid(values: dict[str, Any]) -> dict[str, Any]:
         values["evaluate.seeds"] = [1, 2]
     word = values["prepare.trigger_word"]
     others = [prompt for prompt in WORDS if word.lower() not in prompt.lower() and prompt.strip()]
-    values["cache_latents.class_prompts"] = [
-        prompt
-        for prompt in values["cache_latents.class_prompts"]
-        if prompt in others and prompt not in values["evaluate.drift_prompts"]
-    ] or [next(prompt for prompt in others if prompt not in values["evaluate.drift_prompts"])]
+    drift = {*map(folded, values["evaluate.drift_prompts"])}
+    others = [prompt for prompt in others if folded(prompt) not in drift]
+    asked = [prompt for prompt in values["cache_latents.class_prompts"] if prompt in others]
+    values["cache_latents.class_prompts"] = asked or others[:1]
     for key in ("evaluate.prompts", "train.sample_prompts"):
         values[key] = [word, *(f"{prompt}{word}" for prompt in values[key])]
     return values

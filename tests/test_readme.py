@@ -25,8 +25,10 @@ def test_it_shows_the_grid_of_the_same_run():
 
 TEXTS = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")))}
 
+LINES = "\n".join(TEXTS.values()).replace("\\\n", " ")
 
-@pytest.mark.parametrize("line", re.findall(r"^gentra-lora (.*)$", "\n".join(TEXTS.values()), flags=re.MULTILINE))
+
+@pytest.mark.parametrize("line", re.findall(r"^gentra-lora (.*)$", LINES, flags=re.MULTILINE))
 def test_shown_command_line_is_understood(line):
     import shlex
 

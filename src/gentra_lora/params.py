@@ -207,14 +207,14 @@ class Params(Block):
 
     @model_validator(mode="after")
     def _class_prompts_are_of_others(self) -> Self:
-        trigger_word, drift_prompts = self.prepare.trigger_word, {*map(_folded, self.evaluate.drift_prompts)}
+        trigger_word, drift_prompts = self.prepare.trigger_word, {*map(folded, self.evaluate.drift_prompts)}
         for prompt in self.cache_latents.class_prompts:
             if trigger_word.lower() in prompt.lower():
                 raise ValueError(
                     f"cache_latents.class_prompts: {prompt!r} holds the trigger word {trigger_word!r}, "
                     "which is to be learnt, not kept; name another of the class"
                 )
-            if _folded(prompt) in drift_prompts:
+            if folded(prompt) in drift_prompts:
                 raise ValueError(
                     f"cache_latents.class_prompts: {prompt!r} is one of evaluate.drift_prompts, which would then "
                     "measure what was trained on; put another there"
@@ -293,7 +293,7 @@ def load_params(path: Path = PARAMS_FILE) -> Params:
     return read_params(text, source=str(path))
 
 
-def _folded(prompt: str) -> str:
+def folded(prompt: str) -> str:
     """Return what a text encoder makes the same of: without case, double blanks and a last dot."""
     return " ".join(prompt.lower().split()).removesuffix(".")
 
