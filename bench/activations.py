@@ -19,7 +19,7 @@ from torch.overrides import TorchFunctionMode
 
 from gentra_lora.params import read_params
 from gentra_lora.training.batches import TrainingData
-from gentra_lora.training.denoising import denoising_loss
+from gentra_lora.training.denoising import squared_errors
 from gentra_lora.training.run import Training
 
 RESULT = Path(__file__).with_suffix(".json")
@@ -106,7 +106,7 @@ def count(batch_size, autocast=False, checkpointing=False, side=SIZE // 8, make_
 
         def step():
             predict = (lambda *given: unet(*given).sample) if autocast else training.objective.noise_pred
-            return denoising_loss(predict(latents, timesteps, embeds), latents, weights)
+            return (squared_errors(predict(latents, timesteps, embeds), latents) * weights).mean()
 
         with OnAGpu(autocast):
             return kept_bytes(step, unet.parameters())

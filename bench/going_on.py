@@ -1,7 +1,7 @@
 """What going on is worth: 300 steps and 300 more from the file, and 600 of a constant rate raised to 900.
 
 `python bench/going_on.py [SEED ...]` trains the demo each way, by default with three seeds (2,100 steps each, six
-minutes on two cores), without preservation, which has no part in it and would take two fifths as long again; writes
+minutes on two cores), without preservation, which has no part in it and would take a quarter as long again; writes
 bench/going_on.json. What is done already lies in bench/going_on/ and is not done again. Run `dvc repro cache_latents`
 before.
 """

@@ -6,7 +6,8 @@ steps, so that the ratios hold on a noisy machine; `sd15` is a model of Stable D
 
 - ours: a step as `train` does it, drawing, reading the cache, clipping, schedule and log included.
 - bare: forward, backward and optimizer of the same denoiser on tensors that are ready.
-- preserving: ours with one of the base's predictions beside the photos, as the profiles of these bases take.
+- preserving: ours with one of the base's predictions beside the photos, as the profiles of these bases take: at once
+  with them on the nano base, and after them, as on a GPU, on the shape of Stable Diffusion 1.5.
 - plain loop: what the usual script does in a step: opens, resizes, crops and flips the photos, encodes them with the
   VAE and the captions with the text encoder, then peft's LoRA and torch's default AdamW, gradients clipped.
 """
@@ -255,6 +256,7 @@ def preserving_steps(folder, parts):
     keep_freed_memory()
     photos, prior = write_cache(folder / "photos", 50, parts, 6), write_predictions(folder / "prior", 50, parts)
     training = make_training(parts, photos, prior)
+    training.together = parts.batch_size == CONFIG.batch_size
     parts.vae.decoder = parts.text_encoder = None
     return {"preserving": logged_step(training, folder)}
 

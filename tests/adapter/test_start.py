@@ -124,6 +124,22 @@ def test_adapter_of_another_shape_or_base_is_refused_by_the_parameter(project, t
         check_start(start, **SHAPE | changed)
 
 
+@pytest.mark.parametrize("text", ["{rank: 2}", "[1]", "3"])
+def test_header_that_was_edited_is_refused_by_key_and_file(project, tmp_path, text):
+    weights, digest = project
+    start = started(f"{weights}@{digest}", tmp_path)
+    edited = replace(start, header=HEADER | {"gentra.train_params": text})
+    with pytest.raises(AdapterError, match=r"train\.start_from: .*safetensors@.*gentra\.train_params in its header is"):
+        check_start(edited, **SHAPE)
+
+
+def test_file_that_is_no_adapter_is_refused_by_key_and_file(project, tmp_path):
+    path = tmp_path / "photo.safetensors"
+    path.write_bytes(b"no tensors")
+    with pytest.raises(AdapterError, match=r"^train\.start_from: .*photo\.safetensors: not a safetensors file"):
+        started(f"{path}@{hashlib.sha256(b'no tensors').hexdigest()}", tmp_path)
+
+
 def test_strengths_that_differ_within_a_file_are_refused(project, tmp_path):
     _, digest = project
     start = started(f"{WEIGHTS}@{digest}", tmp_path)

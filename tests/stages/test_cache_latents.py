@@ -131,7 +131,7 @@ def test_progress_is_quiet_where_there_is_no_terminal(cached, capfd):
 def test_class_pictures_and_predictions_are_made_once_and_kept_while_nothing_of_theirs_changes(cached, capsys):
     change(cached, "cache_latents", class_pictures=3)
     cache_latents.main()
-    assert "1 class picture drawn, 2 base predictions made" in capsys.readouterr().out
+    assert "3 class pictures drawn, 6 base predictions made" in capsys.readouterr().out
     prior, photos = load_predictions(cached / FOLDER), load_split(cached / FOLDER, "train")
     assert (len(prior.files), prior.draws) == (3 + len(photos), 2)
     assert set(prior.shapes) == {(4, 16, 16)}

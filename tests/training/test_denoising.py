@@ -1,10 +1,13 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 from diffusers import DDPMScheduler
 
+from gentra_lora.training.batches import DenoiserBatch
 from gentra_lora.training.denoising import (
+    Objective,
     area_weights,
-    denoising_loss,
     loss_weights,
     min_snr_weights,
     snr,
@@ -41,11 +44,21 @@ def test_target_is_the_noise_for_epsilon_and_the_velocity_for_v_prediction():
     torch.testing.assert_close(target_of(scheduler, latents, noise, timesteps), velocity)
 
 
-def test_loss_is_the_weighted_mean_of_the_samples_errors():
-    noise_pred = torch.stack([torch.full((4, 2, 2), 1.0), torch.full((4, 2, 2), 3.0)])
-    target = torch.zeros_like(noise_pred)
-    assert squared_errors(noise_pred, target).tolist() == [1, 9]
-    assert denoising_loss(noise_pred, target, torch.tensor([1.0, 0.5])).item() == pytest.approx((1 + 4.5) / 2)
+class Answering:
+    """A denoiser whose answers are all 1 to the first sample and all 3 to the second."""
+
+    dtype = torch.float32
+
+    def __call__(self, noisy_latents, timesteps, prompt_embeds):
+        return SimpleNamespace(sample=torch.tensor([1.0, 3.0])[:, None, None, None].expand_as(noisy_latents))
+
+
+def test_loss_is_the_sum_of_the_samples_errors_each_by_its_weight_and_those_of_its_areas():
+    nothing, areas = torch.zeros(2, 4, 2, 2), torch.ones(2, 1, 2, 2)
+    areas[1, 0, 0] = 0  # the upper half of the second
+    batch = DenoiserBatch(nothing, torch.tensor([1, 2]), torch.zeros(2, 3, 5), nothing, torch.tensor([1.0, 0.5]), areas)
+    loss = Objective(Answering(), DDPMScheduler(), None).loss(batch)
+    assert loss.item() == 1 * 1 + 0.5 * 9 / 2
 
 
 def test_weighting_is_chosen_by_name():

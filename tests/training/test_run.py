@@ -256,7 +256,7 @@ def test_gradient_of_a_base_in_half_precision_points_where_that_of_float32_does(
         run = training(dtype=base_dtype, lora_dropout=lora_dropout)
         for module in lora_modules(run.unet).values():  # a new adapter's B is zero, and the gradient of A with it
             module.up.data.copy_(torch.linspace(-0.1, 0.1, module.up.numel()).view_as(module.up))
-        run._add_photos_gradients(run._draw())
+        run._add_gradients([run._photos(run._draw())])
         assert run.trainable[0].grad.dtype == torch.float32
         return run.trainable[0].grad
 
@@ -353,6 +353,46 @@ def test_step_adds_the_weighted_distance_to_the_predictions_that_it_drew():
     with torch.no_grad():
         distance = (make_unet()(noisy_latents, timesteps, embeds).sample - 3.0).square().mean()
     assert kept.run_step()["loss"] == pytest.approx(plain.run_step()["loss"] + 0.5 * float(distance), rel=1e-5)
+
+
+def seen(run):
+    """Return the batch sizes that the denoiser sees in a step, and the adapter's gradient, the update left out."""
+    sizes, answer = [], run.unet.forward
+    run.unet.forward = lambda latents, *rest: (sizes.append(len(latents)), answer(latents, *rest))[1]
+    run.optimizer.zero_grad = lambda **_: None
+    run.run_step()
+    return sizes, run.trainable[0].grad
+
+
+@pytest.mark.parametrize(
+    "changed, wanted",
+    [
+        ({}, [3]),
+        ({"gradient_accumulation_steps": 2}, [3, 2]),
+        ({"prior_batch_size": 5}, [4, 2, 1]),
+        ({"background_weight": 0.3}, [3]),
+    ],
+)
+def test_on_a_cpu_photos_and_predictions_go_through_the_denoiser_at_once_with_the_gradient_of_one_after_the_other(
+    changed, wanted
+):
+    runs = []
+    for together in (True, False):
+        values = {"prior_weight": 0.7, "max_grad_norm": 1e9} | changed
+        run = training(masked_photos(0.2), base_predictions(), **values)
+        assert run.together
+        run.together = together
+        runs.append(seen(run))
+    (sizes, gradient), (apart, reference) = runs
+    assert sizes == wanted and sum(apart) == sum(wanted) and max(apart) == 2
+    torch.testing.assert_close(gradient, reference, rtol=1e-4, atol=1e-7)
+
+
+def test_photos_and_predictions_of_different_shapes_go_one_after_the_other():
+    def wide(n, tensors):
+        tensors.update({name: torch.cat([tensors[name]] * 2, dim=3) for name in ("mean", "std")})
+
+    assert seen(training(cached_photos(change=wide), base_predictions(), prior_weight=0.7))[0] == [2, 1]
 
 
 def test_preservation_holds_the_adapter_near_the_base_while_it_learns_the_photos():

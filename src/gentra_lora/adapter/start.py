@@ -37,7 +37,8 @@ def read_start(value: str, weights: Path, kept: Path) -> Start:
             the training that goes on from it puts another in its place.
 
     Raises:
-        AdapterError: no such file, another hash, or a name that says another thing tomorrow; it has the value to write.
+        AdapterError: no such file, another hash, not an adapter, or a name that says another thing tomorrow; it has
+            the value to write.
     """
     file, _, digest = value.rpartition("@")
     if re.fullmatch("[0-9a-f]{64}", digest):
@@ -46,7 +47,10 @@ def read_start(value: str, weights: Path, kept: Path) -> Start:
         raise AdapterError(f"{KEY}: {value} says no hash; write {value}@{_sha256(Path(value))}")
     else:
         path = _of_commit(value, weights, kept)
-    return Start(value, _sha256(path), *read_adapter(path))
+    try:
+        return Start(value, _sha256(path), *read_adapter(path))
+    except AdapterError as error:
+        raise AdapterError(f"{KEY}: {error}") from error
 
 
 def _of_file(path: Path, digest: str, weights: Path, kept: Path) -> Path:
@@ -118,11 +122,10 @@ def check_start(start: Start, *, base: str, rank: int, lora_alpha: float, target
         AdapterError: it names the parameter to change.
     """
     header, names = start.header, module_names(start.tensors)
-    trained = json.loads(header.get("gentra.train_params", "{}"))
     found = {
         "rank": _other_than(rank, [start.tensors[f"{name}.lora_down.weight"].shape[0] for name in names]),
         "lora_alpha": _other_than(float(lora_alpha), [float(start.tensors[f"{name}.alpha"]) for name in names]),
-        "target_modules": trained.get("target_modules", target_modules),
+        "target_modules": _target_modules(start) or target_modules,
     }
     wanted = {"rank": rank, "lora_alpha": float(lora_alpha), "target_modules": target_modules}
     if header.get("gentra.base", base) != base:
@@ -132,6 +135,18 @@ def check_start(start: Start, *, base: str, rank: int, lora_alpha: float, target
             raise AdapterError(
                 f"{KEY}: {start.label} has {key} {found[key]}, train.{key} is {value}; set it to {found[key]}"
             )
+
+
+def _target_modules(start: Start) -> str | None:
+    """Return what a file's header says was trained, or None where another program wrote it."""
+    text = start.header.get("gentra.train_params", "{}")
+    try:
+        return dict(json.loads(text)).get("target_modules")
+    except (TypeError, ValueError) as error:
+        raise AdapterError(
+            f"{KEY}: {start.label}: gentra.train_params in its header is {text[:60]!r}, not the JSON that a training "
+            "writes; name a file whose header is as it was, or one without it"
+        ) from error
 
 
 def _other_than(wanted: float, found: Sequence[float]) -> float:

@@ -18,6 +18,7 @@ from gentra_lora.latents.cache import key_of
 from gentra_lora.latents.cached_photos import opened, read_index
 from gentra_lora.latents.class_pictures import ClassPictures
 from gentra_lora.latents.posteriors import LatentsError, encode_prompt, token_ids
+from gentra_lora.pictures.sampling_pipeline import pictures_at_once
 
 
 @dataclass
@@ -65,7 +66,7 @@ class BasePredictions:
         noise = torch.randn(latents.shape, generator=generator)
         noisy_latents = scheduler.add_noise(latents, noise, timesteps).to(unet.dtype)
         predictions = []
-        for chunk in torch.arange(self.draws).split(cache.batch_size):
+        for chunk in torch.arange(self.draws).split(2 * pictures_at_once(self.pictures.settings.resolution)):
             embeds = prompt_embeds.to(unet.device, unet.dtype).expand(len(chunk), -1, -1)
             noisy = noisy_latents[chunk].to(unet.device)
             predictions.append(unet(noisy, timesteps[chunk].to(unet.device), embeds).sample.cpu())

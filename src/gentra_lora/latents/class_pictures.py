@@ -28,17 +28,23 @@ class ClassPictures:
     settings: Settings
     drawn: int = 0
 
-    def add(self, prompt: str, seed: int) -> str:
-        """Make sure that a picture's file is there; return its key. The file holds what a photo's file does."""
-        ids = token_ids(self.cache.tokenizer, prompt)
-        key = f"class-{key_of('class', *self.made_by, *astuple(self.settings), ids, seed)}"
-        if not self.cache.holds(key):
-            ((_, latents),) = generate_latents(self.base, [prompt], [seed], self.settings)
-            mean = latents.float().cpu() / self.cache.vae.config["scaling_factor"]  # (1, 4, R/f, R/f)
-            prompt_embeds = encode_prompt(self.cache.text_encoder, ids)
-            self.cache.write(key, {"mean": mean, "std": torch.zeros_like(mean)}, prompt_embeds)
-            self.drawn += 1
-        return key
+    def add(self, prompts: list[str], seeds: list[int]) -> list[str]:
+        """Make sure that the files of pictures drawn at once are there; return their keys.
+
+        A file holds what a photo's file does. Its key names all pictures that were drawn with it: with others its last
+        digits would be different ones.
+        """
+        ids = [token_ids(self.cache.tokenizer, prompt) for prompt in prompts]
+        together = key_of("class", *self.made_by, *astuple(self.settings), ids, seeds)
+        keys = [f"class-{key_of(together, n)}" for n in range(len(prompts))]
+        if not all(map(self.cache.holds, keys)):
+            drawn = [latents for _, latents in generate_latents(self.base, prompts, seeds, self.settings)]
+            mean = torch.cat(drawn).float().cpu() / self.cache.vae.config["scaling_factor"]  # (N, 4, R/f, R/f)
+            for key, one, picture_ids in zip(keys, mean.split(1), ids, strict=True):
+                prompt_embeds = encode_prompt(self.cache.text_encoder, picture_ids)
+                self.cache.write(key, {"mean": one.contiguous(), "std": torch.zeros_like(one)}, prompt_embeds)
+            self.drawn += len(prompts)
+        return keys
 
     @cached_property
     def made_by(self) -> tuple[str, str]:

@@ -56,6 +56,11 @@ def check_prompts(tokenizer: CLIPTokenizer, prompts: Iterable[str]) -> None:
             raise GenerationError(f"prompt {prompt!r}: the text encoder would not see {lost!r}; shorten it")
 
 
+def pictures_at_once(resolution: int) -> int:
+    """Return how many pictures of a side are drawn at once; with guidance the denoiser sees twice as many samples."""
+    return max(1, min(MOST_PICTURES, BATCH_PIXELS // resolution**2))
+
+
 def generators(seeds: Iterable[int]) -> list[torch.Generator]:
     """Return one CPU generator a picture: a batch then holds the very pictures that each seed alone gives."""
     return [torch.Generator().manual_seed(seed) for seed in seeds]
@@ -83,7 +88,7 @@ def generate_latents(
         GenerationError: a prompt is too long for the text encoder.
     """
     check_prompts(pipeline.tokenizer, prompts)
-    batch_size = max(1, min(MOST_PICTURES, BATCH_PIXELS // settings.resolution**2))
+    batch_size = pictures_at_once(settings.resolution)
     for start in range(0, len(prompts), batch_size):
         chunk = slice(start, start + batch_size)
         latents = pipeline(

@@ -25,7 +25,7 @@ from gentra_lora.latents.class_pictures import NUM_INFERENCE_STEPS, ClassPicture
 from gentra_lora.params import Params, load_params
 from gentra_lora.photos.captions import without_trigger
 from gentra_lora.photos.manifest import Row, read_manifest
-from gentra_lora.pictures.sampling_pipeline import Settings
+from gentra_lora.pictures.sampling_pipeline import Settings, pictures_at_once
 from gentra_lora.stages.run import run
 
 IN_DIR, OUT_DIR = Path("data/processed"), Path("data/latents")
@@ -89,10 +89,14 @@ def add_prior(
     if not config.prior_draws:
         return {"class_pictures": [], "base_predictions": []}
     prompts = [config.class_prompts[n % len(config.class_prompts)] for n in range(config.class_pictures)]
+    seeds = list(range(len(prompts)))
     mine = slice(processes.process_index, None, processes.num_processes)
     photos = [(keys[row.file_name], without_trigger(row.caption, *nouns)) for row in rows if row.split == "train"]
-    shown = tqdm(list(enumerate(prompts))[mine], desc="class pictures", leave=False, disable=None if prompts else True)
-    drawn = [(prior.pictures.add(prompt, seed), prompt) for seed, prompt in shown]
+    batch_size = pictures_at_once(params.prepare.resolution)
+    batches = [slice(start, start + batch_size) for start in range(0, len(prompts), batch_size)]
+    shown = tqdm(batches[mine], desc="class pictures", unit="batch", leave=False, disable=None if prompts else True)
+    added = [zip(prior.pictures.add(prompts[b], seeds[b]), prompts[b], strict=True) for b in shown]
+    drawn = list(chain(*added))
     told = tqdm([*drawn, *photos[mine]], desc="base predictions", leave=False, disable=None)
     predicted = [prior.add(key, prompt) for key, prompt in told]
     found = {"class_pictures": [key for key, _ in drawn], "base_predictions": predicted}

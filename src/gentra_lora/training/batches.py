@@ -1,5 +1,6 @@
 """What the denoiser is given: cached posteriors and captions, with a step's random choices applied."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Self
 
@@ -48,6 +49,23 @@ class PriorBatch(TensorBatch):
     timesteps: torch.Tensor  # int64 (B,)
     noise_pred: torch.Tensor  # (B, 4, h, w)
     prompt_embeds: torch.Tensor  # (B, L, D)
+
+
+@dataclass(frozen=True)
+class DenoiserBatch(TensorBatch):
+    """What the denoiser is given, what it shall answer, and what its errors count."""
+
+    noisy_latents: torch.Tensor  # (B, 4, h, w)
+    timesteps: torch.Tensor  # int64 (B,)
+    prompt_embeds: torch.Tensor  # (B, L, D)
+    target: torch.Tensor  # (B, 4, h, w)
+    weights: torch.Tensor  # (B,), of a sample's error
+    areas: torch.Tensor  # (B, 1, h, w), of the error of each of its latents
+
+
+def joined(batches: Sequence[DenoiserBatch]) -> DenoiserBatch:
+    """Return batches of one shape as one."""
+    return DenoiserBatch(*(torch.cat([getattr(batch, part.name) for batch in batches]) for part in fields(batches[0])))
 
 
 def masks_of(photos: CachedPhotos, draw: Draw, chosen: torch.Tensor) -> torch.Tensor:

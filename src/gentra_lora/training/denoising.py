@@ -8,7 +8,7 @@ import torch
 from diffusers.models import UNet2DConditionModel
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 
-from gentra_lora.training.batches import Batch, PriorBatch
+from gentra_lora.training.batches import Batch, DenoiserBatch, PriorBatch
 
 LEAST_SEEN = 0.05  # of a crop, by weight
 
@@ -67,13 +67,6 @@ def squared_errors(noise_pred: torch.Tensor, target: torch.Tensor, areas: torch.
     return (errors if areas is None else errors * areas).flatten(1).mean(dim=1)
 
 
-def denoising_loss(
-    noise_pred: torch.Tensor, target: torch.Tensor, weights: torch.Tensor, areas: torch.Tensor | None = None
-) -> torch.Tensor:
-    """Return the weighted mean of the samples' squared errors, a scalar; weights (B,), areas as in squared_errors."""
-    return (squared_errors(noise_pred, target, areas) * weights).mean()
-
-
 def loss_weights(noise_scheduler: DDPMScheduler, timesteps: torch.Tensor, weighting: str, gamma: float) -> torch.Tensor:
     """Return (B,) weights of the samples' errors.
 
@@ -98,25 +91,31 @@ class ObjectiveConfig(Protocol):
 
 @dataclass(frozen=True)
 class Objective:
-    """What the denoiser's answers to a batch cost, each a scalar to lower."""
+    """What the denoiser is asked, and what its answers cost."""
 
     unet: UNet2DConditionModel
     noise_scheduler: DDPMScheduler
     config: ObjectiveConfig
 
-    def of_photos(self, batch: Batch, masks: torch.Tensor | None) -> torch.Tensor:
-        """Return the denoising loss of a Batch; masks are (B, 1, h, w), None where all of a photo counts alike."""
+    def of_photos(self, batch: Batch, masks: torch.Tensor | None) -> DenoiserBatch:
+        """Return what is asked of a Batch; masks are (B, 1, h, w), None where all of a photo counts alike."""
         latents, noise, timesteps = batch.latents, batch.noise, batch.timesteps
         noisy_latents = self.noise_scheduler.add_noise(latents, noise, timesteps)  # type: ignore[arg-type]
-        noise_pred = self.noise_pred(noisy_latents, timesteps, batch.prompt_embeds)
         target = target_of(self.noise_scheduler, latents, noise, timesteps)
-        areas = None if masks is None else area_weights(masks, self.config.background_weight)
-        return denoising_loss(noise_pred, target, self._weights(timesteps), areas)
+        whole = torch.ones_like(noise[:, :1])
+        areas = whole if masks is None else area_weights(masks, self.config.background_weight)
+        return DenoiserBatch(noisy_latents, timesteps, batch.prompt_embeds, target, self._weights(timesteps), areas)
 
-    def of_predictions(self, batch: PriorBatch) -> torch.Tensor:
-        """Return the distance to the base's own predictions, weighted as the denoising loss."""
+    def of_predictions(self, batch: PriorBatch) -> DenoiserBatch:
+        """Return what is asked of a PriorBatch: the base's own predictions, weighted as the noise of photos."""
+        noisy_latents, timesteps, noise_pred = batch.noisy_latents, batch.timesteps, batch.noise_pred
+        areas = torch.ones_like(noise_pred[:, :1])
+        return DenoiserBatch(noisy_latents, timesteps, batch.prompt_embeds, noise_pred, self._weights(timesteps), areas)
+
+    def loss(self, batch: DenoiserBatch) -> torch.Tensor:
+        """Return the sum of the samples' errors, each by its weight."""
         noise_pred = self.noise_pred(batch.noisy_latents, batch.timesteps, batch.prompt_embeds)
-        return denoising_loss(noise_pred, batch.noise_pred, self._weights(batch.timesteps))
+        return (squared_errors(noise_pred, batch.target, batch.areas) * batch.weights).sum()
 
     def noise_pred(
         self, noisy_latents: torch.Tensor, timesteps: torch.Tensor, prompt_embeds: torch.Tensor

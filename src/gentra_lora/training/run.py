@@ -2,9 +2,10 @@
 
 import math
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import chain, zip_longest
 from typing import Any, NotRequired, TypedDict
 
 import torch
@@ -15,7 +16,7 @@ from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 from gentra_lora.adapter.fused import fuse
 from gentra_lora.adapter.lora import LoraModule, attach_adapter, flatten, lora_modules
 from gentra_lora.errors import InputError
-from gentra_lora.training.batches import TrainingData, masks_of, micro_batch, prior_batch
+from gentra_lora.training.batches import DenoiserBatch, TrainingData, joined, masks_of, micro_batch, prior_batch
 from gentra_lora.training.config import TrainConfig
 from gentra_lora.training.denoising import Objective
 from gentra_lora.training.kept_weights import KeptWeights
@@ -37,6 +38,16 @@ class StepEntry(TypedDict):
     learning_rate: float
     held_out: NotRequired[dict[str, float]]  # see held_out.banded
     held_out_base: NotRequired[dict[str, float]]  # the base's own, in the first step's entry
+
+
+@dataclass(frozen=True)
+class Part:
+    """The photos or the base predictions of a step."""
+
+    count: int
+    shape: tuple[int, int, int]  # (4, h, w) of each
+    weight: float  # of their mean error
+    batch_of: Callable[[torch.Tensor], DenoiserBatch]  # those of some numbers, int64 (B,)
 
 
 @dataclass
@@ -74,6 +85,9 @@ class Training:
         self.optimizer = self.accelerator.prepare_optimizer(optimizer)
         self.kept = KeptWeights(self.unet, self.trainable, config.ema_decay, config.keep)
         self.seed: int | str = config.seed  # of all draws
+        # Whether the denoiser sees photos and base predictions at once: on a CPU a step then takes a tenth less
+        # time. On a GPU it sees one after the other, which takes no more memory than photos alone.
+        self.together = self.device.type == "cpu"
 
     @torch.no_grad()
     def start_from(self, modules: Mapping[str, LoraModule], sha256: str) -> None:
@@ -110,10 +124,8 @@ class Training:
         if self._first.data_ptr() != self.trainable[0].data_ptr():
             raise RuntimeError("the denoiser was moved after its adapter was flattened: training would change nothing")
         draw = self._draw()
-        share = self._add_photos_gradients(draw)
-        if self.config.prior_weight:
-            share = share + self._add_prior_gradients()
-        loss = self._sum_over_processes(share)
+        parts = [self._photos(draw)] + ([self._predictions()] if self.config.prior_weight else [])
+        loss = self._sum_over_processes(self._add_gradients(parts))
         grad_norm = float(self.accelerator.clip_grad_norm_(self.trainable, self.config.max_grad_norm))
         finite, learning_rate = math.isfinite(loss) and math.isfinite(grad_norm), rate_of(self.optimizer)
         if finite or self.accelerator.scaler:  # the scaler leaves the update out by itself, and lowers its scale
@@ -154,21 +166,16 @@ class Training:
         total = self.noise_scheduler.config["num_train_timesteps"]
         return draw_step(self.seed, self.step, batch, self.data.photos, self.config, total)
 
-    def _add_photos_gradients(self, draw: Draw) -> torch.Tensor:
-        """Add the gradients of the photos' denoising loss; return this process's share of the loss."""
+    def _photos(self, draw: Draw) -> Part:
+        masked = self.config.background_weight < 1
 
-        def loss_of(mine: torch.Tensor) -> torch.Tensor:
-            batch = micro_batch(self.data, draw, mine).to(self.device)
-            masked = self.config.background_weight < 1
+        def batch_of(mine: torch.Tensor) -> DenoiserBatch:
             masks = masks_of(self.data.photos, draw, mine).to(self.device) if masked else None
-            if self.config.lora_dropout:  # the only use of the global random state: the same after a resume
-                torch.manual_seed(seed_of(self.seed, "lora dropout", self.step, *mine.tolist()))
-            return self.objective.of_photos(batch, masks)
+            return self.objective.of_photos(micro_batch(self.data, draw, mine).to(self.device), masks)
 
-        return self._add_gradients(len(draw.photos), loss_of)
+        return Part(len(draw.photos), self.data.photos.shapes[draw.photos[0]], 1.0, batch_of)
 
-    def _add_prior_gradients(self) -> torch.Tensor:
-        """Add the gradients of the distance to the base's own predictions, by its weight, as for the photos."""
+    def _predictions(self) -> Part:
         prior, config = self.data.prior, self.config
         if prior is None:
             raise TrainingError(
@@ -177,29 +184,36 @@ class Training:
             )
         chosen, draws = predictions_of_step(self.seed, self.step, config.prior_batch_size, prior)
 
-        def loss_of(mine: torch.Tensor) -> torch.Tensor:
+        def batch_of(mine: torch.Tensor) -> DenoiserBatch:
             return self.objective.of_predictions(prior_batch(prior, chosen[mine], draws[mine]).to(self.device))
 
-        return self._add_gradients(len(chosen), loss_of, config.prior_weight)
+        return Part(len(chosen), prior.shapes[chosen[0]], config.prior_weight, batch_of)
 
-    def _add_gradients(
-        self, count: int, loss_of: Callable[[torch.Tensor], torch.Tensor], weight: float = 1.0
-    ) -> torch.Tensor:
-        """Add the gradients of this process's share of a step's samples; return its share of the loss.
-
-        Args:
-            count: of the samples, of which the denoiser sees a batch at a time.
-            loss_of: a function of samples' numbers, int64 (B,), to their mean loss.
-        """
+    def _add_gradients(self, parts: Sequence[Part]) -> torch.Tensor:
+        """Add the gradients of this process's share of a step's samples; return its share of the loss."""
         loss = torch.zeros((), device=self.device)
-        for chunk in torch.arange(count).split(self.config.batch_size):
+        for n, batch in enumerate(self._micro_batches(parts)):
+            if self.config.lora_dropout:  # the only use of the global random state: the same after a resume
+                torch.manual_seed(seed_of(self.seed, "lora dropout", self.step, n, self.accelerator.process_index))
+            share = self.objective.loss(batch)
+            self.accelerator.backward(share)
+            loss = loss + share.detach()
+        return loss
+
+    def _micro_batches(self, parts: Sequence[Part]) -> Iterator[DenoiserBatch]:
+        """Yield this process's share of a step's samples, as many at once as the denoiser sees."""
+        queues = [self._micro_batches_of(part) for part in parts]
+        together = self.together and len({part.shape for part in parts}) == 1
+        for batches in zip_longest(*queues) if together else zip(chain(*queues)):
+            yield joined([batch for batch in batches if batch is not None])
+
+    def _micro_batches_of(self, part: Part) -> Iterator[DenoiserBatch]:
+        for chunk in torch.arange(part.count).split(self.config.batch_size):
             mine = chunk[self.accelerator.process_index :: self.accelerator.num_processes]
             if len(mine):
-                # A share of the whole step's samples: accumulated gradients then equal those of one large batch.
-                share = loss_of(mine) * (weight * len(mine) / count)
-                self.accelerator.backward(share)
-                loss = loss + share.detach()
-        return loss
+                batch = part.batch_of(mine)
+                # By the whole step's samples: accumulated gradients then equal those of one large batch.
+                yield replace(batch, weights=batch.weights * (part.weight / part.count))
 
     def _sum_over_processes(self, loss: torch.Tensor) -> float:
         """Sum gradients and loss over the processes, in one message; return the loss as a float."""

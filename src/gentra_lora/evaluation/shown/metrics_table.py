@@ -19,9 +19,9 @@ def metrics_table(metrics: Metrics) -> list[str]:
         *judged("features shown, of 6", "features_shown"),
         ("prompt match", *(number(f"prompt_match{end}") for end in ("_base", "", "_real"))),
         ("drift, 1 is another seed", "0", number("drift_in_seeds"), "-"),
-        *judged("features on other things", "features_leaked"),
+        *judged("features leaked", "features_leaked"),
         ("class leak", "0", number("class_leak"), "1"),
-        ("copied", "-", number("copy_rate"), "-"),
+        ("copying", "-", number("copy_rate"), "-"),
         ("diversity", number("diversity_base"), number("diversity"), "1"),
         ("blank or clipped", "-", str(metrics.get("bad_images", "-")), "-"),
     ]
