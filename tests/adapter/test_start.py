@@ -124,7 +124,7 @@ def test_adapter_of_another_shape_or_base_is_refused_by_the_parameter(project, t
         check_start(start, **SHAPE | changed)
 
 
-@pytest.mark.parametrize("text", ["{rank: 2}", "[1]", "3"])
+@pytest.mark.parametrize("text", ["{rank: 2}", "[1]", "3", "[]", '[["target_modules", "attention"]]'])
 def test_header_that_was_edited_is_refused_by_key_and_file(project, tmp_path, text):
     weights, digest = project
     start = started(f"{weights}@{digest}", tmp_path)
@@ -133,7 +133,7 @@ def test_header_that_was_edited_is_refused_by_key_and_file(project, tmp_path, te
         check_start(edited, **SHAPE)
 
 
-def test_file_that_is_no_adapter_is_refused_by_key_and_file(project, tmp_path):
+def test_file_that_is_no_adapter_is_refused_by_key_value_and_file(project, tmp_path):
     path = tmp_path / "photo.safetensors"
     path.write_bytes(b"no tensors")
     with pytest.raises(AdapterError, match=r"^train\.start_from: .*photo\.safetensors: not a safetensors file"):

@@ -45,6 +45,19 @@ def test_prediction_is_the_bases_own_for_the_noisy_latents_that_lie_beside_it(ma
     torch.testing.assert_close(tensors["noise_pred"], wanted)
 
 
+def test_predictions_of_several_batches_are_those_of_one_and_have_a_key_of_their_own(made, tmp_path, monkeypatch):
+    predictions = made()
+    whole = load_file(tmp_path / f"{predictions.add('class', 'a van')}.safetensors")
+    monkeypatch.setattr("gentra_lora.latents.base_predictions.pictures_at_once", lambda _: 1)
+    again = load_file(tmp_path / f"{predictions.add('class', 'a van')}.safetensors")
+    assert predictions.computed == 2
+    with torch.no_grad():
+        embeds = again["prompt_embeds"].expand(3, -1, -1)
+        wanted = predictions.pictures.base.unet(again["noisy_latents"], again["timesteps"], embeds).sample
+    torch.testing.assert_close(again["noise_pred"], wanted)
+    assert whole["noise_pred"].shape == wanted.shape
+
+
 def test_noise_is_of_its_timestep_and_timesteps_are_of_every_third(made, tmp_path):
     predictions = made()
     tensors = load_file(tmp_path / f"{predictions.add('class', 'a van')}.safetensors")

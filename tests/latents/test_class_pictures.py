@@ -47,6 +47,11 @@ def test_pictures_that_are_there_are_not_drawn_again_nor_is_the_base_loaded(made
     assert "base" not in vars(again)
 
 
+def test_more_pictures_than_are_drawn_at_once_are_refused(made):
+    with pytest.raises(ValueError, match="17 pictures of 64 px"):
+        made().add(["a sedan"] * 17, list(range(17)))
+
+
 def test_batch_of_which_one_picture_is_missing_is_drawn_again_as_it_was(made, tmp_path):
     files = [tmp_path / f"{key}.safetensors" for key in made().add(["a sedan", "a van"], [5, 6])]
     whole = [file.read_bytes() for file in files]

@@ -1,5 +1,6 @@
 import random
 import time
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from safetensors.torch import load_file
 from gentra_lora.base.model import BaseSource, load_text_encoder, load_tokenizer
 from gentra_lora.latents.base_predictions import load_predictions
 from gentra_lora.latents.cached_photos import load_split, read_empty_prompt, read_index
+from gentra_lora.latents.class_pictures import ClassPictures
 from gentra_lora.latents.posteriors import encode_prompt, token_ids
 from gentra_lora.params import load_params
 from gentra_lora.photos.manifest import read_manifest
@@ -145,6 +147,24 @@ def test_class_pictures_and_predictions_are_made_once_and_kept_while_nothing_of_
     change(cached, "cache_latents", prior_draws=3)
     cache_latents.main()
     assert "0 class pictures drawn" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("at_once, batches", [(2, [(2, [0, 1]), (1, [2])]), (1, [(1, [0]), (1, [1]), (1, [2])])])
+def test_class_pictures_are_drawn_in_batches_each_with_a_seed_of_its_own(cached, monkeypatch, at_once, batches):
+    asked, add = [], ClassPictures.add
+
+    def noted(self, prompts, seeds):
+        asked.append((len(prompts), seeds))
+        return add(self, prompts, seeds)
+
+    monkeypatch.setattr(ClassPictures, "add", noted)
+    for module in ("stages.cache_latents", "latents.class_pictures", "pictures.sampling_pipeline"):
+        monkeypatch.setattr(f"gentra_lora.{module}.pictures_at_once", lambda _: at_once)
+    change(cached, "cache_latents", class_pictures=3)
+    cache_latents.main()
+    assert asked == batches
+    means = [load_file(path)["mean"] for path in sorted(Path(FOLDER).glob("class-*.safetensors"))]
+    assert len(means) == 3 and not any(torch.equal(*pair) for pair in combinations(means, 2))
 
 
 def test_photos_are_predicted_on_under_the_class_noun(cached):

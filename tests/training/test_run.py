@@ -328,6 +328,16 @@ def test_lora_dropout_changes_the_step_and_reads_no_random_state():
     assert one.history[2]["loss"] != plain.history[2]["loss"]
 
 
+def test_lora_dropout_of_photos_and_predictions_at_once_reads_no_random_state_either():
+    runs = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        run = training(prior=base_predictions(), prior_weight=0.7, lora_dropout=0.5)
+        steps(run, 2)
+        runs.append(run.trainable[0].detach().clone())
+    assert torch.equal(*runs)
+
+
 def base_predictions():
     unet = make_unet()
     return cached_predictions(lambda *inputs: unet(*inputs).sample)

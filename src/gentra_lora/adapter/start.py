@@ -50,7 +50,7 @@ def read_start(value: str, weights: Path, kept: Path) -> Start:
     try:
         return Start(value, _sha256(path), *read_adapter(path))
     except AdapterError as error:
-        raise AdapterError(f"{KEY}: {error}") from error
+        raise AdapterError(f"{KEY}: {value}: {error}") from error
 
 
 def _of_file(path: Path, digest: str, weights: Path, kept: Path) -> Path:
@@ -141,12 +141,15 @@ def _target_modules(start: Start) -> str | None:
     """Return what a file's header says was trained, or None where another program wrote it."""
     text = start.header.get("gentra.train_params", "{}")
     try:
-        return dict(json.loads(text)).get("target_modules")
-    except (TypeError, ValueError) as error:
+        trained = json.loads(text)
+    except ValueError:
+        trained = None
+    if not isinstance(trained, dict):
         raise AdapterError(
             f"{KEY}: {start.label}: gentra.train_params in its header is {text[:60]!r}, not the JSON that a training "
             "writes; name a file whose header is as it was, or one without it"
-        ) from error
+        )
+    return trained.get("target_modules")
 
 
 def _other_than(wanted: float, found: Sequence[float]) -> float:

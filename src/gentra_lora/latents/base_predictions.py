@@ -44,7 +44,7 @@ class BasePredictions:
         ids = token_ids(cache.tokenizer, prompt)
         schedule = dict(self.noise_scheduler.config)["prediction_type"], self.noise_scheduler.alphas_cumprod.tolist()
         content = latents_key.split("-")[:2]  # a mask beside them changes no prediction
-        key = f"prior-{key_of('prior', *self.pictures.made_by, content, ids, self.draws, *schedule)}"
+        key = f"prior-{key_of('prior', *self.pictures.made_by, content, ids, self.draws, self.at_once, *schedule)}"
         if not cache.holds(key):
             mean = load_file(cache.folder / f"{latents_key}.safetensors")["mean"]
             generator = torch.Generator().manual_seed(int(key[-15:], 16))
@@ -52,6 +52,11 @@ class BasePredictions:
             cache.write(key, self._predicted(mean, prompt_embeds, generator, prompt), prompt_embeds)
             self.computed += 1
         return key
+
+    @property
+    def at_once(self) -> int:
+        """How many samples the denoiser sees at once: as many as when it draws; the last digits depend on it."""
+        return 2 * pictures_at_once(self.pictures.settings.resolution)
 
     @torch.no_grad()
     def _predicted(
@@ -66,7 +71,7 @@ class BasePredictions:
         noise = torch.randn(latents.shape, generator=generator)
         noisy_latents = scheduler.add_noise(latents, noise, timesteps).to(unet.dtype)
         predictions = []
-        for chunk in torch.arange(self.draws).split(2 * pictures_at_once(self.pictures.settings.resolution)):
+        for chunk in torch.arange(self.draws).split(self.at_once):
             embeds = prompt_embeds.to(unet.device, unet.dtype).expand(len(chunk), -1, -1)
             noisy = noisy_latents[chunk].to(unet.device)
             predictions.append(unet(noisy, timesteps[chunk].to(unet.device), embeds).sample.cpu())

@@ -62,7 +62,7 @@ def pictures_at_once(resolution: int) -> int:
 
 
 def generators(seeds: Iterable[int]) -> list[torch.Generator]:
-    """Return one CPU generator a picture: a batch then holds the very pictures that each seed alone gives."""
+    """Return one CPU generator a picture: a batch then holds what each seed alone gives, but for the last digits."""
     return [torch.Generator().manual_seed(seed) for seed in seeds]
 
 

@@ -93,10 +93,13 @@ def add_prior(
     mine = slice(processes.process_index, None, processes.num_processes)
     photos = [(keys[row.file_name], without_trigger(row.caption, *nouns)) for row in rows if row.split == "train"]
     batch_size = pictures_at_once(params.prepare.resolution)
-    batches = [slice(start, start + batch_size) for start in range(0, len(prompts), batch_size)]
-    shown = tqdm(batches[mine], desc="class pictures", unit="batch", leave=False, disable=None if prompts else True)
-    added = [zip(prior.pictures.add(prompts[b], seeds[b]), prompts[b], strict=True) for b in shown]
-    drawn = list(chain(*added))
+    batches = [slice(start, start + batch_size) for start in range(0, len(prompts), batch_size)][mine]
+    drawn: list[tuple[str, str]] = []
+    total = sum(len(prompts[batch]) for batch in batches)
+    with tqdm(total=total, desc="class pictures", leave=False, disable=None if total else True) as shown:
+        for batch in batches:
+            drawn += zip(prior.pictures.add(prompts[batch], seeds[batch]), prompts[batch], strict=True)
+            shown.update(len(prompts[batch]))
     told = tqdm([*drawn, *photos[mine]], desc="base predictions", leave=False, disable=None)
     predicted = [prior.add(key, prompt) for key, prompt in told]
     found = {"class_pictures": [key for key, _ in drawn], "base_predictions": predicted}

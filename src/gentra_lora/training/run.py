@@ -85,8 +85,8 @@ class Training:
         self.optimizer = self.accelerator.prepare_optimizer(optimizer)
         self.kept = KeptWeights(self.unet, self.trainable, config.ema_decay, config.keep)
         self.seed: int | str = config.seed  # of all draws
-        # Whether the denoiser sees photos and base predictions at once: on a CPU a step then takes a tenth less
-        # time. On a GPU it sees one after the other, which takes no more memory than photos alone.
+        # Whether the denoiser sees photos and base predictions at once: on a CPU a step of the nano base takes a
+        # tenth less time so. On a GPU it sees one after the other, which takes no more memory than photos alone.
         self.together = self.device.type == "cpu"
 
     @torch.no_grad()
