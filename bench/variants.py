@@ -1,8 +1,8 @@
 """Runs of the demo that differ in one thing, each evaluated, and what `gentra-lora compare` says of them.
 
-`python bench/variants.py` trains and evaluates each of VARIANTS for less than a third of the demo's steps (two to five
-minutes each on two cores), and writes bench/variants.json; what is done already lies in bench/variants/ and is not done
-again. Run `dvc repro cache_latents` before.
+`python bench/variants.py` trains and evaluates each of VARIANTS for less than a third of the demo's steps (the one on a
+single photo for more; two to five minutes each on two cores), and writes bench/variants.json; what is done already lies
+in bench/variants/ and is not done again. Run `dvc repro cache_latents` before.
 """
 
 import json
@@ -166,7 +166,6 @@ def planted(metrics):
     return {
         "one photo: copy_rate": [plain["copy_rate"], copying["copy_rate"], copying["copy_rate"] > plain["copy_rate"]],
         f"scale 3: {drift}": [plain[drift], strong[drift], strong[drift] > plain[drift]],
-        "scale 3: bad_images": [plain["bad_images"], strong["bad_images"], strong["bad_images"] >= plain["bad_images"]],
         "scale 3: prompt_match": [
             plain["prompt_match"],
             strong["prompt_match"],

@@ -35,6 +35,4 @@ def test_each_planted_fault_moved_its_metric_in_its_direction():
     assert {f"{fault}: {key}": [float(without), float(planted)] for fault, key, without, planted in rows} == {
         name: values[:2] for name, values in MEASURED["planted"].items()
     }
-    moved = {name: values[2] for name, values in MEASURED["planted"].items()}
-    assert moved.pop("scale 3: bad_images") or moved["scale 3: prompt_match"]
-    assert all(moved.values())
+    assert all(moved for _, _, moved in MEASURED["planted"].values())
