@@ -137,6 +137,20 @@ def test_table_of_evaluation_is_the_one_that_was_measured():
     assert ratios["first evaluation"] >= 1.5
 
 
+def test_readmes_run_is_told_on_the_page_of_the_demo_as_it_was_measured():
+    found, origin = (json.loads((ROOT / f"docs/demo/{name}.json").read_text()) for name in ("metrics", "origin"))
+    digits = {"val_loss": 4, "subject_similarity": 3, "features_shown": 2, "prompt_match": 3, "drift_in_seeds": 2}
+    digits |= {"class_leak": 2, "copy_rate": 2, "diversity": 2}
+    threads = "one thread" if ", 1 threads" in origin["hardware"] else "two threads"
+    row = " | ".join(["README, " + threads, *(f"{found[key]:.{n}f}" for key, n in digits.items())])
+    assert f"\n| {row} |\n" in PAGES["docs/demo.md"]
+    shown, real, leaked = (found[f"features_{name}"] for name in ("shown", "shown_real", "leaked"))
+    told = (
+        f"sees {shown:.1f} of the subject's six features, in real photos of it {real:.2f}; on other cars {leaked:.2f},"
+    )
+    assert told in PAGES["docs/demo.md"].replace("\n", " ")
+
+
 def test_table_of_masks_is_the_one_that_was_measured():
     digits = {"val_loss": 4, "subject_similarity": 3, "features_shown": 2, "prompt_match": 3, "drift_in_seeds": 2}
     digits |= {"copy_rate": 2, "diversity": 2}
