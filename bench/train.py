@@ -60,10 +60,12 @@ COUNTS = (50, 500, 5000)
 
 
 class Parts:
-    """The models of a base, and the size in px and the rank that it is trained at here."""
+    """The models of a base, its size in px and rank here, and whether its predictions go through it with photos."""
 
-    def __init__(self, size, batch_size, unet, vae, text_encoder, noise_scheduler, ids, rank=CONFIG.rank):
-        self.size, self.batch_size, self.rank = size, batch_size, rank
+    def __init__(
+        self, size, batch_size, unet, vae, text_encoder, noise_scheduler, ids, rank=CONFIG.rank, together=True
+    ):
+        self.size, self.batch_size, self.rank, self.together = size, batch_size, rank, together
         self.unet, self.vae, self.text_encoder = unet, vae, text_encoder
         self.noise_scheduler, self.ids = noise_scheduler, torch.tensor([ids] * batch_size)
 
@@ -84,7 +86,7 @@ def sd15():
     text_encoder = CLIPTextModel(CLIPTextConfig(hidden_size=768, intermediate_size=3072, num_attention_heads=12))
     models = [model.requires_grad_(False).eval() for model in (unet, vae, text_encoder)]
     scheduler = DDPMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
-    return Parts(256, 2, *models, scheduler, [49406, *[320] * 10, *[49407] * 66], rank=16)
+    return Parts(256, 2, *models, scheduler, [49406, *[320] * 10, *[49407] * 66], rank=16, together=False)
 
 
 def write_cache(folder, count, parts, crops):
@@ -256,7 +258,7 @@ def preserving_steps(folder, parts):
     keep_freed_memory()
     photos, prior = write_cache(folder / "photos", 50, parts, 6), write_predictions(folder / "prior", 50, parts)
     training = make_training(parts, photos, prior)
-    training.together = parts.batch_size == CONFIG.batch_size
+    training.together = parts.together
     parts.vae.decoder = parts.text_encoder = None
     return {"preserving": logged_step(training, folder)}
 

@@ -23,6 +23,8 @@ PAGES = {
     for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 }
 TEXT = "\n".join(PAGES.values())
+# Of the first columns of the tables of runs.
+DIGITS = {"val_loss": 4, "subject_similarity": 3, "features_shown": 2, "prompt_match": 3, "drift_in_seeds": 2}
 
 
 def measured(name):
@@ -70,8 +72,7 @@ def test_table_of_going_on_is_the_one_that_was_measured():
 
 
 def test_table_of_preservation_is_the_one_that_was_measured():
-    digits = {"val_loss": 4, "subject_similarity": 3, "features_shown": 2, "prompt_match": 3, "drift_in_seeds": 2}
-    digits |= {"features_leaked": 2, "class_leak": 2, "diversity": 2}
+    digits = DIGITS | {"features_leaked": 2, "class_leak": 2, "diversity": 2}
     assert table("docs/training.md", "preservation") == {
         f"{weight}, {seed}": [f"{found[key]:.{n}f}" for key, n in digits.items()]
         for weight, runs in measured("preservation")["weights"].items()
@@ -139,8 +140,7 @@ def test_table_of_evaluation_is_the_one_that_was_measured():
 
 def test_readmes_run_is_told_on_the_page_of_the_demo_as_it_was_measured():
     found, origin = (json.loads((ROOT / f"docs/demo/{name}.json").read_text()) for name in ("metrics", "origin"))
-    digits = {"val_loss": 4, "subject_similarity": 3, "features_shown": 2, "prompt_match": 3, "drift_in_seeds": 2}
-    digits |= {"class_leak": 2, "copy_rate": 2, "diversity": 2}
+    digits = DIGITS | {"class_leak": 2, "copy_rate": 2, "diversity": 2}
     threads = "one thread" if ", 1 threads" in origin["hardware"] else "two threads"
     row = " | ".join(["README, " + threads, *(f"{found[key]:.{n}f}" for key, n in digits.items())])
     assert f"\n| {row} |\n" in PAGES["docs/demo.md"]
@@ -152,8 +152,7 @@ def test_readmes_run_is_told_on_the_page_of_the_demo_as_it_was_measured():
 
 
 def test_table_of_masks_is_the_one_that_was_measured():
-    digits = {"val_loss": 4, "subject_similarity": 3, "features_shown": 2, "prompt_match": 3, "drift_in_seeds": 2}
-    digits |= {"copy_rate": 2, "diversity": 2}
+    digits = DIGITS | {"copy_rate": 2, "diversity": 2}
     found = measured("masks")
     assert table("docs/photos.md", "masks") == {
         f"{weight}, {seed}": [f"{metrics[key]:.{n}f}" for key, n in digits.items()]
